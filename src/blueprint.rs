@@ -1,0 +1,166 @@
+//! What a person asked for, as they wrote it. Nothing is decided here, and no default applied.
+
+use std::collections::BTreeMap;
+
+use schemars::{
+    JsonSchema, Schema,
+    generate::SchemaSettings,
+    transform::{RecursiveTransform, transform_subschemas},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use crate::{
+    application,
+    catalogue::Region,
+    cluster, components,
+    diagnostics::{Finding, Report},
+    github, network,
+    shape::{self, ENVIRONMENTS, PLATFORM_WIDE},
+    source::{Located, Source},
+};
+
+// All fields are `Option`: that a key must be there is said in the schema, where `shape` finds it.
+
+/// A platform. Every key may differ between environments, unless it is `x-platform-wide`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Spec {
+    /// The version of this language: 1.
+    #[schemars(required, range(min = 1, max = 1))]
+    #[schemars(extend("x-platform-wide" = "a blueprint is written in one version of the language"))]
+    pub schema: Option<Located<u32>>,
+    /// The platform's name. Most other names begin with it.
+    #[schemars(required)]
+    #[schemars(extend("x-platform-wide" = "names in every repository begin with it"))]
+    pub name: Option<Located<String>>,
+    /// What the platform is for, in one line.
+    #[schemars(extend("x-platform-wide" = "it stands in files that all environments share"))]
+    pub purpose: Option<Located<String>>,
+    /// Where the repositories live.
+    #[schemars(required)]
+    #[schemars(extend("x-platform-wide" = "all environments share the repositories"))]
+    pub github: Option<github::Spec>,
+    /// Where the platform runs.
+    #[schemars(required)]
+    pub aws: Option<Aws>,
+    /// The addresses of the platform.
+    pub network: Option<network::Spec>,
+    /// The cluster.
+    pub cluster: Option<cluster::Spec>,
+    /// The parts that are on by themselves where something needs them.
+    pub components: Option<components::Specs>,
+    /// The applications, by name.
+    pub applications: Option<BTreeMap<Located<String>, application::Spec>>,
+}
+
+/// Where the platform runs.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Aws {
+    /// The account, in 12 digits.
+    #[schemars(required)]
+    pub account: Option<Located<String>>,
+    /// The region, such as `eu-west-1`.
+    #[schemars(required)]
+    #[schemars(extend("enum" = Region::all()))]
+    pub region: Option<Located<String>>,
+}
+
+/// The base as it stands, and each environment whole: the base under its overlay. The one
+/// environment of a blueprint that names none has no name yet.
+#[derive(Debug)]
+pub struct Blueprint {
+    pub base: Spec,
+    pub environments: Vec<(Option<Located<String>>, Spec)>,
+}
+
+/// A tree with holes would earn findings that are not true, so syntax errors are said alone.
+pub fn read(source: &Source, report: &mut Report) -> Option<Blueprint> {
+    let (tree, errors) = DeTable::parse_recoverable(&source.text);
+    for error in &errors {
+        report.add(
+            Finding::new("blueprint/syntax", error.message()).at(error.span().unwrap_or_default(), "here"),
+        );
+    }
+    if !errors.is_empty() {
+        return None;
+    }
+    let (schema, mut base) = (schema(), tree.into_inner());
+    shape::check(&mut base, &schema, report);
+    let overlays = match base.remove(ENVIRONMENTS).map(Spanned::into_inner) {
+        Some(DeValue::Table(overlays)) => overlays,
+        _ => DeTable::new(),
+    };
+    let merged = overlays.iter().map(|(name, overlay)| {
+        let mut whole = base.clone();
+        if let DeValue::Table(overlay) = overlay.get_ref() {
+            shape::merge(&mut whole, overlay);
+        }
+        (Some(Located::new(name.span(), name.get_ref().to_string())), whole)
+    });
+    let mut trees: Vec<_> = merged.collect();
+    if trees.is_empty() {
+        trees.push((None, base.clone()));
+    }
+    trees.sort_by_key(|(name, _)| name.as_ref().map(|name| name.span().start));
+    for (name, tree) in &trees {
+        report.enter(name.as_ref().map(|name| name.as_str()));
+        shape::require(tree, 0..0, &schema, "", report);
+    }
+    report.enter(None);
+    let environments = trees.into_iter().map(|(name, tree)| (name, typed(tree))).collect();
+    Some(Blueprint { base: typed(base), environments })
+}
+
+fn typed(tree: DeTable<'_>) -> Spec {
+    let tree = toml::de::Deserializer::from(Spanned::new(0..0, tree));
+    Spec::deserialize(tree).expect("what fits the schema fits the types")
+}
+
+/// The schema that `shape` walks is the one that editors read.
+pub fn schema() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|it| it.inline_subschemas = true);
+    let settings = settings.with_transform(RecursiveTransform(without_null));
+    let schema = settings.into_generator().into_root_schema_for::<Spec>();
+    let mut overlay = schema.clone();
+    overlay.remove("$schema");
+    overlaid(&mut overlay);
+    let mut schema = schema.to_value();
+    schema["properties"][ENVIRONMENTS] = json!({
+        "description": "The environments, by name: what differs from the rest of the blueprint. One, `production`, if you name none.",
+        "type": "object",
+        "additionalProperties": overlay,
+    });
+    schema
+}
+
+/// An overlay needs nothing, and may not speak of what is platform-wide.
+fn overlaid(schema: &mut Schema) {
+    schema.remove("required");
+    if let Some(why) = schema.get(PLATFORM_WIDE).cloned() {
+        *schema = json!({ "not": {}, PLATFORM_WIDE: why }).try_into().expect("an object is a schema");
+    }
+    transform_subschemas(&mut overlaid, schema);
+}
+
+/// `Option` allows `null`, which TOML does not have.
+fn without_null(schema: &mut Schema) {
+    if let Some(Value::Array(mut any)) = schema.remove("anyOf")
+        && let Value::Object(inner) = any.remove(0)
+    {
+        let outer = std::mem::take(schema.ensure_object());
+        schema.ensure_object().extend(inner.into_iter().chain(outer));
+    }
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        let kind = types.remove(0);
+        schema.insert("type".to_owned(), kind);
+    }
+    if let Some(Value::Array(words)) = schema.get_mut("enum") {
+        words.retain(|word| !word.is_null());
+    }
+}

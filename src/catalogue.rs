@@ -1,0 +1,183 @@
+//! The versions and limits that blueprint stands behind: `catalogue.toml`, read once.
+//!
+//! Each row of it names its source. Nothing here asks a network or a clock.
+
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::words::Action;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Catalogue {
+    kubernetes: Kubernetes,
+    regions: BTreeMap<String, Vec<String>>,
+    charts: BTreeMap<String, Pin>,
+    images: BTreeMap<String, Pin>,
+    tools: BTreeMap<String, Pin>,
+    actions: BTreeMap<String, Commit>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Kubernetes {
+    default: String,
+    versions: BTreeMap<String, Minor>,
+}
+
+/// What goes with one minor version of Kubernetes on EKS.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Minor {
+    /// The last day of standard support.
+    pub standard_support_ends: String,
+    /// A patch release of it, whose schemas manifests are held against.
+    pub patch: String,
+    /// The release of the AL2023 node image.
+    pub node_image: String,
+    /// The version of each add-on.
+    pub addons: BTreeMap<String, String>,
+}
+
+/// A version, and why we believe in it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pin {
+    pub version: String,
+    /// The digest of an image, or the checksum of a file, where it is known.
+    pub digest: Option<String>,
+    pub source: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Commit {
+    tag: String,
+    sha: String,
+    source: String,
+}
+
+static CATALOGUE: LazyLock<Catalogue> =
+    LazyLock::new(|| toml::from_str(include_str!("catalogue.toml")).expect("the catalogue reads"));
+
+/// A name that the catalogue lacks is a mistake of ours, so all of these panic on it.
+impl Catalogue {
+    pub fn get() -> &'static Self {
+        &CATALOGUE
+    }
+
+    pub fn action(&self, name: &str) -> Action {
+        let Commit { tag, sha, .. } = row(&self.actions, name);
+        Action { name: name.to_owned(), tag: tag.clone(), sha: sha.clone() }
+    }
+
+    pub fn chart(&self, name: &str) -> &str {
+        &row(&self.charts, name).version
+    }
+
+    pub fn tool(&self, name: &str) -> &str {
+        &row(&self.tools, name).version
+    }
+
+    /// The checksum of what a tool is downloaded as.
+    pub fn checksum(&self, name: &str) -> &str {
+        row(&self.tools, name).digest.as_deref().unwrap_or_else(|| panic!("`{name}` has no checksum"))
+    }
+
+    /// The first two numbers of a version: `1.26`.
+    pub fn minor(&self, tool: &str) -> &str {
+        let version = self.tool(tool);
+        version.rsplit_once('.').map_or(version, |(minor, _)| minor)
+    }
+
+    /// An image by tag, and by digest where it is known: `golang:1.26.9-alpine3.24@sha256:…`.
+    pub fn image(&self, name: &str) -> String {
+        let Pin { version, digest, .. } = row(&self.images, name);
+        let digest = digest.as_ref().map(|digest| format!("@{digest}")).unwrap_or_default();
+        format!("{name}:{version}{digest}")
+    }
+
+    /// Each row with its source, for the test that none is without.
+    pub fn sources(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pins = self.charts.iter().chain(&self.images).chain(&self.tools);
+        let pins = pins.map(|(name, pin)| (name.as_str(), pin.source.as_str()));
+        pins.chain(self.actions.iter().map(|(name, it)| (name.as_str(), it.source.as_str())))
+    }
+}
+
+fn row<'c, T>(rows: &'c BTreeMap<String, T>, name: &str) -> &'c T {
+    rows.get(name).unwrap_or_else(|| panic!("`{name}` is not in the catalogue"))
+}
+
+/// A minor version of Kubernetes that EKS offers and we know.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KubernetesVersion(String);
+
+impl KubernetesVersion {
+    pub fn minor(&self) -> &'static Minor {
+        row(&Catalogue::get().kubernetes.versions, &self.0)
+    }
+
+    /// Whether the scanner checkov 3.3.30 does not know it yet: its list ends with 1.35 (CKV_AWS_339).
+    pub fn is_new(&self) -> bool {
+        self.0.as_str() > "1.35"
+    }
+
+    /// None if it is not in the catalogue, which the shape of a blueprint rules out.
+    pub fn read(word: &str) -> Option<Self> {
+        Catalogue::get().kubernetes.versions.contains_key(word).then(|| Self(word.to_owned()))
+    }
+
+    /// For the schema, so that an editor offers them.
+    pub fn all() -> Value {
+        json!(Catalogue::get().kubernetes.versions.keys().collect::<Vec<_>>())
+    }
+}
+
+impl Default for KubernetesVersion {
+    fn default() -> Self {
+        Self(Catalogue::get().kubernetes.default.clone())
+    }
+}
+
+impl std::fmt::Display for KubernetesVersion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A region of AWS whose zones we know. All of them are in the partition `aws`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Region(String);
+
+impl Region {
+    /// Ids of zones, in the order in which they are taken: at least two.
+    pub fn zones(&self) -> &'static [String] {
+        row(&Catalogue::get().regions, &self.0).as_slice()
+    }
+
+    /// None if it is not in the catalogue, which the shape of a blueprint rules out.
+    pub fn read(word: &str) -> Option<Self> {
+        Catalogue::get().regions.contains_key(word).then(|| Self(word.to_owned()))
+    }
+
+    /// For the schema, so that an editor offers them.
+    pub fn all() -> Value {
+        json!(Catalogue::get().regions.keys().collect::<Vec<_>>())
+    }
+}
+
+/// Stands in for a region that is missing, which was reported.
+impl Default for Region {
+    fn default() -> Self {
+        Self("eu-west-1".to_owned())
+    }
+}
+
+impl std::fmt::Display for Region {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,112 @@
+//! The parts of a platform, and which of them are on. What each is, its own file says.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::{
+    contribution::{Contribution, Need, Needed},
+    diagnostics::{Finding, Report},
+    foundation::Environment,
+    source::Located,
+    words::{AddonVersion, Word},
+};
+
+/// A component is one file: what a blueprint may ask of it, its rules, its pages. It knows what it
+/// stands on and no other component: what others must know of it, it contributes.
+pub trait Component {
+    /// What a person said of it. A component that every cluster needs has no such key.
+    fn enabled(&self) -> Option<&Located<bool>> {
+        None
+    }
+
+    /// The need that switches it on by itself.
+    fn answers(&self) -> Need;
+
+    fn contribute(&self, environment: &Environment, report: &mut Report) -> Contribution;
+}
+
+macro_rules! components {
+    ($($name:ident: $spec:ident,)+) => {
+        $(mod $name;)+
+
+        /// The parts that are on by themselves where something needs them. Naming one sets its options.
+        #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+        pub struct Specs {
+            $($name: Option<$name::$spec>,)+
+        }
+
+        impl Specs {
+            pub const NAMES: &[&str] = &[$(stringify!($name)),+];
+
+            /// Each component, and whether it was asked for.
+            fn all(&self) -> Vec<(bool, Box<dyn Component>)> {
+                vec![$((self.$name.is_some(), Box::new(self.$name.clone().unwrap_or_default()))),+]
+            }
+        }
+    };
+}
+
+components! {
+    coredns: Coredns,
+    ebs_csi_driver: EbsCsiDriver,
+    flux: Flux,
+    kube_proxy: KubeProxy,
+    metrics_server: MetricsServer,
+    pod_identity_agent: PodIdentityAgent,
+    vpc_cni: VpcCni,
+}
+
+/// Switches on what is asked for and what is needed, until no need is left.
+pub fn resolve(
+    specs: &Specs,
+    mut needs: Vec<Needed>,
+    environment: &Environment,
+    report: &mut Report,
+) -> Vec<Contribution> {
+    let (off, mut rest): (Vec<_>, Vec<_>) =
+        specs.all().into_iter().partition(|(_, component)| component.enabled().is_some_and(|it| !**it));
+    let who = |needs: &[Needed], component: &dyn Component| {
+        needs.iter().find(|it| it.need == component.answers()).cloned()
+    };
+    let mut on = BTreeMap::new();
+    while let Some(next) = rest.iter().position(|(asked, it)| *asked || who(&needs, it.as_ref()).is_some()) {
+        let contribution = rest.remove(next).1.contribute(environment, report);
+        needs.extend(contribution.needs.clone());
+        on.insert(contribution.name, contribution);
+    }
+    for (_, component) in &off {
+        if let (Some(who), Some(enabled)) = (who(&needs, component.as_ref()), component.enabled()) {
+            report.add(
+                Finding::new("component/needed", "this component is needed")
+                    .at(enabled.span(), format!("needed by {}", who.by))
+                    .help("leave `enabled` out: what is needed is on by itself"),
+            );
+        }
+    }
+    on.into_values().collect()
+}
+
+/// What every environment needs, whatever runs in it.
+pub fn needs(environment: &Environment) -> Vec<Needed> {
+    use Need::{Delivery, Identities, Names, PodNetwork, ServiceNetwork, Volumes};
+    let by = format!("cluster `{}`", environment.prefix());
+    [Delivery, Identities, Names, PodNetwork, ServiceNetwork, Volumes]
+        .map(|need| Needed { need, by: by.clone() })
+        .into()
+}
+
+/// The version of an add-on that was asked for, or the catalogue's for the version of the cluster.
+fn addon_version(
+    name: &str,
+    asked: Option<&Located<String>>,
+    environment: &Environment,
+    report: &mut Report,
+) -> AddonVersion {
+    match asked {
+        None => AddonVersion::read(&environment.cluster.version.minor().addons[name]).unwrap_or_default(),
+        asked => report.read(asked),
+    }
+}

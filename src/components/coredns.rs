@@ -1,0 +1,39 @@
+//! Names for Services.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Component, addon_version};
+use crate::{
+    contribution::{Addon, Contribution, Need},
+    diagnostics::Report,
+    foundation::Environment,
+    source::Located,
+};
+
+/// Names for Services.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Coredns {
+    /// The version of the add-on. What EKS itself chooses for the cluster's version, if you do not say.
+    version: Option<Located<String>>,
+}
+
+impl Component for Coredns {
+    fn answers(&self) -> Need {
+        Need::Names
+    }
+
+    fn contribute(&self, environment: &Environment, report: &mut Report) -> Contribution {
+        Contribution {
+            about: "gives Services their names",
+            addon: Some(Addon {
+                name: "coredns",
+                version: addon_version("coredns", self.version.as_ref(), environment, report),
+                before_nodes: false,
+                configuration: None,
+            }),
+            ..Contribution::new("coredns")
+        }
+    }
+}

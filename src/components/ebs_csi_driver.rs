@@ -1,0 +1,138 @@
+//! Volumes for claims.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Component, addon_version};
+use crate::{
+    contribution::{Addon, Condition, Contribution, Identity, Need, Statement},
+    diagnostics::Report,
+    foundation::Environment,
+    source::Located,
+    words::Hcl,
+};
+
+/// Volumes for claims.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct EbsCsiDriver {
+    /// The version of the add-on. What EKS itself chooses for the cluster's version, if you do not say.
+    version: Option<Located<String>>,
+}
+
+impl Component for EbsCsiDriver {
+    fn answers(&self) -> Need {
+        Need::Volumes
+    }
+
+    fn contribute(&self, environment: &Environment, report: &mut Report) -> Contribution {
+        Contribution {
+            about: "makes volumes for claims",
+            addon: Some(Addon {
+                name: "aws-ebs-csi-driver",
+                version: addon_version("ebs-csi-driver", self.version.as_ref(), environment, report),
+                before_nodes: false,
+                configuration: None,
+            }),
+            identity: Some(Identity {
+                role: "ebs-csi-driver",
+                namespace: "kube-system",
+                service_account: "ebs-csi-controller-sa",
+                statements: statements(),
+            }),
+            ..Contribution::new("ebs-csi-driver")
+        }
+    }
+}
+
+/// What the driver's own policy grants (kubernetes-sigs/aws-ebs-csi-driver@v1.64.0 docs/AmazonEBSCSIDriverPolicyV2.json),
+/// kept to this region, this account and this cluster's nodes, with the platform's key for volumes.
+fn statements() -> Vec<Statement> {
+    let volumes = || Hcl::string("arn:aws:ec2:${local.region}:${local.account}:volume/*");
+    let snapshots = || Hcl::string("arn:aws:ec2:${local.region}::snapshot/*");
+    let equals = |key, value| Some(Condition { test: "StringEquals", key: Hcl::string(key), value });
+    let ours = || Hcl::string("true");
+    vec![
+        Statement {
+            sid: "Read",
+            actions: &[
+                "ec2:DescribeAvailabilityZones",
+                "ec2:DescribeInstanceTypes",
+                "ec2:DescribeInstances",
+                "ec2:DescribeSnapshots",
+                "ec2:DescribeVolumeStatus",
+                "ec2:DescribeVolumes",
+                "ec2:DescribeVolumesModifications",
+            ],
+            resources: vec![Hcl::string("*")],
+            condition: None,
+        },
+        Statement {
+            sid: "CreateVolumes",
+            actions: &["ec2:CopyVolumes", "ec2:CreateVolume"],
+            resources: vec![volumes()],
+            condition: equals("aws:RequestTag/ebs.csi.aws.com/cluster", ours()),
+        },
+        Statement {
+            sid: "CreateSnapshots",
+            actions: &["ec2:CreateSnapshot"],
+            resources: vec![snapshots()],
+            condition: equals("aws:RequestTag/ebs.csi.aws.com/cluster", ours()),
+        },
+        Statement {
+            sid: "ManageVolumes",
+            actions: &[
+                "ec2:AttachVolume",
+                "ec2:CopyVolumes",
+                "ec2:CreateSnapshot",
+                "ec2:DeleteVolume",
+                "ec2:DetachVolume",
+                "ec2:ModifyVolume",
+            ],
+            resources: vec![volumes()],
+            condition: equals("ec2:ResourceTag/ebs.csi.aws.com/cluster", ours()),
+        },
+        Statement {
+            sid: "ManageSnapshots",
+            actions: &[
+                "ec2:CreateVolume",
+                "ec2:DeleteSnapshot",
+                "ec2:EnableFastSnapshotRestores",
+                "ec2:LockSnapshot",
+            ],
+            resources: vec![snapshots()],
+            condition: equals("ec2:ResourceTag/ebs.csi.aws.com/cluster", ours()),
+        },
+        Statement {
+            sid: "AttachToNodes",
+            actions: &["ec2:AttachVolume", "ec2:DetachVolume"],
+            resources: vec![Hcl::string("arn:aws:ec2:${local.region}:${local.account}:instance/*")],
+            condition: equals("ec2:ResourceTag/eks:cluster-name", Hcl::code("local.name")),
+        },
+        Statement {
+            sid: "TagOnCreation",
+            actions: &["ec2:CreateTags"],
+            resources: vec![volumes(), snapshots()],
+            condition: equals(
+                "ec2:CreateAction",
+                Hcl::code(r#"["CopyVolumes", "CreateSnapshot", "CreateVolume"]"#),
+            ),
+        },
+        Statement {
+            sid: "Encrypt",
+            actions: &["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
+            resources: vec![Hcl::code("aws_kms_key.volumes.arn")],
+            condition: None,
+        },
+        Statement {
+            sid: "GrantToVolumes",
+            actions: &["kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant"],
+            resources: vec![Hcl::code("aws_kms_key.volumes.arn")],
+            condition: Some(Condition {
+                test: "Bool",
+                key: Hcl::string("kms:GrantIsForAWSResource"),
+                value: ours(),
+            }),
+        },
+    ]
+}

@@ -1,0 +1,39 @@
+//! Addresses for Services.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Component, addon_version};
+use crate::{
+    contribution::{Addon, Contribution, Need},
+    diagnostics::Report,
+    foundation::Environment,
+    source::Located,
+};
+
+/// Addresses for Services.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct KubeProxy {
+    /// The version of the add-on. What EKS itself chooses for the cluster's version, if you do not say.
+    version: Option<Located<String>>,
+}
+
+impl Component for KubeProxy {
+    fn answers(&self) -> Need {
+        Need::ServiceNetwork
+    }
+
+    fn contribute(&self, environment: &Environment, report: &mut Report) -> Contribution {
+        Contribution {
+            about: "leads the addresses of Services to their pods",
+            addon: Some(Addon {
+                name: "kube-proxy",
+                version: addon_version("kube-proxy", self.version.as_ref(), environment, report),
+                before_nodes: true,
+                configuration: None,
+            }),
+            ..Contribution::new("kube-proxy")
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! How much processor time and memory pods use: what autoscaling decides by.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Component;
+use crate::{
+    contribution::{Contribution, Layer, Need, Release},
+    diagnostics::Report,
+    foundation::Environment,
+    pages,
+    source::Located,
+    words::Text,
+};
+
+/// How much processor time and memory pods use: what autoscaling decides by.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct MetricsServer {
+    /// Off, where nothing is scaled by its use.
+    enabled: Option<Located<bool>>,
+    /// Added to the values of its Helm release.
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
+    values: Option<toml::Table>,
+}
+
+impl Component for MetricsServer {
+    fn enabled(&self) -> Option<&Located<bool>> {
+        self.enabled.as_ref()
+    }
+
+    fn answers(&self) -> Need {
+        Need::Usage
+    }
+
+    fn contribute(&self, environment: &Environment, _: &mut Report) -> Contribution {
+        let release = &Release {
+            layer: Layer::Controllers,
+            namespace: "metrics-server",
+            url: Text::ours("https://kubernetes-sigs.github.io/metrics-server/"),
+            chart: "metrics-server",
+            version: environment.catalogue.chart("metrics-server").to_owned(),
+            values: self.values.clone().unwrap_or_default(),
+        };
+        Contribution {
+            about: "measures what pods use, for autoscaling and `kubectl top`",
+            pages: pages! { { release: Release, environment: Environment }
+                Resource "kubernetes-manifest/clusters/{environment}/controllers/metrics-server/release.yaml",
+            },
+            release: Some(release.clone()),
+            ..Contribution::new("metrics-server")
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Credentials of AWS for pods, on every node.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Component, addon_version};
+use crate::{
+    contribution::{Addon, Contribution, Need},
+    diagnostics::Report,
+    foundation::Environment,
+    source::Located,
+};
+
+/// Credentials of AWS for pods, on every node.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PodIdentityAgent {
+    /// The version of the add-on. What EKS itself chooses for the cluster's version, if you do not say.
+    version: Option<Located<String>>,
+}
+
+impl Component for PodIdentityAgent {
+    fn answers(&self) -> Need {
+        Need::Identities
+    }
+
+    fn contribute(&self, environment: &Environment, report: &mut Report) -> Contribution {
+        Contribution {
+            about: "hands pods the credentials of their roles",
+            addon: Some(Addon {
+                name: "eks-pod-identity-agent",
+                version: addon_version("pod-identity-agent", self.version.as_ref(), environment, report),
+                before_nodes: true,
+                configuration: None,
+            }),
+            ..Contribution::new("pod-identity-agent")
+        }
+    }
+}

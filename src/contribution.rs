@@ -1,0 +1,228 @@
+//! What one component adds to an environment: typed, so that files which many share can be computed
+//! from all of them. Components never name each other; what others must know of one, it contributes.
+
+use std::fmt;
+
+use crate::{
+    page::Page,
+    words::{AddonVersion, Hcl, Text},
+};
+
+#[derive(Debug)]
+pub struct Contribution {
+    /// As a blueprint names it.
+    pub name: &'static str,
+    /// What it does, in one line: its row in the tables of the READMEs.
+    pub about: &'static str,
+    pub needs: Vec<Needed>,
+    /// A Helm release that Flux installs.
+    pub release: Option<Release>,
+    /// An add-on that EKS installs.
+    pub addon: Option<Addon>,
+    pub identity: Option<Identity>,
+    /// Names that no application may have: what goes by them has rights that none should share.
+    pub reserved: &'static [&'static str],
+    /// What only it has.
+    pub pages: Vec<Page>,
+}
+
+/// A component as a reader of the READMEs sees it.
+#[derive(Clone, Debug)]
+pub struct Part {
+    pub name: &'static str,
+    pub about: Text,
+    pub release: Option<Release>,
+    addon: bool,
+}
+
+impl Part {
+    pub fn of(contribution: &Contribution) -> Self {
+        let Contribution { name, about, release, addon, .. } = contribution;
+        Self { name, about: Text::ours(*about), release: release.clone(), addon: addon.is_some() }
+    }
+
+    /// Who installs it.
+    pub fn installer(&self) -> Text {
+        Text::ours(match (&self.release, self.addon) {
+            (Some(release), _) => format!("Flux, in the layer {}", release.layer),
+            (None, true) => "EKS, as an add-on".to_owned(),
+            (None, false) => "its operator, which Terraform's runbook installs first".to_owned(),
+        })
+    }
+}
+
+/// A chart of an exact version, installed by Flux.
+#[derive(Clone, Debug)]
+pub struct Release {
+    /// Where it is installed. Other pages of the component may lie in later layers.
+    pub layer: Layer,
+    /// Its own, with the service account that installs it and the source of the chart.
+    pub namespace: &'static str,
+    pub url: Text,
+    pub chart: &'static str,
+    pub version: String,
+    /// What a person adds to the values.
+    pub values: toml::Table,
+}
+
+/// An add-on of EKS at an exact version.
+#[derive(Clone, Debug)]
+pub struct Addon {
+    /// As EKS names it.
+    pub name: &'static str,
+    pub version: AddonVersion,
+    /// Nodes need it to become ready. The others need nodes to become active.
+    pub before_nodes: bool,
+    /// An object in HCL. What EKS chooses by itself, if there is none.
+    pub configuration: Option<Hcl>,
+}
+
+/// Who a workload is to AWS, and what it may do there.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The end of the role's name: what the role is for.
+    pub role: &'static str,
+    pub namespace: &'static str,
+    pub service_account: &'static str,
+    pub statements: Vec<Statement>,
+}
+
+/// One permission.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    /// What it is for, in one word.
+    pub sid: &'static str,
+    pub actions: &'static [&'static str],
+    pub resources: Vec<Hcl>,
+    pub condition: Option<Condition>,
+}
+
+/// When a permission holds.
+#[derive(Clone, Debug)]
+pub struct Condition {
+    /// Such as `StringEquals`.
+    pub test: &'static str,
+    /// A string in HCL.
+    pub key: Hcl,
+    pub value: Hcl,
+}
+
+/// What a part of the platform cannot do without, whoever provides it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Pods have addresses in the network, and network policies hold.
+    PodNetwork,
+    /// Services have addresses.
+    ServiceNetwork,
+    /// Services have names.
+    Names,
+    /// Claims become volumes.
+    Volumes,
+    /// Pods can be somebody to AWS.
+    Identities,
+    /// What stands in Git comes into the cluster.
+    Delivery,
+    /// The use of processors and memory is measured.
+    Usage,
+}
+
+/// A need, and who has it.
+#[derive(Clone, Debug)]
+pub struct Needed {
+    pub need: Need,
+    pub by: String,
+}
+
+/// What Flux carries out together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Layer {
+    Controllers,
+    Configs,
+    Tenants,
+    Databases,
+    Applications,
+    /// Beside the chain: nothing waits for it.
+    Monitoring,
+    /// Beside the chain: nothing waits for it, and it waits for nobody's pods.
+    Overprovisioning,
+}
+
+impl Contribution {
+    /// One that adds nothing yet.
+    pub fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            about: "",
+            needs: Vec::new(),
+            release: None,
+            addon: None,
+            identity: None,
+            reserved: &[],
+            pages: Vec::new(),
+        }
+    }
+}
+
+impl Identity {
+    /// The name of its role in Terraform.
+    pub fn resource(&self) -> String {
+        self.role.replace('-', "_")
+    }
+}
+
+impl Statement {
+    pub fn actions(&self) -> Vec<Text> {
+        self.actions.iter().map(|action| Text::ours(*action)).collect()
+    }
+}
+
+impl Layer {
+    pub const ALL: [Self; 7] = [
+        Self::Controllers,
+        Self::Configs,
+        Self::Tenants,
+        Self::Databases,
+        Self::Applications,
+        Self::Monitoring,
+        Self::Overprovisioning,
+    ];
+
+    /// The layer that must be ready first, of those in use.
+    pub fn after(self, used: &[Self]) -> Option<Self> {
+        let before = match self {
+            Self::Monitoring => Self::Tenants,
+            Self::Overprovisioning => Self::Configs,
+            chained => chained,
+        };
+        used.iter().copied().filter(|it| *it < before).max()
+    }
+}
+
+impl Layer {
+    /// What it holds, for the README.
+    pub fn about(self) -> Text {
+        Text::ours(match self {
+            Self::Controllers => "what others need: the charts of the components",
+            Self::Configs => "what the components of the layer before define",
+            Self::Tenants => "for each application: namespace, quota, limits, the right to deploy into it",
+            Self::Databases => "for each application with a database: its login",
+            Self::Applications => "for each application: the Flux Kustomization that deploys it",
+            Self::Monitoring => "what watches the others; nothing waits for it",
+            Self::Overprovisioning => "room that is kept free; nothing waits for it",
+        })
+    }
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Controllers => "controllers",
+            Self::Configs => "configs",
+            Self::Tenants => "tenants",
+            Self::Databases => "databases",
+            Self::Applications => "applications",
+            Self::Monitoring => "monitoring",
+            Self::Overprovisioning => "overprovisioning",
+        })
+    }
+}

@@ -1,0 +1,42 @@
+//! The map. Text comes in at the front door, and files leave by the back:
+//!
+//! ```text
+//! Source ──▶ Blueprint ──▶ Platform ──▶ Plan ──▶ Changes ──▶ disk
+//!            asked         decided      meant    differs
+//! ```
+//!
+//! The modules stand in the order in which they may know each other: a module uses only those above
+//! it. Everything before `disk` is a pure function of its arguments: no clock, no environment, no
+//! network, no chance.
+
+// What everything is made of.
+pub mod source;
+pub mod words;
+pub mod diagnostics;
+pub mod shape;
+pub mod yaml;
+pub mod format;
+pub mod page;
+pub mod catalogue;
+
+// What a platform stands on.
+pub mod network;
+pub mod github;
+pub mod cluster;
+pub mod contribution;
+pub mod foundation;
+
+// What it is made of, and the files that say so.
+pub mod components;
+pub mod application;
+pub mod infrastructure;
+pub mod manifests;
+
+// From a blueprint to the disk.
+pub mod blueprint;
+pub mod platform;
+pub mod plan;
+pub mod lock;
+pub mod compare;
+pub mod disk;
+pub mod cli;

@@ -1,0 +1,149 @@
+//! One file we mean to write. Whether it exists is decided elsewhere.
+
+use std::fmt;
+
+use crate::format::align;
+
+#[derive(Debug)]
+pub struct Page {
+    /// None if its text was computed.
+    pub template: Option<&'static str>,
+    pub place: Place,
+    /// Inside its repository.
+    pub path: String,
+    pub role: Role,
+    pub owner: Owner,
+    /// Beginnings of lines whose value someone else keeps up to date: a pull request or a robot sets the
+    /// tag of an image, say. The value on disk is kept.
+    pub shared: &'static [&'static str],
+    body: String,
+}
+
+/// The repository a page goes to. What each is called is known to the plan.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    Infrastructure,
+    Manifests,
+    /// An application's, by its name.
+    Application(String),
+}
+
+/// How the `kustomization.yaml` of its folder names a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    Resource,
+    Patch,
+    /// A folder of its own, with its own `kustomization.yaml`.
+    Component,
+    Unlisted,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Owner {
+    /// The generator writes it, and deletes it when it is no longer planned.
+    #[default]
+    Managed,
+    /// Written once; from then on it belongs to the person.
+    Seeded,
+}
+
+impl Page {
+    /// The template's first folder is the repository: `infrastructure`, `kubernetes-manifest`, or the name of
+    /// one, in braces. A body that does not render is a mistake in its template, not in a blueprint.
+    pub fn new(template: &'static str, path: String, role: Role, body: askama::Result<String>) -> Self {
+        let body = body.unwrap_or_else(|error| {
+            panic!("`templates/{template}` wrote a bare value that is not an atom: {error}")
+        });
+        let aligned = path.ends_with(".tf") || path.ends_with(".hcl");
+        let body = if aligned { align(&body) } else { body + "\n" };
+        let (repository, path) = path.split_once('/').expect("a page lies in a repository");
+        let place = match template.split('/').next() {
+            Some("infrastructure") => Place::Infrastructure,
+            Some("kubernetes-manifest") => Place::Manifests,
+            _ => Place::Application(repository.to_owned()),
+        };
+        Self {
+            template: Some(template),
+            place,
+            path: path.to_owned(),
+            role,
+            owner: Owner::Managed,
+            shared: &[],
+            body,
+        }
+    }
+
+    pub fn computed(place: Place, path: String, role: Role, body: String) -> Self {
+        Self { template: None, place, path, role, owner: Owner::Managed, shared: &[], body }
+    }
+
+    /// The same page, in which someone else keeps the values of lines with these beginnings up to date.
+    pub fn shared(self, shared: &'static [&'static str]) -> Self {
+        Self { shared, ..self }
+    }
+
+    /// The body under its header. Some first lines must stay first.
+    pub fn text(&self) -> String {
+        let words = match self.owner {
+            Owner::Managed => "Written by blueprint. Change the blueprint instead.",
+            Owner::Seeded => "Yours. Written once by blueprint, which leaves it alone from now on.",
+        };
+        let Some((open, close)) = comment(&self.path) else { return self.body.clone() };
+        let first = if self.body.starts_with("#!") || self.body.starts_with("# syntax=") {
+            self.body.find('\n').map_or(self.body.len(), |end| end + 1)
+        } else {
+            0
+        };
+        let (first, rest) = self.body.split_at(first);
+        format!("{first}{open}{words}{close}\n\n{rest}")
+    }
+}
+
+/// The marks of a comment. A new format must be thought about, so an unknown one is our fault.
+fn comment(path: &str) -> Option<(&'static str, &'static str)> {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    match file.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("json") => None,
+        Some("md" | "html") => Some(("<!-- ", " -->")),
+        Some("sql") => Some(("-- ", "")),
+        Some(
+            "dockerignore" | "gitattributes" | "gitignore" | "hcl" | "sh" | "tf" | "toml" | "txt" | "yaml"
+            | "yml",
+        )
+        | None => Some(("# ", "")),
+        Some(ending) => panic!("`{path}`: no header is known for `.{ending}`"),
+    }
+}
+
+pub fn seeded(mut pages: Vec<Page>) -> Vec<Page> {
+    pages.iter_mut().for_each(|page| page.owner = Owner::Seeded);
+    pages
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Owner::Managed => "managed",
+            Owner::Seeded => "seeded",
+        })
+    }
+}
+
+/// Renders templates. Each literal names both the template and the file it becomes.
+#[macro_export]
+macro_rules! pages {
+    ($context:tt $($role:ident $path:literal),+ $(,)?) => {
+        vec![$($crate::pages!(@page $context $role $path)),+]
+    };
+    (@page { $($field:ident: $type:ty),* $(,)? } $role:ident $path:literal) => {{
+        #[allow(unused_imports)]
+        use $crate::words::filters;
+        #[derive(askama::Template)]
+        #[template(path = $path)]
+        #[allow(dead_code, reason = "not every template uses all of its context")]
+        struct Template<'a> { $($field: &'a $type),* }
+        let body = askama::Template::render(&Template { $($field),* });
+        $crate::page::Page::new($path, format!($path), $crate::page::Role::$role, body)
+    }};
+}

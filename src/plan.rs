@@ -1,0 +1,178 @@
+//! The files that should exist, by repository, each with one owner. How they differ from what is there is not known here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    application::FIRST_TAG,
+    contribution::{Layer, Part},
+    github::Github,
+    infrastructure, manifests,
+    page::{Owner, Page, Place, Role},
+    platform::{Platform, Stage},
+};
+
+/// Files by path. A `BTreeMap`, so that every walk over it is in the same order.
+pub type Files = BTreeMap<String, File>;
+
+#[derive(Debug, Default, PartialEq)]
+pub struct File {
+    pub owner: Owner,
+    pub text: String,
+    /// Beginnings of lines whose value someone else keeps up to date.
+    pub shared: &'static [&'static str],
+}
+
+#[derive(Debug)]
+pub struct Plan {
+    /// By the name of the repository, which is also its folder.
+    pub repositories: BTreeMap<String, Files>,
+    pub templates: BTreeSet<&'static str>,
+}
+
+pub fn plan(platform: Platform) -> Plan {
+    let Platform { foundation, applications, stages } = platform;
+    let environments = stages.iter().map(|stage| stage.environment.clone()).collect();
+    let parts = parts(&stages);
+    let mut pages: Vec<Page> =
+        applications.iter().flat_map(|it| it.pages(&foundation, &environments)).collect();
+    let (mut lists, mut layers) = (Lists::default(), BTreeSet::new());
+    for Stage { environment, contributions, workloads } in stages {
+        let mut own = infrastructure::pages(&environment, &foundation, &contributions, &applications);
+        own.extend(manifests::pages(&environment, contributions));
+        for workload in &workloads {
+            own.extend(workload.pages(&environment));
+            let overlay = format!("apps/{}/overlays/{environment}", workload.application.name);
+            lists.add(&overlay, Entry::Resource("../../base".to_owned()));
+            lists.add(&overlay, Entry::Image(foundation.image(&workload.application.repository)));
+        }
+        let used = used(&own, &environment.cluster_folder());
+        own.extend(manifests::layers(&environment, &used));
+        layers.extend(used);
+        pages.extend(own);
+    }
+    let layers = layers.into_iter().collect();
+    pages.extend(infrastructure::shared(&foundation, &environments));
+    pages.extend(manifests::shared(&foundation, &environments, &applications, &parts, &layers));
+    lists.fill(&pages);
+    pages.extend(lists.pages());
+    collect(pages, &foundation.github)
+}
+
+/// Each component that any environment has, by name.
+fn parts(stages: &[Stage]) -> Vec<Part> {
+    let contributions = stages.iter().flat_map(|stage| &stage.contributions);
+    let parts: BTreeMap<_, _> = contributions.map(|it| (it.name, Part::of(it))).collect();
+    parts.into_values().collect()
+}
+
+/// The layers that hold something.
+fn used(pages: &[Page], cluster: &str) -> Vec<Layer> {
+    let holds = |layer: &Layer| {
+        let folder = format!("{cluster}/{layer}/");
+        pages.iter().any(|page| page.place == Place::Manifests && page.path.starts_with(&folder))
+    };
+    Layer::ALL.into_iter().filter(holds).collect()
+}
+
+fn collect(pages: Vec<Page>, github: &Github) -> Plan {
+    let mut plan = Plan { repositories: BTreeMap::new(), templates: BTreeSet::new() };
+    for page in pages {
+        plan.templates.extend(page.template);
+        let repository = match &page.place {
+            Place::Infrastructure => github.infrastructure.to_string(),
+            Place::Manifests => github.manifests.to_string(),
+            Place::Application(repository) => repository.clone(),
+        };
+        let files = plan.repositories.entry(repository).or_default();
+        let file = File { owner: page.owner, text: page.text(), shared: page.shared };
+        let clash = files.insert(page.path.clone(), file);
+        assert!(clash.is_none(), "two owners for `{}`", page.path);
+    }
+    plan
+}
+
+/// What each folder's `kustomization.yaml` lists. It is computed, so that no list can be forgotten.
+#[derive(Default)]
+struct Lists(BTreeMap<String, BTreeSet<Entry>>);
+
+/// In the order in which a list names them.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Entry {
+    Resource(String),
+    Patch(String),
+    Component(String),
+    /// An image, whose tag is set here and nowhere else.
+    Image(String),
+}
+
+impl Lists {
+    fn fill(&mut self, pages: &[Page]) {
+        let listed = |page: &&Page| page.place == Place::Manifests && page.role != Role::Unlisted;
+        for page in pages.iter().filter(listed) {
+            let (folder, name) = split(&page.path);
+            match page.role {
+                Role::Unlisted => {}
+                Role::Resource => self.add(folder, Entry::Resource(name.to_owned())),
+                Role::Patch => self.add(folder, Entry::Patch(name.to_owned())),
+                Role::Component => {
+                    let (above, name) = split(folder);
+                    self.add(above, Entry::Component(name.to_owned()));
+                }
+            }
+        }
+    }
+
+    /// A folder that nobody builds by itself is listed by the folder above it.
+    fn add(&mut self, folder: &str, entry: Entry) {
+        self.0.entry(folder.to_owned()).or_default().insert(entry);
+        if !is_root(folder) {
+            let (above, name) = split(folder);
+            self.add(above, Entry::Resource(name.to_owned()));
+        }
+    }
+
+    fn pages(&self) -> Vec<Page> {
+        let page = |(folder, entries): (&String, &BTreeSet<Entry>)| {
+            let mut body = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n".to_owned();
+            let mut last = "";
+            for entry in entries {
+                let (title, line) = entry.text();
+                if title != last {
+                    body.push_str(&format!("{title}:\n"));
+                }
+                body.push_str(&line);
+                last = title;
+            }
+            let path = format!("{folder}/kustomization.yaml");
+            let shared: &[&str] = if last == "images" { &["newTag: "] } else { &[] };
+            Page::computed(Place::Manifests, path, Role::Unlisted, body).shared(shared)
+        };
+        self.0.iter().map(page).collect()
+    }
+}
+
+impl Entry {
+    /// The list it stands in, and how.
+    fn text(&self) -> (&'static str, String) {
+        match self {
+            Self::Resource(name) => ("resources", format!("  - {name}\n")),
+            Self::Patch(name) => ("patches", format!("  - path: {name}\n")),
+            Self::Component(name) => ("components", format!("  - {name}\n")),
+            Self::Image(name) => ("images", format!("  - name: {name}\n    newTag: \"{FIRST_TAG}\"\n")),
+        }
+    }
+}
+
+/// Whether Flux, or an overlay, builds this folder by itself.
+fn is_root(folder: &str) -> bool {
+    match folder.split('/').collect::<Vec<_>>()[..] {
+        ["clusters", _] | ["apps", _, "base"] | ["apps", _, "overlays", _] => true,
+        ["clusters", _, layer] => Layer::ALL.iter().any(|it| it.to_string() == layer),
+        _ => false,
+    }
+}
+
+/// A folder, and what lies in it.
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').expect("every manifest lies in a folder")
+}

@@ -1,0 +1,150 @@
+//! What was decided: every value chosen and checked, nothing left to guess.
+
+use crate::{
+    application::{Application, Workload},
+    blueprint::{Blueprint, Spec},
+    catalogue::{Catalogue, Region},
+    cluster::Cluster,
+    components,
+    contribution::{Contribution, Layer},
+    diagnostics::{Finding, Report},
+    foundation::{Environment, Foundation},
+    github::Github,
+    network::Network,
+    source::Located,
+    words::{Account, Name, Repository},
+};
+
+#[derive(Debug)]
+pub struct Platform {
+    pub foundation: Foundation,
+    pub applications: Vec<Application>,
+    pub stages: Vec<Stage>,
+}
+
+/// One environment, and what runs in it.
+#[derive(Debug)]
+pub struct Stage {
+    pub environment: Environment,
+    pub contributions: Vec<Contribution>,
+    pub workloads: Vec<Workload>,
+}
+
+/// Goes on after a mistake with a placeholder, so that one run finds them all. There is a platform
+/// only if there was no error.
+pub fn resolve(blueprint: &Blueprint, report: &mut Report) -> Option<Platform> {
+    let base = &blueprint.base;
+    let name: Name = report.read(base.name.as_ref());
+    let mut foundation = Foundation {
+        purpose: base.purpose.as_ref().map(|purpose| report.read(Some(purpose))),
+        name,
+        github: Github::resolve(base.github.as_ref(), report),
+        architectures: Vec::new(),
+        catalogue: Catalogue::get(),
+    };
+    let applications = applications(base, &foundation.github, report);
+    let mut stages: Vec<Stage> = Vec::new();
+    for (name, spec) in &blueprint.environments {
+        report.enter(name.as_ref().map(|name| name.as_str()));
+        let first = |account: &Account| stages.iter().all(|stage| stage.environment.account != *account);
+        let environment = environment(name.as_ref(), spec, &foundation, first, report);
+        stages.push(stage(environment, spec, base, &applications, report));
+    }
+    report.enter(None);
+    let built_for = |arm| stages.iter().any(|stage| stage.environment.cluster.has(arm));
+    let architectures = [(false, "amd64"), (true, "arm64")];
+    foundation.architectures =
+        architectures.into_iter().filter(|(arm, _)| built_for(*arm)).map(|(_, it)| it).collect();
+    (!report.failed()).then_some(Platform { foundation, applications, stages })
+}
+
+fn applications(base: &Spec, github: &Github, report: &mut Report) -> Vec<Application> {
+    let mut taken = vec![github.infrastructure.clone(), github.manifests.clone()];
+    let specs = base.applications.iter().flatten();
+    let resolve = |(name, spec): (&Located<String>, _)| {
+        let application = Application::resolve(name, spec, report);
+        let known = application.repository != Repository::default();
+        if known && taken.iter().any(|it| it.same(&application.repository)) {
+            let title = format!("two repositories would be `{}`", application.repository);
+            report.add(
+                Finding::new("application/repository", title)
+                    .at(name.span(), "this application's repository")
+                    .help("give it a `repository` of its own"),
+            );
+        }
+        taken.push(application.repository.clone());
+        application
+    };
+    specs.map(resolve).collect()
+}
+
+fn environment(
+    name: Option<&Located<String>>,
+    spec: &Spec,
+    foundation: &Foundation,
+    first: impl FnOnce(&Account) -> bool,
+    report: &mut Report,
+) -> Environment {
+    let aws = spec.aws.clone().unwrap_or_default();
+    let account = report.read(aws.account.as_ref());
+    let region = aws.region.as_ref().and_then(|asked| Region::read(asked));
+    let network = Network::resolve(spec.network.as_ref(), region.as_ref(), report);
+    let at = aws.account.as_ref().map(Located::span).unwrap_or_default();
+    Environment {
+        platform: foundation.name.clone(),
+        name: name.map_or_else(|| Name::ours("production"), |name| report.read(Some(name))),
+        cluster: Cluster::resolve(spec.cluster.as_ref(), &network, &account, at, report),
+        first_of_account: first(&account),
+        account,
+        region: region.unwrap_or_default(),
+        network,
+        github: foundation.github.clone(),
+        catalogue: foundation.catalogue,
+    }
+}
+
+fn stage(
+    environment: Environment,
+    spec: &Spec,
+    base: &Spec,
+    applications: &[Application],
+    report: &mut Report,
+) -> Stage {
+    let (mut workloads, mut known) = (Vec::new(), applications.iter());
+    for (name, spec) in spec.applications.iter().flatten() {
+        if base.applications.as_ref().is_some_and(|base| base.contains_key(name)) {
+            workloads.extend(known.next().map(|it| it.workload(name, spec, report)));
+        } else if !report.taken("applications") {
+            report.add(
+                Finding::new("application/unknown", format!("`{}` is not in the base", name.escape_debug()))
+                    .at(name.span(), "only an overlay speaks of it")
+                    .help("an application has one base: add it outside `[environments]`"),
+            );
+        }
+    }
+    let mut needs = components::needs(&environment);
+    needs.extend(applications.iter().flat_map(Application::needs));
+    let components = spec.components.clone().unwrap_or_default();
+    let contributions = components::resolve(&components, needs, &environment, report);
+    names(&contributions, spec, report);
+    Stage { environment, contributions, workloads }
+}
+
+/// An application gives its name to a namespace, and in `flux-system` to a Kustomization and a service
+/// account, so that name must be free.
+fn names(contributions: &[Contribution], spec: &Spec, report: &mut Report) {
+    let mut taken = vec!["default", "flux-system", "kube-node-lease", "kube-public", "kube-system"];
+    let layers = Layer::ALL.map(|layer| layer.to_string());
+    taken.extend(layers.iter().map(String::as_str));
+    taken.extend(contributions.iter().flat_map(|it| it.reserved));
+    taken.extend(contributions.iter().filter_map(|it| Some(it.release.as_ref()?.namespace)));
+    for name in spec.applications.iter().flatten().map(|(name, _)| name) {
+        if taken.contains(&name.as_str()) {
+            report.add(
+                Finding::new("application/reserved", format!("the name `{}` is taken", name.as_str()))
+                    .at(name.span(), "a part of the platform goes by it")
+                    .help("give the application another name"),
+            );
+        }
+    }
+}

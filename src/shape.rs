@@ -1,0 +1,222 @@
+//! Holds the tree of a blueprint against the JSON Schema that is made from its types.
+//!
+//! What does not fit is reported and taken out of the tree, so that the rest becomes types.
+
+use serde_json::Value;
+use toml::{
+    Spanned,
+    de::{DeInteger, DeTable, DeValue},
+};
+
+use crate::{
+    diagnostics::{Finding, Report},
+    source::Span,
+};
+
+/// The table of overlays. Paths begin anew inside each of them.
+pub const ENVIRONMENTS: &str = "environments";
+
+/// Why a key cannot differ between environments. A schema with it and `not` refuses the key.
+pub const PLATFORM_WIDE: &str = "x-platform-wide";
+
+/// Reports what does not fit, and takes it out of the tree.
+pub fn check(tree: &mut DeTable<'_>, schema: &Value, report: &mut Report) {
+    Check { report }.table(tree, schema, "");
+}
+
+struct Check<'a> {
+    report: &'a mut Report,
+}
+
+impl Check<'_> {
+    fn table(&mut self, table: &mut DeTable<'_>, schema: &Value, path: &str) {
+        for key in table.keys().cloned().collect::<Vec<_>>() {
+            let (span, mut name) = (key.span(), key.get_ref().to_string());
+            let overlay = path == ENVIRONMENTS;
+            if overlay {
+                self.report.enter(Some(&name));
+            }
+            if property(schema, &name).is_none() {
+                // A misspelt key is read as the one that was meant, so that nobody misses that one.
+                let value = table.remove(name.as_str());
+                let near = self.unknown(&name, span.clone(), schema);
+                let near = near.filter(|near| !table.contains_key(near.as_str()));
+                let (Some(near), Some(value)) = (near, value) else { continue };
+                table.insert(Spanned::new(span.clone(), near.clone().into()), value);
+                name = near;
+            }
+            let inner = if overlay { String::new() } else { join(path, &name) };
+            if let (Some(schema), Some(value)) = (property(schema, &name), table.get_mut(name.as_str()))
+                && let Err(finding) = self.value(value, span.clone(), schema, &inner)
+            {
+                self.report.add(finding);
+                self.report.excuse(&inner);
+                table.remove(name.as_str());
+                if schema["type"] == "object" {
+                    // What was meant as a table is there, whatever it says.
+                    let key = Spanned::new(span.clone(), name.into());
+                    table.insert(key, Spanned::new(span, DeValue::Table(DeTable::new())));
+                }
+            }
+            if overlay {
+                self.report.enter(None);
+            }
+        }
+    }
+
+    fn unknown(&mut self, key: &str, span: Span, schema: &Value) -> Option<String> {
+        let known = || schema["properties"].as_object().into_iter().flat_map(|known| known.keys());
+        let near = near(key, known().map(String::as_str));
+        let finding = Finding::new("blueprint/unknown-key", format!("`{}` is not a key", key.escape_debug()));
+        self.report.add(finding.at(span, "unknown").help(match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known here: {}", list(known())),
+        }));
+        near.map(str::to_owned)
+    }
+
+    fn value(
+        &mut self,
+        value: &mut Spanned<DeValue<'_>>,
+        key: Span,
+        schema: &Value,
+        path: &str,
+    ) -> Result<(), Finding> {
+        if schema.get("not").is_some() {
+            let title = format!("`{path}` cannot differ between environments");
+            let why = schema[PLATFORM_WIDE].as_str().unwrap_or_default();
+            return Err(Finding::new("blueprint/platform-wide", title).at(key, "platform-wide").help(why));
+        }
+        let (span, found, choices) = (value.span(), value.get_ref().type_str(), choices(schema));
+        let wanted = if choices.is_empty() { schema["type"].as_str() } else { Some("string") };
+        match (wanted, value.get_mut()) {
+            (Some("object"), DeValue::Table(table)) => self.table(table, schema, path),
+            (Some("array"), DeValue::Array(array)) => {
+                let most = schema["maxItems"].as_u64().unwrap_or(u64::MAX);
+                let least = schema["minItems"].as_u64().unwrap_or(0);
+                if !(least..=most).contains(&(array.len() as u64)) {
+                    let title = format!("`{path}` has {} items", array.len());
+                    let label = format!("from {least} to {most}");
+                    return Err(Finding::new("blueprint/length", title).at(span, label));
+                }
+                let misfit = |item| self.value(item, key.clone(), &schema["items"], path).err();
+                let mut misfits: Vec<Finding> = array.iter_mut().filter_map(misfit).collect();
+                if let Some(last) = misfits.pop() {
+                    misfits.into_iter().for_each(|finding| self.report.add(finding));
+                    return Err(last);
+                }
+            }
+            (Some("string"), DeValue::String(word)) => {
+                if !choices.is_empty() && !choices.contains(&word.as_ref()) {
+                    let title = format!("`{}` is not a choice for `{path}`", word.escape_debug());
+                    // A person sees a short list at once; in a long one they look for what they meant.
+                    let help = match near(word, choices.iter().copied()) {
+                        Some(near) if choices.len() > 4 => format!("did you mean `{near}`?"),
+                        _ => format!("choose {}", list(choices)),
+                    };
+                    return Err(Finding::new("blueprint/choice", title)
+                        .at(span, "no such choice")
+                        .help(help));
+                }
+            }
+            (Some("integer"), DeValue::Integer(number)) => {
+                let (low, high) = limits(schema);
+                if !parse(number).is_some_and(|number| (low..=high).contains(&number)) {
+                    let title = format!("`{path}` is out of range");
+                    let label = format!("from {low} to {high}");
+                    return Err(Finding::new("blueprint/range", title).at(span, label));
+                }
+            }
+            (Some("number"), DeValue::Float(_) | DeValue::Integer(_)) => {}
+            (Some("boolean"), DeValue::Boolean(_)) | (None, _) => {}
+            (Some(wanted), _) => {
+                let title = format!("`{path}` has the wrong type");
+                let label = format!("expected {}, found {found}", wanted.replace("object", "table"));
+                return Err(Finding::new("blueprint/type", title).at(span, label));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reports each required key that a whole tree lacks.
+pub fn require(table: &DeTable<'_>, span: Span, schema: &Value, path: &str, report: &mut Report) {
+    for key in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        let path = join(path, key);
+        if !table.contains_key(key) && !report.taken(&path) {
+            let words = schema["properties"][key]["description"].as_str().unwrap_or_default();
+            let words = words.trim_end_matches('.');
+            let help = format!("add `{key}`: {}", first_small(words));
+            report.add(
+                Finding::new("blueprint/missing-key", format!("`{path}` is missing"))
+                    .at(span.clone(), format!("needs `{key}`"))
+                    .help(help),
+            );
+        }
+    }
+    for (key, value) in table {
+        let path = join(path, key.get_ref());
+        if let (DeValue::Table(inner), Some(schema)) = (value.get_ref(), property(schema, key.get_ref()))
+            && !report.taken(&path)
+        {
+            require(inner, value.span(), schema, &path, report);
+        }
+    }
+}
+
+/// Lays an overlay over a base. Every value keeps the place where it was written.
+pub fn merge<'i>(base: &mut DeTable<'i>, overlay: &DeTable<'i>) {
+    for (key, value) in overlay {
+        if let (Some(DeValue::Table(old)), DeValue::Table(new)) =
+            (base.get_mut(key.get_ref().as_ref()).map(Spanned::get_mut), value.get_ref())
+        {
+            merge(old, new);
+            continue;
+        }
+        base.remove(key.get_ref().as_ref());
+        base.insert(key.clone(), value.clone());
+    }
+}
+
+/// The schema of a key. A table that does not speak of other keys has none.
+fn property<'s>(schema: &'s Value, key: &str) -> Option<&'s Value> {
+    let other = || schema.get("additionalProperties").filter(|other| **other != Value::Bool(false));
+    schema["properties"].get(key).or_else(other)
+}
+
+/// The words of an enum, which has a list of its own for each documented variant.
+fn choices(schema: &Value) -> Vec<&str> {
+    let list = |key: &str| schema[key].as_array().into_iter().flatten();
+    let words = list("enum").chain(schema.get("const")).filter_map(Value::as_str);
+    words.chain(list("oneOf").flat_map(choices)).collect()
+}
+
+/// What was probably meant: the nearest word, if it is near.
+fn near<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    let distance = |known: &str| strsim::damerau_levenshtein(known, word);
+    known.min_by_key(|it| distance(it)).filter(|it| distance(it) <= (word.len() / 3).max(1))
+}
+
+/// A sentence of the manual, as the end of another sentence.
+fn first_small(words: &str) -> String {
+    let mut rest = words.chars();
+    rest.next().map(|first| first.to_lowercase().chain(rest).collect()).unwrap_or_default()
+}
+
+fn limits(schema: &Value) -> (i64, i64) {
+    let widest = if schema["format"] == "uint32" { u32::MAX.into() } else { i64::MAX };
+    (schema["minimum"].as_i64().unwrap_or(i64::MIN), schema["maximum"].as_i64().unwrap_or(widest))
+}
+
+fn parse(number: &DeInteger<'_>) -> Option<i64> {
+    i64::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+fn list(words: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let words: Vec<String> = words.into_iter().map(|word| format!("`{}`", word.as_ref())).collect();
+    words.join(", ")
+}

@@ -1,0 +1,376 @@
+//! Words, and the only ways to write them into a file.
+//!
+//! An *atom* is a word that means itself in every language we write. Everything else is [`Text`],
+//! which cannot be displayed: a template must name the language with a filter.
+
+use std::fmt;
+
+use askama::filters::Escaper;
+
+pub mod filters;
+
+/// A value that is read from a string by one rule. Its default is the placeholder that stands in
+/// for a bad or missing value, so that the rules after it still run; nobody can type it.
+pub trait Word: Default {
+    const CODE: &'static str;
+    const WHAT: &'static str;
+    const RULE: &'static str;
+
+    fn read(word: &str) -> Option<Self>;
+}
+
+/// Makes a word that is an atom, and therefore may be displayed.
+macro_rules! atoms {
+    ($($(#[$doc:meta])* $name:ident($code:literal, $what:literal, $rule:literal, $placeholder:literal, $fair:expr);)+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub struct $name(String);
+
+        impl Word for $name {
+            const CODE: &'static str = $code;
+            const WHAT: &'static str = $what;
+            const RULE: &'static str = $rule;
+
+            fn read(word: &str) -> Option<Self> {
+                let fair: fn(&str) -> bool = $fair;
+                fair(word).then(|| Self(word.to_owned()))
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self($placeholder.to_owned())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )+};
+}
+
+atoms! {
+    /// A lower-case name, such as `ledger`. It is part of role names (64 characters), of bucket names
+    /// (63) and of Kubernetes labels (63), so two of them and a few words of ours must fit into each.
+    Name(
+        "blueprint/name",
+        "a name",
+        "up to 20 lower-case letters and digits, single `-` between them, no word like `on`",
+        "placeholder--",
+        |word| {
+            label(word, Name::MAX)
+                && word.starts_with(|c: char| c.is_ascii_lowercase())
+                && !word.contains("--")
+                && !YAML_WORDS.contains(&word)
+        }
+    );
+
+    /// A GitHub user or organization: 39 letters, digits and single `-` (GitHub's own form; the catalogue marks it as common knowledge).
+    Owner(
+        "github/owner",
+        "a GitHub owner",
+        "up to 39 letters and digits, single `-` between them",
+        "placeholder--",
+        |word| {
+            (1..=39).contains(&word.len())
+                && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                && !word.starts_with('-')
+                && !word.ends_with('-')
+                && !word.contains("--")
+        }
+    );
+
+    /// A GitHub repository, and the folder that holds it: 100 letters, digits, `.`, `_`, `-`.
+    Repository(
+        "github/repository",
+        "a repository",
+        "up to 100 letters, digits, `.`, `_` and `-`, first a letter or digit, not ending in `.git`",
+        "placeholder--",
+        |word| {
+            (1..=100).contains(&word.len())
+                && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+                && word.starts_with(|c: char| c.is_ascii_alphanumeric())
+                && !word.to_ascii_lowercase().ends_with(".git")
+                && !word.contains("--")
+        }
+    );
+
+    /// An AWS account.
+    Account(
+        "aws/account",
+        "an account",
+        "an AWS account has 12 digits",
+        "000000000000",
+        |word| word.len() == 12 && word.bytes().all(|b| b.is_ascii_digit()) && word != "000000000000"
+    );
+
+    /// An EC2 instance type, such as `m7i.large`.
+    InstanceType(
+        "cluster/instance-type",
+        "an instance type",
+        "a family and a size, such as `m7i.large`",
+        "placeholder.large",
+        |word| {
+            let plain = |part: &str| part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            word.split_once('.').is_some_and(|(family, size)| {
+                word.len() <= 30
+                    && plain(family)
+                    && plain(size)
+                    && family.starts_with(|c: char| c.is_ascii_lowercase())
+                    && family.contains(|c: char| c.is_ascii_digit())
+                    && !size.is_empty()
+            })
+        }
+    );
+
+    /// The version of an EKS add-on.
+    AddonVersion(
+        "component/version",
+        "the version of an add-on",
+        "`vX.Y.Z-eksbuild.N`, as `aws eks describe-addon-versions` prints it",
+        "placeholder",
+        |word| {
+            let numbers = |part: &str, dots: usize| {
+                part.split('.').count() == dots + 1
+                    && part.split('.').all(|it| !it.is_empty() && it.len() <= 6 && it.bytes().all(|b| b.is_ascii_digit()))
+            };
+            word.strip_prefix('v')
+                .and_then(|word| word.split_once("-eksbuild."))
+                .is_some_and(|(version, build)| numbers(version, 2) && numbers(build, 0))
+        }
+    );
+
+    /// The path of a URL, such as `/readyz`. It holds no query and no `..`.
+    UrlPath(
+        "application/path",
+        "a path",
+        "begins with `/`; letters, digits, `-`, `_`, `.` and `/` follow, at most 128",
+        "/placeholder--",
+        |word| {
+            word.len() <= 128
+                && word.starts_with('/')
+                && !word.contains("//")
+                && !word.contains("--")
+                && !word.split('/').any(|part| part == ".." || part == ".")
+                && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b))
+        }
+    );
+}
+
+/// An amount of processor time in thousandths of a core: `250m`, `2`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cpu(pub u32);
+
+/// An amount of memory in MiB: `256Mi`, `2Gi`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Memory(pub u32);
+
+/// Words typed by a person, or by us for a language with quotes. It has no `Display` on purpose.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Text(String);
+
+/// An expression of Terraform, written by us. What a person typed comes in only as [`Text`], quoted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hcl(String);
+
+/// A GitHub action at a commit: a tag can be moved, a commit cannot. The tag is for the person who reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Action {
+    pub name: String,
+    pub tag: String,
+    pub sha: String,
+}
+
+/// What YAML 1.1 reads as something other than a word, in any case.
+pub const YAML_WORDS: [&str; 9] = ["n", "no", "null", "off", "on", "true", "false", "y", "yes"];
+
+impl Name {
+    /// Role names join platform, environment and what the role is for, and AWS allows them 64 characters.
+    pub const MAX: usize = 20;
+
+    /// For languages whose identifiers know no `-`.
+    pub fn identifier(&self) -> String {
+        self.0.replace('-', "_")
+    }
+
+    /// A word of ours that must be a name.
+    pub fn ours(word: &'static str) -> Self {
+        Self::read(word).expect("our own names follow our own rule")
+    }
+}
+
+impl Repository {
+    /// A repository that is called as something else is.
+    pub fn named(name: &Name) -> Self {
+        Self(name.0.clone())
+    }
+
+    pub fn ours(word: &'static str) -> Self {
+        Self::read(word).expect("our own names follow our own rule")
+    }
+
+    /// Container registries know no capitals.
+    pub fn lower(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+
+    /// GitHub and many disks take two spellings of one word for one name.
+    pub fn same(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl Owner {
+    /// Container registries know no capitals.
+    pub fn lower(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+}
+
+impl InstanceType {
+    /// Amazon's own processors are marked by a `g` behind the generation: `m7g`, `c8gd`, `im4gn`, but not `g6` or `g4dn`.
+    pub fn is_arm(&self) -> bool {
+        let family = self.0.split('.').next().unwrap_or_default();
+        let suffix = family.trim_start_matches(|c: char| c.is_ascii_lowercase());
+        family.starts_with("a1") || suffix.contains('g')
+    }
+}
+
+impl Word for Cpu {
+    const CODE: &'static str = "blueprint/cpu";
+    const WHAT: &'static str = "an amount of processor time";
+    const RULE: &'static str = "thousandths of a core such as `250m`, or whole cores such as `2`";
+
+    fn read(word: &str) -> Option<Self> {
+        let (digits, factor) = word.strip_suffix('m').map_or((word, 1000), |digits| (digits, 1));
+        Some(Self(amount(digits, factor)?))
+    }
+}
+
+impl Word for Memory {
+    const CODE: &'static str = "blueprint/memory";
+    const WHAT: &'static str = "an amount of memory";
+    const RULE: &'static str = "`Mi` or `Gi`, such as `256Mi` or `2Gi`";
+
+    fn read(word: &str) -> Option<Self> {
+        let (digits, factor) = match word.strip_suffix("Gi") {
+            Some(digits) => (digits, 1024),
+            None => (word.strip_suffix("Mi")?, 1),
+        };
+        Some(Self(amount(digits, factor)?))
+    }
+}
+
+/// A whole number above zero, without a leading zero.
+fn amount(digits: &str, factor: u32) -> Option<u32> {
+    let fair = digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0') && digits.len() <= 7;
+    fair.then(|| digits.parse::<u32>().ok()?.checked_mul(factor))?
+}
+
+impl Word for Text {
+    const CODE: &'static str = "blueprint/text";
+    const WHAT: &'static str = "plain text";
+    const RULE: &'static str =
+        "spaces around it, control and invisible characters and `${{` are not safe in every file";
+
+    fn read(words: &str) -> Option<Self> {
+        let unseen = |c: char| {
+            c.is_control()
+                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        };
+        (words.trim() == words && words.len() <= 200 && !words.contains(unseen) && !words.contains("${{"))
+            .then(|| Self(words.to_owned()))
+    }
+}
+
+impl Text {
+    /// Words of our own, such as an IAM action. They may be made of checked words only.
+    pub fn ours(words: impl Into<String>) -> Self {
+        Self(words.into())
+    }
+}
+
+impl Hcl {
+    /// A reference or a call, such as `aws_vpc.main.arn`.
+    pub fn code(code: &'static str) -> Self {
+        Self(code.to_owned())
+    }
+
+    /// A string with references in it, such as `arn:aws:ec2:${local.region}:${local.account}:volume/*`.
+    pub fn string(template: &'static str) -> Self {
+        Self(format!("\"{template}\""))
+    }
+}
+
+/// Lower-case letters, digits and, inside, `-`.
+fn label(word: &str, max: usize) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=max).contains(&word.len())
+        && word.bytes().all(plain)
+        && !word.starts_with('-')
+        && !word.ends_with('-')
+}
+
+/// The default is never rendered: it only keeps the rules after a mistake going.
+impl Default for Cpu {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+impl fmt::Display for Cpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_multiple_of(1000) { write!(f, "{}", self.0 / 1000) } else { write!(f, "{}m", self.0) }
+    }
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_multiple_of(1024) { write!(f, "{}Gi", self.0 / 1024) } else { write!(f, "{}Mi", self.0) }
+    }
+}
+
+/// Lets atoms through and stops everything else, so that a forgotten filter cannot do harm.
+#[derive(Clone, Copy)]
+pub struct Atom;
+
+impl Escaper for Atom {
+    fn write_escaped_str<W: fmt::Write>(&self, mut dest: W, text: &str) -> fmt::Result {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@".contains(&byte);
+        if !text.bytes().all(plain) {
+            return Err(fmt::Error);
+        }
+        dest.write_str(text)
+    }
+}
+
+/// Whether every reader of YAML takes this for a string although it has no quotes.
+pub fn is_bare(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
+        && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./:@".contains(&b))
+        && !word.ends_with(':')
+        && !YAML_WORDS.contains(&word.to_ascii_lowercase().as_str())
+}
+
+/// A double-quoted string, read alike by YAML 1.1, YAML 1.2 and JSON.
+pub fn double_quoted(words: &str) -> String {
+    let mut out = String::from('"');
+    for c in words.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            _ if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') => {
+                out.push_str(&format!("\\u{:04x}", c as u32));
+            }
+            _ => out.push(c),
+        }
+    }
+    out + "\""
+}

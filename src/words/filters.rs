@@ -1,0 +1,107 @@
+//! How a template writes words: one filter for each language.
+
+use std::{borrow::Borrow, fmt::Display};
+
+use askama::{Result, Values, filters::Safe};
+
+use super::{Action, Hcl, Text};
+
+/// A whole number, the one thing that may stand in YAML without quotes.
+#[askama::filter_fn]
+pub fn number(number: impl Borrow<u32>, _: &dyn Values) -> Result<u32> {
+    Ok(*number.borrow())
+}
+
+/// A quoted HCL string.
+#[askama::filter_fn]
+pub fn hcl(text: impl Borrow<Text>, _: &dyn Values) -> Result<Safe<String>> {
+    Ok(Safe(hcl_string(text.borrow())))
+}
+
+/// An HCL expression of ours.
+#[askama::filter_fn]
+pub fn code(expression: impl Borrow<Hcl>, _: &dyn Values) -> Result<Safe<String>> {
+    Ok(Safe(expression.borrow().0.clone()))
+}
+
+/// A list of HCL strings, for an attribute that stands `indent` spaces in.
+#[askama::filter_fn]
+pub fn hcl_list(texts: impl Borrow<Vec<Text>>, _: &dyn Values, indent: usize) -> Result<Safe<String>> {
+    Ok(Safe(list(texts.borrow().iter().map(hcl_string).collect(), indent)))
+}
+
+/// A list of HCL expressions, for an attribute that stands `indent` spaces in.
+#[askama::filter_fn]
+pub fn code_list(items: impl Borrow<Vec<Hcl>>, _: &dyn Values, indent: usize) -> Result<Safe<String>> {
+    Ok(Safe(list(items.borrow().iter().map(|it| it.0.clone()).collect(), indent)))
+}
+
+/// On one line where it fits, else an item a line.
+fn list(items: Vec<String>, indent: usize) -> String {
+    const WIDTH: usize = 100;
+    let line = format!("[{}]", items.join(", "));
+    if line.len() + indent <= WIDTH {
+        return line;
+    }
+    let pad = " ".repeat(indent);
+    let lines: String = items.iter().map(|item| format!("{pad}  {item},\n")).collect();
+    format!("[\n{lines}{pad}]")
+}
+
+fn hcl_string(text: &Text) -> String {
+    let mut out = String::from('"');
+    let mut rest = text.0.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '$' | '%' if rest.peek() == Some(&'{') => out.extend([c, c]),
+            _ => out.push(c),
+        }
+    }
+    out + "\""
+}
+
+/// A quoted YAML string.
+#[askama::filter_fn]
+pub fn yaml(text: impl Borrow<Text>, _: &dyn Values) -> Result<Safe<String>> {
+    Ok(Safe(super::double_quoted(&text.borrow().0)))
+}
+
+/// A word that YAML takes for itself without quotes: it begins with a letter or `/` and is no word like `on`.
+/// Anything else is a mistake of ours, found when it is rendered.
+#[askama::filter_fn]
+pub fn bare(word: impl Display, _: &dyn Values) -> Result<Safe<String>> {
+    let word = word.to_string();
+    if super::is_bare(&word) { Ok(Safe(word)) } else { Err(askama::Error::Fmt) }
+}
+
+/// Words without any mark: letters, digits, spaces and what an atom has, with commas. For diagrams, whose labels know no escape.
+#[askama::filter_fn]
+pub fn plain(text: impl Borrow<Text>, _: &dyn Values) -> Result<Safe<String>> {
+    let words = &text.borrow().0;
+    let fair = words.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./:@, ".contains(&b));
+    if fair { Ok(Safe(words.clone())) } else { Err(askama::Error::Fmt) }
+}
+
+/// Plain words in Markdown: every mark that could begin something else is escaped.
+#[askama::filter_fn]
+pub fn md(text: impl Borrow<Text>, _: &dyn Values) -> Result<Safe<String>> {
+    let escape = |c: char| c.is_ascii_punctuation().then_some('\\').into_iter().chain([c]);
+    Ok(Safe(text.borrow().0.chars().flat_map(escape).collect()))
+}
+
+/// One word of a shell, quoted where it has to be.
+#[askama::filter_fn]
+pub fn sh(text: impl Borrow<Text>, _: &dyn Values) -> Result<Safe<String>> {
+    let words = &text.borrow().0;
+    let plain =
+        !words.is_empty() && words.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./:@,".contains(&b));
+    Ok(Safe(if plain { words.clone() } else { format!("'{}'", words.replace('\'', r"'\''")) }))
+}
+
+/// What follows `uses:`, and the tag that a person reads: `owner/action@SHA # v1.2.3`.
+#[askama::filter_fn]
+pub fn uses(action: impl Borrow<Action>, _: &dyn Values) -> Result<Safe<String>> {
+    let Action { name, tag, sha } = action.borrow();
+    Ok(Safe(format!("{name}@{sha} # {tag}")))
+}

@@ -1,0 +1,19 @@
+terraform {
+  required_version = ">= 1.11, < 2.0"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 6.47"
+    }
+  }
+
+  # `encrypt` stays away: it asks for AES256 in each upload, and the bucket would no longer use its own KMS key.
+  backend "s3" {
+    bucket              = "#{ environment.state_bucket() }#"
+    key                 = "platform/terraform.tfstate"
+    region              = "#{ environment.region }#"
+    allowed_account_ids = ["#{ environment.account }#"]
+    use_lockfile        = true
+  }
+}

@@ -1,0 +1,60 @@
+use blueprint::{
+    catalogue::{Catalogue, KubernetesVersion, Region},
+    words::{AddonVersion, Word},
+};
+
+#[test]
+fn every_row_names_its_source() {
+    for (name, source) in Catalogue::get().sources() {
+        assert!(source.len() > 10, "`{name}` does not say where it comes from");
+    }
+}
+
+#[test]
+fn every_version_has_its_addons() {
+    for version in KubernetesVersion::all().as_array().unwrap() {
+        let version = KubernetesVersion::read(version.as_str().unwrap()).unwrap();
+        let minor = version.minor();
+        assert!(minor.node_image.starts_with(&format!("{version}.")), "the node image is of another version");
+        assert_eq!(minor.standard_support_ends.len(), "2027-08-02".len());
+        assert_eq!(minor.addons.len(), 5);
+        for (name, text) in &minor.addons {
+            assert!(AddonVersion::read(text).is_some(), "`{name}` of {version} has no version: `{text}`");
+        }
+        assert!(minor.addons["kube-proxy"].starts_with(&format!("v{version}.")));
+    }
+    assert!(KubernetesVersion::read(&KubernetesVersion::default().to_string()).is_some());
+}
+
+/// EKS refuses these for its control plane.
+#[test]
+fn zones_that_eks_refuses_are_not_known() {
+    for region in Region::all().as_array().unwrap() {
+        let region = Region::read(region.as_str().unwrap()).unwrap();
+        assert!(region.zones().len() >= 2, "`{region}` cannot hold a cluster");
+        for zone in region.zones() {
+            assert!(
+                !["use1-az3", "usw1-az2", "cac1-az3"].contains(&zone.as_str()),
+                "`{zone}` is refused by EKS"
+            );
+        }
+    }
+}
+
+/// A commit is 40 hexadecimal digits, a tag names a version.
+#[test]
+fn actions_are_pinned() {
+    let text = include_str!("../../src/catalogue.toml");
+    let catalogue: toml::Table = toml::from_str(text).unwrap();
+    for (name, row) in catalogue["actions"].as_table().unwrap() {
+        let (tag, sha) = (row["tag"].as_str().unwrap(), row["sha"].as_str().unwrap());
+        assert!(
+            sha.len() == 40 && sha.bytes().all(|b| b.is_ascii_hexdigit()),
+            "`{name}`: `{sha}` is no commit"
+        );
+        assert!(tag.starts_with('v') && tag.split('.').count() == 3, "`{name}`: `{tag}` names no version");
+        let used =
+            crate::walk("templates").values().any(|text| text.contains(&format!("action(\"{name}\")")));
+        assert!(used, "`{name}` is used by no template");
+    }
+}

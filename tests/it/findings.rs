@@ -1,0 +1,201 @@
+use std::{collections::BTreeSet, path::Path};
+
+use blueprint::{cli::draw, diagnostics::Report, shape, source::Source};
+use snapbox::{Data, assert_data_eq};
+
+use crate::{walk, wide};
+
+fn report(name: &str) -> (Report, Source) {
+    let text = walk("tests/findings").remove(&format!("{name}.toml")).unwrap();
+    let source = Source { path: format!("{name}.toml"), text };
+    let mut report = Report::default();
+    assert!(draw(&source, &mut report).is_none(), "`{name}.toml` should be refused");
+    (report, source)
+}
+
+fn fixtures() -> Vec<String> {
+    walk("tests/findings").keys().filter_map(|path| Some(path.strip_suffix(".toml")?.to_owned())).collect()
+}
+
+/// `ten.toml` must earn exactly the words in `ten.txt`. Bless with `SNAPSHOTS=overwrite`.
+#[test]
+fn each_mistake_earns_its_words() {
+    for name in fixtures() {
+        let (report, source) = report(&name);
+        let words = Data::read_from(Path::new(&format!("tests/findings/{name}.txt")), None);
+        assert_data_eq!(report.render(&source), words);
+    }
+}
+
+#[test]
+fn ten_mistakes_of_ten_kinds_earn_ten_findings_in_file_order() {
+    let expected = [
+        "blueprint/name",
+        "blueprint/text",
+        "blueprint/unknown-key",
+        "blueprint/missing-key",
+        "network/range",
+        "blueprint/type",
+        "application/replicas",
+        "blueprint/platform-wide",
+        "component/needed",
+        "blueprint/choice",
+    ];
+    assert_eq!(report("ten").0.codes(), expected);
+    assert_eq!(expected.iter().collect::<BTreeSet<_>>().len(), 10, "ten kinds");
+}
+
+/// Each finding has a line of the blueprint, a label, and a way out of it: a help, or a label that says what to write.
+#[test]
+fn every_finding_shows_a_line_and_a_way_out() {
+    for name in fixtures() {
+        let (report, source) = report(&name);
+        for finding in report.render(&source).split("\n\n") {
+            assert!(finding.contains(&format!(" --> {name}.toml:")), "no line:\n{finding}");
+            let label = finding
+                .lines()
+                .find_map(|line| Some(line.split_once('^')?.1.trim_matches('^').trim().to_owned()));
+            let label = label.unwrap_or_else(|| panic!("no label:\n{finding}"));
+            assert!(!label.is_empty(), "an empty label:\n{finding}");
+            let first = finding.lines().next().unwrap();
+            assert!(!first.ends_with('.') && !label.ends_with('.'), "no full stop:\n{finding}");
+        }
+    }
+}
+
+/// Whatever is wrong, it is said once: what stands in for it keeps the rules after it quiet.
+#[test]
+fn one_mistake_earns_one_finding() {
+    let whole: toml::Table = toml::from_str(&wide(|_| ())).unwrap();
+    let mut paths = Vec::new();
+    collect(&whole, &mut Vec::new(), &mut paths);
+    assert!(paths.len() > 60);
+    for path in paths {
+        for (mistake, count) in [("type", 1), ("spelling", 1), ("both", 2), ("twice", 1)] {
+            let mut blueprint = whole.clone();
+            let (key, folder) = path.split_last().unwrap();
+            let table = folder.iter().fold(&mut blueprint, |table, key| table[key].as_table_mut().unwrap());
+            let value = table.remove(key).unwrap();
+            let near = format!("{key}{}", key.chars().last().unwrap());
+            match mistake {
+                "type" => table.insert(key.clone(), 0.5.into()),
+                "spelling" => table.insert(near, value),
+                "both" => table.insert(near, 0.5.into()),
+                _ => table.insert(key.clone(), value).or(table.insert(near, 0.5.into())),
+            };
+            let source = Source { path: String::new(), text: toml::to_string(&blueprint).unwrap() };
+            let mut report = Report::default();
+            draw(&source, &mut report);
+            assert_eq!(report.codes().len(), count, "{mistake} of {path:?}:\n{}", report.render(&source));
+        }
+    }
+}
+
+/// Every key whose spelling or type matters.
+fn collect(table: &toml::Table, path: &mut Vec<String>, paths: &mut Vec<Vec<String>>) {
+    for (key, value) in table {
+        path.push(key.clone());
+        let free = path.iter().any(|it| it == "values");
+        let named = path.len() > 1
+            && ["applications", "environments", "node-groups"].contains(&path[path.len() - 2].as_str());
+        if !free && !named {
+            paths.push(path.clone());
+        }
+        if let Some(table) = value.as_table() {
+            collect(table, path, paths);
+        }
+        path.pop();
+    }
+}
+
+/// What no key of this blueprint needs yet: lists, numbers, and a misspelt table, which is read as it was meant.
+#[test]
+fn shapes_are_checked_to_the_bottom() {
+    let text = "list = [1, 'a', 3, true, { x = 1 }]\nratio = 'a'\nwhole = 1.5\n[tabel]\na = 1\n";
+    let (tree, errors) = toml::de::DeTable::parse_recoverable(text);
+    assert!(errors.is_empty());
+    let item = serde_json::json!({ "type": "string" });
+    let schema = serde_json::json!({
+        "required": ["table", "list"],
+        "properties": {
+            "list": { "type": "array", "items": item },
+            "ratio": { "type": "number" },
+            "whole": { "type": "number" },
+            "table": { "type": "object", "required": ["a", "b"], "properties": { "a": item } },
+        },
+    });
+    let (mut tree, mut report) = (tree.into_inner(), Report::default());
+    shape::check(&mut tree, &schema, &mut report);
+    shape::require(&tree, 0..0, &schema, "", &mut report);
+    let source = Source { path: "shape.toml".to_owned(), text: text.to_owned() };
+    let found = report.render(&source);
+    let titles = |title: &str| found.matches(title).count();
+    assert_eq!(report.codes().len(), 8, "{found}");
+    assert_eq!(titles("`list` has the wrong type"), 4, "{found}");
+    assert_eq!((titles("`ratio` has"), titles("`table.a` has"), titles("`table.b` is missing")), (1, 1, 1));
+    assert_eq!((titles("did you mean `table`?"), tree.len()), (1, 2), "{found}");
+}
+
+/// Whatever stands in a string of the source that looks like a code is one, and some fixture earns it.
+#[test]
+fn every_code_has_a_fixture() {
+    let rooms = ["application", "aws", "blueprint", "cluster", "component", "github", "network"];
+    let is_code = |word: &str| {
+        word.split_once('/').is_some_and(|(room, rest)| {
+            rooms.contains(&room)
+                && rest.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+                && !rest.is_empty()
+        })
+    };
+    let earned: BTreeSet<String> =
+        fixtures().iter().flat_map(|name| report(name).0.codes()).map(str::to_owned).collect();
+    let mut known = BTreeSet::new();
+    for (path, text) in walk("src") {
+        for code in text.split('"').filter(|word| is_code(word)) {
+            assert!(earned.contains(code), "`src/{path}`: no fixture earns `{code}`");
+            known.insert(code.to_owned());
+        }
+    }
+    assert_eq!(earned, known);
+}
+
+/// Whatever a person types, they get an answer and never our panic.
+mod anything {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn answer(text: String) {
+        let source = Source { path: "any.toml".to_owned(), text };
+        let mut report = Report::default();
+        let drawn = draw(&source, &mut report);
+        assert_eq!(drawn.is_none(), report.failed());
+        report.render(&source);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text(text in "\\PC{0,200}") {
+            answer(text);
+        }
+
+        #[test]
+        fn any_lines(lines in prop::collection::vec("[a-z.\\[\\]\"= 0-9-]{0,30}", 0..12)) {
+            answer(lines.join("\n"));
+        }
+
+        /// A blueprint with one value replaced by any other.
+        #[test]
+        fn any_value(at in 0usize..200, text in "\\PC{0,40}", number: i64) {
+            let mut whole: toml::Table = toml::from_str(&wide(|_| ())).unwrap();
+            let mut paths = Vec::new();
+            collect(&whole, &mut Vec::new(), &mut paths);
+            let path = &paths[at % paths.len()];
+            let (key, folder) = path.split_last().unwrap();
+            let table = folder.iter().fold(&mut whole, |table, key| table[key].as_table_mut().unwrap());
+            let value = if number % 2 == 0 { toml::Value::from(number) } else { toml::Value::from(text) };
+            table.insert(key.clone(), value);
+            answer(toml::to_string(&whole).unwrap());
+        }
+    }
+}

@@ -1,0 +1,254 @@
+use std::{collections::BTreeSet, process::Command};
+
+use askama::Template;
+use blueprint::words::{
+    AddonVersion, Cpu, Hcl, InstanceType, Memory, Name, Owner, Repository, Text, UrlPath, Word, is_bare,
+};
+
+use crate::{plan, tree, walk, wide};
+
+const HOSTILE: [&str; 9] = [
+    r#"" } evil { ""#,
+    "${file(\"/etc/passwd\")}",
+    "%{ if true }x%{ endif }",
+    "a: b # c",
+    "'; touch x; '$(touch y)`touch z`",
+    "- no",
+    "--> <script> [a](b) *c*",
+    r"\",
+    "no",
+];
+
+fn drawn(purpose: &str) -> crate::Tree {
+    tree(plan(&wide(|table| {
+        table.insert("purpose".into(), purpose.into());
+        table["components"]["metrics-server"]["values"]["podAnnotations"]["norway"] = purpose.into();
+    })))
+}
+
+/// Replacing the words in the parsed file with calm ones must give the calm file.
+#[test]
+fn words_stay_words() {
+    let calm = drawn("calm");
+    let mut spoken = BTreeSet::new();
+    for words in HOSTILE {
+        for (path, text) in drawn(words) {
+            let ending = path.rsplit('.').next().unwrap().to_owned();
+            if text != calm[&path] {
+                spoken.insert(ending.clone());
+            }
+            let same = match ending.as_str() {
+                "tf" | "hcl" => {
+                    let debug = |text: &str| format!("{:?}", hcl::parse(text).unwrap());
+                    let spelled = hcl::format::to_string(&hcl::Expression::from(words)).unwrap();
+                    debug(&calm[&path]) == debug(&text.replace(&spelled, "\"calm\""))
+                        && text.contains(&spelled) == calm[&path].contains("\"calm\"")
+                }
+                "yaml" | "yml" => yaml(&calm[&path], words) == yaml(&text, words),
+                "md" => markdown(&calm[&path], &text).as_deref() == Some(words) || text == calm[&path],
+                _ => text == calm[&path],
+            };
+            assert!(same, "`{words}` changed the shape of `{path}`:\n{text}");
+        }
+    }
+    for ending in ["md", "yaml"] {
+        assert!(
+            spoken.contains(ending),
+            "no `.{ending}` holds a person's words, so this test shows nothing for it"
+        );
+    }
+}
+
+/// What stands where the calm file says "calm", if every mark in it is escaped.
+fn markdown(calm: &str, text: &str) -> Option<String> {
+    let (before, after) = calm.split_once("calm")?;
+    let mut rest = text.strip_prefix(before)?.strip_suffix(after)?.chars();
+    let mut words = String::new();
+    while let Some(c) = rest.next() {
+        words.push(if c == '\\' { rest.next()? } else { Some(c).filter(|c| !c.is_ascii_punctuation())? });
+    }
+    Some(words)
+}
+
+fn yaml(text: &str, words: &str) -> Vec<serde_yaml::Value> {
+    let documents = serde_yaml::Deserializer::from_str(text);
+    documents
+        .map(|it| replace(<serde_yaml::Value as serde::Deserialize>::deserialize(it).unwrap(), words))
+        .collect()
+}
+
+fn replace(value: serde_yaml::Value, words: &str) -> serde_yaml::Value {
+    use serde_yaml::Value::*;
+    match value {
+        String(it) if it == "calm" => String(words.to_owned()),
+        Sequence(it) => Sequence(it.into_iter().map(|it| replace(it, words)).collect()),
+        Mapping(it) => Mapping(it.into_iter().map(|(key, it)| (key, replace(it, words))).collect()),
+        it => it,
+    }
+}
+
+macro_rules! endings {
+    ($($name:ident $ending:literal,)+) => {
+        $(
+            #[derive(Template)]
+            #[template(source = "#{ word }#", ext = $ending)]
+            struct $name<'a> { word: &'a str }
+        )+
+
+        fn endings(word: &str) -> Vec<(&'static str, askama::Result<String>)> {
+            vec![$(($ending, $name { word }.render())),+]
+        }
+    };
+}
+
+endings! {
+    Bare "", HclTest "hcl", Html "html", Json "json", Md "md", Sh "sh", Sql "sql", Tf "tf", Toml "toml", Txt "txt",
+    Yaml "yaml", Yml "yml",
+}
+
+/// A forgotten filter cannot do harm in any file.
+#[test]
+fn every_ending_refuses_a_bare_string() {
+    for words in HOSTILE.into_iter().filter(|words| *words != "no") {
+        for (ending, rendered) in endings(words) {
+            assert!(rendered.is_err(), "`.{ending}` lets `{words}` through");
+        }
+    }
+    let known: BTreeSet<String> = endings("fine").into_iter().map(|(ending, _)| ending.to_owned()).collect();
+    let listed = include_str!("../../askama.toml").split("extensions = ").nth(1).unwrap();
+    let listed: BTreeSet<String> = serde_json::from_str(listed).unwrap();
+    assert_eq!(known, listed, "this test and `askama.toml` must name the same endings");
+    for path in walk("templates").keys() {
+        let ending = std::path::Path::new(path).extension().unwrap_or_default().to_str().unwrap();
+        assert!(known.contains(ending), "`templates/{path}` has an ending without an escaper");
+    }
+}
+
+#[derive(Template)]
+#[template(source = "#{ word|sh }#", ext = "sh")]
+struct Shell {
+    word: Text,
+}
+
+#[derive(Template)]
+#[template(source = "key: #{ word|yaml }#", ext = "yaml")]
+struct Yamled {
+    word: Text,
+}
+
+#[derive(Template)]
+#[template(source = "key: #{ word|bare }#", ext = "yaml")]
+struct Bared<'a> {
+    word: &'a str,
+}
+
+#[derive(Template)]
+#[template(source = "key = #{ word|hcl }#\nlist = #{ words|hcl_list(0) }#\n", ext = "tf")]
+struct Hcled {
+    word: Text,
+    words: Vec<Text>,
+}
+
+use crate::words::filters;
+
+/// Each filter means the words it was given, in the language it is named for.
+#[test]
+fn every_filter_means_its_words() {
+    for words in HOSTILE {
+        let word = || Text::ours(words);
+        let line = format!("printf %s {}", Shell { word: word() }.render().unwrap());
+        assert_eq!(Command::new("sh").args(["-c", &line]).output().unwrap().stdout, words.as_bytes());
+        let read: serde_yaml::Value =
+            serde_yaml::from_str(&Yamled { word: word() }.render().unwrap()).unwrap();
+        assert_eq!(read["key"], *words);
+        let text = Hcled { word: word(), words: vec![word(), word()] }.render().unwrap();
+        let expected = hcl::format::to_string(&hcl::Expression::from(words)).unwrap();
+        assert!(text.contains(&format!("key = {expected}\n")), "{text}");
+        hcl::parse(&text).unwrap();
+    }
+    for word in ["no", "1.5", "250m", "a: b", "a b", "", "-", "~", "True", "a:", "ä"] {
+        assert!(Bared { word }.render().is_err() && !is_bare(word), "`{word}` must not stand bare");
+    }
+    assert_eq!(Bared { word: "ghcr.io/a/b" }.render().unwrap(), "key: ghcr.io/a/b");
+    let _: Hcl = Hcl::string("${local.name}");
+}
+
+#[test]
+fn words_that_will_not_do() {
+    let long = "a".repeat(Name::MAX + 1);
+    for word in ["", "-a", "a-", "a--b", "A", "1a", "a_b", "no", "on", "y", "a b", "ä", &long] {
+        assert!(Name::read(word).is_none(), "`{word}` should not be a name");
+    }
+    for words in ["a\nb", " a", "${{ x }}", "\u{202e}", "\u{feff}", "\0", &"a".repeat(201)] {
+        assert!(Text::read(words).is_none(), "`{}` should not be text", words.escape_debug());
+    }
+    for word in ["", "a b", "-a", "a-", "a--b", "a_b", &"a".repeat(40)] {
+        assert!(Owner::read(word).is_none(), "`{word}` should not be an owner");
+    }
+    for word in ["", ".", "..", ".git", "a.git", "a/b", "a b", "-a", &"a".repeat(101)] {
+        assert!(Repository::read(word).is_none(), "`{word}` should not be a repository");
+    }
+    for word in ["m7i", "m7i.", ".large", "M7i.large", "m7i.large.x y", "m.large", "7.large", "m7i large"] {
+        assert!(InstanceType::read(word).is_none(), "`{word}` should not be an instance type");
+    }
+    for word in [
+        "v1.2.3",
+        "1.2.3-eksbuild.1",
+        "v1.2-eksbuild.1",
+        "v1.2.3-eksbuild.",
+        "v1.2.3-eksbuild.1 ",
+        "v1.2.x-eksbuild.1",
+    ] {
+        assert!(AddonVersion::read(word).is_none(), "`{word}` should not be a version");
+    }
+    for word in ["", "a", "//a", "/a/../b", "/a?b", "/a b", "/ä", "/a\"b"] {
+        assert!(UrlPath::read(word).is_none(), "`{word}` should not be a path");
+    }
+    for word in ["", "0", "-1", "1.5", "250", "250M", "99999999m", "250m "] {
+        assert!(Cpu::read(word).is_none() || word == "250", "`{word}` should not be processor time");
+    }
+    for word in ["", "0Mi", "256", "256M", "1.5Gi", "256mi", "256 Mi"] {
+        assert!(Memory::read(word).is_none(), "`{word}` should not be memory");
+    }
+    assert!(Name::read(&long[1..]).is_some() && Name::read("a-1-b").is_some());
+    assert!(UrlPath::read("/").is_some() && Repository::read("Ledger.Service_1").is_some());
+    assert_eq!(Cpu::read("2").map(|it| it.to_string()).as_deref(), Some("2"));
+    assert_eq!(Memory::read("2048Mi").map(|it| it.to_string()).as_deref(), Some("2Gi"));
+}
+
+/// Placeholders are words that nobody can type.
+#[test]
+fn nobody_types_a_placeholder() {
+    fn placeholder<W: Word + std::fmt::Display>() {
+        let word = W::default().to_string();
+        assert!(W::read(&word).is_none(), "`{word}` can be typed");
+    }
+    placeholder::<Name>();
+    placeholder::<Owner>();
+    placeholder::<Repository>();
+    placeholder::<InstanceType>();
+    placeholder::<AddonVersion>();
+    placeholder::<UrlPath>();
+    placeholder::<blueprint::words::Account>();
+}
+
+/// Amazon's own processors have a `g` behind the generation.
+#[test]
+fn families_tell_their_processors() {
+    for arm in
+        ["m7g.large", "c8gd.xlarge", "im4gn.large", "t4g.small", "x2gd.medium", "g5g.xlarge", "a1.large"]
+    {
+        assert!(InstanceType::read(arm).unwrap().is_arm(), "`{arm}` is arm64");
+    }
+    for x86 in [
+        "m7i.large",
+        "m7i-flex.large",
+        "g6.xlarge",
+        "g4dn.xlarge",
+        "gr6.4xlarge",
+        "t3a.small",
+        "p4de.24xlarge",
+    ] {
+        assert!(!InstanceType::read(x86).unwrap().is_arm(), "`{x86}` is x86");
+    }
+}

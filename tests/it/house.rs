@@ -1,0 +1,133 @@
+use blueprint::components::Specs;
+
+use crate::walk;
+
+/// A module uses only the modules above it in `lib.rs`.
+#[test]
+fn knowledge_flows_down() {
+    let modules: Vec<&str> = include_str!("../../src/lib.rs")
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
+        .collect();
+    for (path, text) in walk("src").into_iter().filter(|(path, _)| path.ends_with(".rs")) {
+        let room = path.split(['/', '.']).next().unwrap();
+        if ["lib", "main"].contains(&room) {
+            continue;
+        }
+        let floor = modules.iter().position(|module| *module == room);
+        let floor =
+            floor.unwrap_or_else(|| panic!("`src/{path}` is no room of the house: add it to `lib.rs`"));
+        for below in &modules[floor + 1..] {
+            assert!(!uses(&text, below), "`src/{path}` knows `{below}`, which stands below `{room}`");
+        }
+    }
+}
+
+fn uses(text: &str, module: &str) -> bool {
+    text.contains(&format!("crate::{module}::"))
+        || text.split("use crate::").skip(1).any(|rest| {
+            let tree = rest.split(';').next().unwrap_or_default();
+            tree.split(['{', '}', ',']).any(|part| part.trim().split("::").next() == Some(module))
+        })
+}
+
+/// The test above can fail.
+#[test]
+fn an_import_is_seen() {
+    for text in [
+        "use crate::plan;",
+        "use crate::{\n    page::Page,\n    plan::{self, Plan},\n};",
+        "x(crate::plan::plan())",
+    ] {
+        assert!(uses(text, "plan"), "{text}");
+    }
+    assert!(!uses("use crate::{page::Page, platform};", "plan"));
+}
+
+/// What others must know of a component, it contributes.
+#[test]
+fn components_never_name_each_other() {
+    for name in Specs::NAMES {
+        let kebab = name.replace('_', "-");
+        let rooms =
+            walk("src/components").into_iter().filter(|(path, _)| path.strip_suffix(".rs") != Some(name));
+        for (path, text) in rooms {
+            let named =
+                |text: &str| text.contains(&format!("{name}::")) || text.contains(&format!("\"{kebab}\""));
+            assert!(!named(&text), "`src/components/{path}` names `{kebab}`");
+        }
+    }
+}
+
+/// `|safe` would walk around the escaper.
+#[test]
+fn no_template_trusts_a_word() {
+    for (path, text) in walk("templates") {
+        assert!(!text.contains("|safe") && !text.contains("| safe"), "`templates/{path}` uses `safe`");
+        let heredoc = (path.ends_with(".tf") || path.ends_with(".hcl")) && text.contains("<<");
+        assert!(!heredoc, "`templates/{path}` has a heredoc, which `align` does not read");
+        for line in text.lines().filter(|line| line.contains("#%")) {
+            assert!(
+                line.trim_start().starts_with("#%-"),
+                "`templates/{path}`: open a tag with `#%-`, so it leaves no trace"
+            );
+        }
+    }
+}
+
+/// YAML guesses at bare words (`no`, `1.30`, `1e3`), so each one says how it is written.
+#[test]
+fn yaml_never_guesses() {
+    for (path, text) in walk("templates") {
+        if !path.ends_with(".yaml") && !path.ends_with(".yml") {
+            continue;
+        }
+        for (before, tag) in text.match_indices("#{").map(|(at, _)| (&text[..at], &text[at..])) {
+            let tag = tag.split("}#").next().unwrap_or_default();
+            let line = before.rsplit('\n').next().unwrap_or_default();
+            let value =
+                (before.ends_with(": ") || before.ends_with("- ")) && !line.trim_start().starts_with('#');
+            let said = ["|yaml", "|number", "|bare", "|uses"].iter().any(|filter| tag.contains(filter));
+            assert!(!value || said, "`templates/{path}`: quote `{tag}}}#`");
+        }
+    }
+}
+
+/// An action comes from the catalogue, so that all workflows have the same one.
+#[test]
+fn actions_come_from_the_catalogue() {
+    for (path, text) in walk("templates") {
+        for line in
+            text.lines().filter(|line| line.trim_start().trim_start_matches("- ").starts_with("uses: "))
+        {
+            let own = line.contains("uses: ./");
+            assert!(
+                own || line.contains("|uses }#"),
+                "`templates/{path}`: take it from the catalogue: {line}"
+            );
+        }
+    }
+}
+
+/// Each file says first what it is, and what it is not.
+#[test]
+fn each_file_opens_with_what_it_is() {
+    for (path, text) in walk("src").into_iter().filter(|(path, _)| path.ends_with(".rs")) {
+        assert!(text.starts_with("//! "), "`src/{path}` does not open with `//!`");
+    }
+}
+
+/// One line of `Cargo.toml` for each package, and it says what the package is for.
+#[test]
+fn each_package_has_a_job() {
+    let text = include_str!("../../Cargo.toml");
+    let sections = text.split("\n[").filter(|section| section.contains("dependencies]"));
+    let lines = sections.flat_map(|section| section.lines().skip(1).filter(|line| line.contains(" = ")));
+    let mut count = 0;
+    for line in lines {
+        count += 1;
+        let job = line.rsplit_once(" # ").map(|(_, job)| job).unwrap_or_default();
+        assert!(job.len() > 5, "say what it is for: `{line}`");
+    }
+    assert!(count > 15, "the packages were not found");
+}

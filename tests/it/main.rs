@@ -1,0 +1,80 @@
+//! One test binary, one module per promise.
+
+/// The catalogue is whole, and says where each fact comes from.
+mod catalogue;
+/// What the README and the manual show is what the program does.
+mod documents;
+/// An environment is a whole of its own.
+mod environments;
+/// Our mistakes are told from theirs.
+mod exit;
+/// Every mistake is answered with the words that lie next to it.
+mod findings;
+/// What lies in `generated/` is what the blueprints draw.
+mod golden;
+/// No words can change the shape of a file.
+mod hostile;
+/// The rules of the house hold.
+mod house;
+/// Subnets lie inside the network and apart from each other.
+mod network;
+/// What is there, and only that, is compared; nobody's work is lost.
+mod ownership;
+/// Every page reads well in its own language.
+mod readback;
+/// The schema that is printed is the schema that is checked.
+mod schema;
+/// Tables a person gives us mean the same in YAML.
+mod values;
+
+use std::{collections::BTreeMap, path::Path};
+
+/// `askama.toml` finds the escaper here, as it does in the program.
+use blueprint::words;
+use blueprint::{cli::draw, diagnostics::Report, disk, plan::Plan, source::Source};
+use walkdir::WalkDir;
+
+/// Files by path, with the repository as first folder.
+type Tree = BTreeMap<String, String>;
+
+fn plan(text: &str) -> Plan {
+    let source = Source { path: "test.toml".to_owned(), text: text.to_owned() };
+    let mut report = Report::default();
+    draw(&source, &mut report).unwrap_or_else(|| panic!("{}", report.render(&source)))
+}
+
+fn tree(plan: Plan) -> Tree {
+    let flat = plan.repositories.into_iter().flat_map(|(repository, files)| {
+        files.into_iter().map(move |(path, file)| (format!("{repository}/{path}"), file.text))
+    });
+    flat.collect()
+}
+
+/// The widest blueprint, after an edit.
+fn wide(edit: impl FnOnce(&mut toml::Table)) -> String {
+    let mut table = toml::from_str(include_str!("../blueprints/wide.toml")).unwrap();
+    edit(&mut table);
+    toml::to_string(&table).unwrap()
+}
+
+/// Every file below a folder.
+fn walk(folder: &str) -> Tree {
+    let mut files = Tree::new();
+    for entry in WalkDir::new(folder).sort_by_file_name() {
+        let entry = entry.unwrap();
+        if entry.file_type().is_file() {
+            let name = entry.path().strip_prefix(folder).unwrap().to_str().unwrap().replace('\\', "/");
+            files.insert(name, disk::source(entry.path()).unwrap().text);
+        }
+    }
+    files
+}
+
+/// All blueprints that are committed, by file name.
+fn blueprints() -> BTreeMap<String, String> {
+    let here = Path::new("blueprints");
+    assert!(here.is_dir(), "tests run in the root of the project");
+    let mut all = walk("blueprints");
+    all.extend(walk("tests/blueprints"));
+    all
+}

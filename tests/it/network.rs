@@ -1,0 +1,80 @@
+use blueprint::{
+    catalogue::Region,
+    diagnostics::Report,
+    network::{Network, Range, Spec},
+    source::Located,
+    words::Word,
+};
+use ipnet::Ipv4Net;
+use proptest::prelude::*;
+
+fn network(range: Ipv4Net, region: &str) -> Network {
+    let spec = Spec { range: Some(Located::new(0..0, range.to_string())), ..Spec::default() };
+    let mut report = Report::default();
+    let network = Network::resolve(Some(&spec), Region::read(region).as_ref(), &mut report);
+    assert!(!report.failed());
+    network
+}
+
+proptest! {
+    /// Whatever the range: subnets are inside, apart, and large enough for nodes, pods and load balancers.
+    #[test]
+    fn subnets_are_inside_and_apart(first in 1u8..224, second: u8, third: u8, length in 16u8..=20) {
+        let range = Ipv4Net::new([first, second, third, 0].into(), length).unwrap().trunc();
+        prop_assume!(Range::read(&range.to_string()).is_some());
+        let zones = network(range, "us-east-1").zones;
+        prop_assert_eq!(zones.len(), 3);
+        let subnets: Vec<Ipv4Net> = zones.iter().flat_map(|zone| [zone.private, zone.public]).collect();
+        for (index, subnet) in subnets.iter().enumerate() {
+            prop_assert!(range.contains(subnet));
+            prop_assert!(subnets[index + 1..].iter().all(|other| !subnet.contains(other) && !other.contains(subnet)));
+        }
+        for zone in &zones {
+            prop_assert!(zone.private.hosts().count() >= 500, "too few addresses for pods");
+            prop_assert!(zone.public.hosts().count() >= 8 + 5, "too few addresses for load balancers");
+        }
+    }
+
+    #[test]
+    fn only_ranges_that_a_vpc_may_have(text in "[0-9./]{0,20}") {
+        if let Some(Range(range)) = Range::read(&text) {
+            prop_assert!((16..=20).contains(&range.prefix_len()));
+            prop_assert_eq!(range, range.trunc());
+        }
+    }
+}
+
+/// A zone that is added later, or a zone fewer, leaves the others where they are.
+#[test]
+fn a_zone_more_moves_no_other() {
+    let range = "10.0.0.0/16".parse().unwrap();
+    let (three, four) = (network(range, "eu-west-1").zones, {
+        let spec = Spec { zones: Some(Located::new(0..0, 4)), ..Spec::default() };
+        Network::resolve(Some(&spec), Region::read("eu-west-2").as_ref(), &mut Report::default()).zones
+    });
+    for (a, b) in three.iter().zip(&four) {
+        assert_eq!((a.private, a.public), (b.private, b.public));
+    }
+    let said: Vec<String> = four.iter().map(|zone| format!("{} {}", zone.private, zone.public)).collect();
+    assert_eq!(
+        said,
+        [
+            "10.0.0.0/19 10.0.128.0/22",
+            "10.0.32.0/19 10.0.132.0/22",
+            "10.0.64.0/19 10.0.136.0/22",
+            "10.0.96.0/19 10.0.140.0/22"
+        ]
+    );
+}
+
+/// A region with two zones for a cluster gets two by itself, and three are refused.
+#[test]
+fn a_small_region_gets_what_it_has() {
+    let region = Region::read("us-west-1").unwrap();
+    let mut report = Report::default();
+    assert_eq!(Network::resolve(None, Some(&region), &mut report).zones.len(), 2);
+    assert!(!report.failed());
+    let spec = Spec { zones: Some(Located::new(0..0, 3)), ..Spec::default() };
+    Network::resolve(Some(&spec), Some(&region), &mut report);
+    assert_eq!(report.codes(), ["network/zones"]);
+}

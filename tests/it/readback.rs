@@ -1,0 +1,173 @@
+use std::collections::BTreeMap;
+
+use blueprint::words::Name;
+use serde::Deserialize;
+
+use crate::{Tree, blueprints, plan, tree, wide};
+
+/// All blueprints, and every way the options combine.
+fn all() -> BTreeMap<String, Tree> {
+    let mut all: BTreeMap<String, Tree> =
+        blueprints().into_iter().map(|(path, text)| (path, tree(plan(&text)))).collect();
+    let long = "l".repeat(Name::MAX);
+    for network in ["", "nat = \"single\"", "zones = 2", "zones = 2\nnat = \"single\""] {
+        for nodes in [
+            "",
+            "[cluster.node-groups.a]\ninstance-types = [\"m7g.large\"]\n[cluster.node-groups.b]\ncapacity = \"spot\"",
+        ] {
+            for values in ["", "values.a = [[], {}, [{ b = \"no\" }]]"] {
+                for environments in ["", "[environments.one]\n[environments.two]"] {
+                    for ids in ["", "[github.ids]\nowner = 1\ninfrastructure = 2"] {
+                        let text = format!(
+                            "schema = 1\nname = \"{long}\"\ngithub.owner = \"acme\"
+                             aws = {{ account = \"111122223333\", region = \"eu-west-1\" }}
+                             [network]\n{network}\n{nodes}\n{ids}\n[components.metrics-server]\n{values}
+                             [applications.{long}]\n[applications.b]\nreplicas.min = 1\n{environments}"
+                        );
+                        let name = format!("{network} {nodes} {values} {environments} {ids}");
+                        all.insert(
+                            name,
+                            tree(plan(
+                                &text
+                                    .replace(
+                                        "github.owner = \"acme\"",
+                                        if ids.is_empty() { "github.owner = \"acme\"" } else { "" },
+                                    )
+                                    .replace("[github.ids]", "[github]\nowner = \"acme\"\n[github.ids]"),
+                            )),
+                        );
+                    }
+                }
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn every_page_reads_back() {
+    for (path, text) in all().into_values().flatten() {
+        let read = match path.rsplit('.').next().unwrap() {
+            "tf" | "hcl" => hcl::parse(&text).map(drop).map_err(|error| error.to_string()),
+            "yaml" | "yml" => serde_yaml::Deserializer::from_str(&text)
+                .try_for_each(|it| serde_yaml::Value::deserialize(it).map(drop))
+                .map_err(|error| error.to_string()),
+            "json" => serde_json::from_str::<serde_json::Value>(&text).map(drop).map_err(|it| it.to_string()),
+            _ => Ok(()),
+        };
+        assert!(read.is_ok(), "`{path}` does not read: {read:?}\n{text}");
+        let line = if text.starts_with("#!") || text.starts_with("# syntax=") { 1 } else { 0 };
+        let header = text.lines().nth(line).unwrap().contains("by blueprint");
+        assert!(header != path.ends_with(".json"), "`{path}` has a wrong header:\n{text}");
+        assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "`{path}` ends badly");
+        assert!(!text.contains("\n\n\n"), "`{path}` has two blank lines");
+        assert!(!text.lines().any(|line| line.ends_with(' ')), "`{path}` has trailing spaces");
+        assert!(!text.contains("placeholder"), "`{path}` holds a placeholder");
+    }
+}
+
+/// Each list names what is there, and whatever is there is named by one list.
+#[test]
+fn every_manifest_is_listed() {
+    for files in all().into_values() {
+        let manifests = |path: &&String| {
+            let inside = path.split_once('/').map(|(_, path)| path).unwrap_or_default();
+            inside.starts_with("apps/") || inside.starts_with("clusters/")
+        };
+        let manifests: Vec<&String> = files.keys().filter(manifests).collect();
+        assert!(manifests.len() > 20);
+        let mut listed: BTreeMap<String, usize> = BTreeMap::new();
+        for path in manifests.iter().filter(|path| path.ends_with("/kustomization.yaml")) {
+            let list: serde_yaml::Value = serde_yaml::from_str(&files[*path]).unwrap();
+            let depth = path.matches('/').count();
+            let layer = path.contains("/clusters/")
+                && depth == 4
+                && !["flux-system", "namespaces"].iter().any(|it| path.contains(&format!("/{it}/")));
+            let local = path.ends_with("/base/kustomization.yaml") || layer;
+            let place = path.replace("/kustomization.yaml", "/local/kustomization.yaml");
+            assert_eq!(
+                local && !path.contains("/local/"),
+                files.contains_key(&place),
+                "`{path}` has no place for a person, or one too many"
+            );
+            for key in ["resources", "patches", "components"] {
+                for entry in list[key].as_sequence().into_iter().flatten() {
+                    let entry = entry["path"].as_str().or(entry.as_str()).unwrap();
+                    let target = join(path, entry);
+                    let kustomization = format!("{target}/kustomization.yaml");
+                    let target = if files.contains_key(&target) { target } else { kustomization };
+                    assert!(files.contains_key(&target), "`{path}` lists `{entry}`, which is not there");
+                    *listed.entry(target).or_default() += 1;
+                }
+            }
+        }
+        let built: Vec<String> = flux_paths(&files);
+        for path in manifests {
+            let found = listed.get(path).copied().unwrap_or_default();
+            let folder = path.strip_suffix("/kustomization.yaml").unwrap_or(path);
+            let base = folder.ends_with("/base");
+            let by_flux = built.iter().any(|built| folder.ends_with(&format!("/{built}")));
+            let wanted = if by_flux { 0 } else { 1 };
+            assert!(found == wanted || base && found >= 1, "`{path}` is listed {found} times, not {wanted}");
+        }
+    }
+}
+
+/// What Flux builds by itself: each path that a Kustomization or the FluxInstance names.
+fn flux_paths(files: &Tree) -> Vec<String> {
+    let mut paths = Vec::new();
+    for text in files.iter().filter(|(path, _)| path.ends_with(".yaml")).map(|(_, text)| text) {
+        for document in serde_yaml::Deserializer::from_str(text) {
+            let it = serde_yaml::Value::deserialize(document).unwrap();
+            let flux = it["apiVersion"] == "kustomize.toolkit.fluxcd.io/v1";
+            let path = if flux { &it["spec"]["path"] } else { &it["spec"]["sync"]["path"] };
+            paths.extend(path.as_str().map(|path| path.trim_start_matches("./").to_owned()));
+        }
+    }
+    paths
+}
+
+fn join(path: &str, entry: &str) -> String {
+    let mut parts: Vec<&str> = path.split('/').collect();
+    parts.pop();
+    for part in entry.split('/') {
+        if part == ".." { parts.truncate(parts.len() - 1) } else { parts.push(part) }
+    }
+    parts.join("/")
+}
+
+/// AWS allows 64 characters for a role and 63 for a bucket.
+#[test]
+fn the_longest_names_fit() {
+    let long = "l".repeat(Name::MAX);
+    let text = wide(|table| {
+        table.insert("name".into(), long.clone().into());
+        table["environments"]
+            .as_table_mut()
+            .unwrap()
+            .insert("e".repeat(Name::MAX), toml::Table::new().into());
+    });
+    let prefix = format!("{long}-{}", "e".repeat(Name::MAX));
+    let (mut roles, mut buckets) = (0, 0);
+    for (path, text) in tree(plan(&text)) {
+        for word in text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_')) {
+            if !word.starts_with(&prefix) {
+                continue;
+            }
+            let bucket = word.contains("-tfstate-");
+            let limit = if bucket { 63 } else { 64 };
+            assert!(word.len() <= limit, "`{path}`: `{word}` has {} characters", word.len());
+            *(if bucket { &mut buckets } else { &mut roles }) += 1;
+        }
+        if path.ends_with(".tf") {
+            for rest in text.split("\"${local.name}-").skip(1) {
+                let name = rest.split('"').next().unwrap();
+                assert!(
+                    name.contains('$') || prefix.len() + 1 + name.len() <= 64,
+                    "`{path}`: `-{name}` is too long"
+                );
+            }
+        }
+    }
+    assert!(roles > 3 && buckets > 1, "the names were not found");
+}
