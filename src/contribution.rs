@@ -46,7 +46,7 @@ impl Part {
         Text::ours(match (&self.release, self.addon) {
             (Some(release), _) => format!("Flux, in the layer {}", release.layer),
             (None, true) => "EKS, as an add-on".to_owned(),
-            (None, false) => "its operator, which Terraform's runbook installs first".to_owned(),
+            (None, false) => "its operator, which the runbook installs first".to_owned(),
         })
     }
 }

@@ -43,7 +43,7 @@ impl Component for MetricsServer {
             values: self.values.clone().unwrap_or_default(),
         };
         Contribution {
-            about: "measures what pods use, for autoscaling and `kubectl top`",
+            about: "measures what pods use, for autoscaling",
             pages: pages! { { release: Release, environment: Environment }
                 Resource "kubernetes-manifest/clusters/{environment}/controllers/metrics-server/release.yaml",
             },
