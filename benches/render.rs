@@ -18,7 +18,8 @@ fn main() -> ExitCode {
     let at = |name: &str, run: usize| root.path().join(format!("{name}-{run}"));
     let source = "blueprints/minimal.toml";
     run(Command::new(BLUEPRINT).args(["render", source, "--out"]).arg(root.path().join("same")));
-    let mut rows = [("copy", Vec::new()), ("render", Vec::new()), ("render again", Vec::new()), ("check", Vec::new())];
+    let mut rows =
+        [("copy", Vec::new()), ("render", Vec::new()), ("render again", Vec::new()), ("check", Vec::new())];
     // In turn, so that a machine whose speed drifts is slow for all of them.
     for turn in 0..RUNS {
         let same = root.path().join("same");
@@ -36,7 +37,8 @@ fn main() -> ExitCode {
     let mut median = Duration::ZERO;
     for (name, mut times) in rows {
         times.sort();
-        let said = [times[0], times[RUNS / 2], times[RUNS - 1]].map(|it| format!("{:.1} ms", it.as_secs_f64() * 1e3));
+        let said = [times[0], times[RUNS / 2], times[RUNS - 1]]
+            .map(|it| format!("{:.1} ms", it.as_secs_f64() * 1e3));
         println!("{name:<14} {:>8} {:>8} {:>8}", said[0], said[1], said[2]);
         if name == "render" {
             median = times[RUNS / 2];

@@ -12,7 +12,7 @@ use crate::{
     github::Github,
     network::Network,
     source::Located,
-    words::{Account, Name, Repository},
+    words::{Account, Name, Repository, Word},
 };
 
 #[derive(Debug)]
@@ -78,6 +78,10 @@ fn applications(base: &Spec, github: &Github, report: &mut Report) -> Vec<Applic
     specs.map(resolve).collect()
 }
 
+/// The name of an environment stands in names of roles, beside the platform's and an application's, which
+/// AWS limits to 64 characters.
+const LONGEST_ENVIRONMENT: usize = 12;
+
 fn environment(
     name: Option<&Located<String>>,
     spec: &Spec,
@@ -85,6 +89,13 @@ fn environment(
     first: impl FnOnce(&Account) -> bool,
     report: &mut Report,
 ) -> Environment {
+    if let Some(name) = name.filter(|name| name.len() > LONGEST_ENVIRONMENT && Name::read(name).is_some()) {
+        report.add(
+            Finding::new("environment/name", format!("`{}` is too long for an environment", name.as_str()))
+                .at(name.span(), format!("up to {LONGEST_ENVIRONMENT} characters, such as `production`"))
+                .help("give it a short name: it is part of the names of roles, which AWS limits"),
+        );
+    }
     let aws = spec.aws.clone().unwrap_or_default();
     let account = report.read(aws.account.as_ref());
     let region = aws.region.as_ref().and_then(|asked| Region::read(asked));

@@ -11,7 +11,8 @@ fn blocks(page: &str) -> Vec<(String, String, String)> {
         if let Some(language) = line.trim_start().strip_prefix("```") {
             let indent = line.len() - line.trim_start().len();
             let body = rest.by_ref().take_while(|line| line.trim_start() != "```");
-            let body: String = body.map(|line| format!("{}\n", line.get(indent..).unwrap_or_default())).collect();
+            let body: String =
+                body.map(|line| format!("{}\n", line.get(indent..).unwrap_or_default())).collect();
             blocks.push((language.to_owned(), std::mem::take(&mut before), body));
         } else {
             before.push_str(line);
@@ -65,12 +66,15 @@ fn the_readme_knows_every_command() {
     let output = Command::new(env!("CARGO_BIN_EXE_blueprint")).arg("--help").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     let commands = help.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
-    for command in commands.lines().filter_map(|line| line.split_whitespace().next()).filter(|it| *it != "help") {
+    for command in
+        commands.lines().filter_map(|line| line.split_whitespace().next()).filter(|it| *it != "help")
+    {
         assert!(README.contains(&format!("| `{command}` |")), "the README does not list `{command}`");
     }
     let schema = blueprint::blueprint::schema();
     for section in schema["properties"].as_object().unwrap().keys() {
-        let listed = [format!("`[{section}]`"), format!("`[{section}.NAME]`")].iter().any(|it| README.contains(it));
+        let listed =
+            [format!("`[{section}]`"), format!("`[{section}.NAME]`")].iter().any(|it| README.contains(it));
         let plain = ["name", "purpose", "schema"].contains(&section.as_str());
         assert!(listed || plain, "the README does not list `[{section}]`");
     }

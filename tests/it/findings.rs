@@ -139,7 +139,8 @@ fn shapes_are_checked_to_the_bottom() {
 /// Whatever stands in a string of the source that looks like a code is one, and some fixture earns it.
 #[test]
 fn every_code_has_a_fixture() {
-    let rooms = ["application", "aws", "blueprint", "cluster", "component", "github", "network"];
+    let rooms =
+        ["application", "aws", "blueprint", "cluster", "component", "environment", "github", "network"];
     let is_code = |word: &str| {
         word.split_once('/').is_some_and(|(room, rest)| {
             rooms.contains(&room)

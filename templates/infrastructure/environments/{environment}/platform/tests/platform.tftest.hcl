@@ -247,12 +247,9 @@ run "addons" {
     error_message = "Add-ons that speak to AWS have a role of their own."
   }
 }
-
-run "workloads" {
 #%- for it in identities %#
-#%- if !loop.first %#
 
-#%- endif %#
+run "role_of_#{ it.resource() }#" {
   assert {
     condition = jsondecode(aws_iam_role.#{ it.resource() }#.assume_role_policy).Statement[0].Condition == {
       StringEquals = {
@@ -260,10 +257,10 @@ run "workloads" {
         "${var.issuer}:sub" = "system:serviceaccount:#{ it.namespace }#:#{ it.service_account }#"
       }
     }
-    error_message = "Only #{ it.namespace }#/#{ it.service_account }# takes the role for #{ it.role }#."
+    error_message = "Only #{ it.namespace }#/#{ it.service_account }# takes this role."
   }
-#%- endfor %#
 }
+#%- endfor %#
 
 run "boundary" {
   assert {

@@ -235,7 +235,7 @@ run "addons" {
   }
 }
 
-run "workloads" {
+run "role_of_ebs_csi_driver" {
   assert {
     condition = jsondecode(aws_iam_role.ebs_csi_driver.assume_role_policy).Statement[0].Condition == {
       StringEquals = {
@@ -243,8 +243,11 @@ run "workloads" {
         "${var.issuer}:sub" = "system:serviceaccount:kube-system:ebs-csi-controller-sa"
       }
     }
-    error_message = "Only kube-system/ebs-csi-controller-sa takes the role for ebs-csi-driver."
+    error_message = "Only kube-system/ebs-csi-controller-sa takes this role."
   }
+}
+
+run "role_of_vpc_cni" {
   assert {
     condition = jsondecode(aws_iam_role.vpc_cni.assume_role_policy).Statement[0].Condition == {
       StringEquals = {
@@ -252,7 +255,7 @@ run "workloads" {
         "${var.issuer}:sub" = "system:serviceaccount:kube-system:aws-node"
       }
     }
-    error_message = "Only kube-system/aws-node takes the role for vpc-cni."
+    error_message = "Only kube-system/aws-node takes this role."
   }
 }
 

@@ -1,0 +1,144 @@
+# The proof: plans the steps for every tree, runs them, plants defects in a copy of the first tree, counts.
+"""usage: conformance/run [--selftest] [TREE…]
+
+TREE        rendered trees, `generated/minimal` unless named
+--selftest  only the self-test, with every step that a defect could reach
+"""
+import argparse
+import os
+import pathlib
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+
+from prove import blueprints, cloudformation, documents, helm_values, images_and_scripts, manifests, providers, scanners, selftest, state_backend, terraform, workflows
+from prove.object_schemas import Schemas
+from prove.proof import HERE, Proof
+from prove.public_schemas import PublicCharts, PublicSchemas
+from prove.steps import Failure, print_outcome, run_steps
+from prove.tree import Tree
+
+CHECKOUT = HERE.parent
+# Read once, however many copies of a tree the self-test makes.
+KNOWN_SCHEMAS, LOCK = {}, threading.Lock()
+
+
+class SchemasOfAll:
+    """The schemas of every Kubernetes minor that the tree's clusters have."""
+
+    def __init__(self, proof, tree):
+        self.proof, self.tree = proof, tree
+
+    def mistakes(self, document, partial=False):
+        if not self.tree.kubernetes_versions:
+            raise Failure("no Terraform root says the cluster's version: write `version = \"1.NN\"`")
+        found = []
+        for version in self.tree.kubernetes_versions:
+            found += [mistake for mistake in self.schemas(version).mistakes(document, partial=partial) if mistake not in found]
+        return found
+
+    def fragment_mistakes(self, definition, value):
+        return [mistake for version in self.tree.kubernetes_versions for mistake in self.schemas(version).fragment_mistakes(definition, value)]
+
+    def schemas(self, version):
+        with LOCK:
+            if version not in KNOWN_SCHEMAS:
+                KNOWN_SCHEMAS[version] = Schemas(self.proof.facts, version) if self.proof.facts else PublicSchemas(self.proof, version)
+        return KNOWN_SCHEMAS[version]
+
+
+def plan(proof, tree):
+    """All steps for one tree."""
+    built = manifests.Manifests(proof, tree)
+    schemas = SchemasOfAll(proof, tree)
+    charts = helm_values.Charts(proof.facts) if proof.facts else PublicCharts(proof)
+    return [
+        *terraform.steps(proof, tree),
+        *state_backend.steps(proof, tree),
+        *scanners.steps(proof, tree, built),
+        *cloudformation.steps(proof, tree),
+        *manifests.steps(proof, tree, schemas, built),
+        *helm_values.steps(proof, tree, built, charts, schemas),
+        *workflows.steps(proof, tree),
+        *images_and_scripts.steps(proof, tree),
+        *documents.steps(proof, tree),
+    ]
+
+
+def facts_folder():
+    """The folder of facts, or None when the run has to ask the network."""
+    named = os.environ.get("BLUEPRINT_CONFORMANCE")
+    folder = pathlib.Path(named) if named else CHECKOUT.parent / "shared" / "conformance"
+    if (folder / "terraform").is_dir() and (folder / "kubernetes").is_dir() and (folder / "charts").is_dir():
+        return folder.resolve()
+    if named:
+        raise Failure(f"`BLUEPRINT_CONFORMANCE` names `{named}`, which has no folders `terraform`, `kubernetes` and `charts`: correct it, or unset it to use the network")
+    return None
+
+
+def require_network(proof):
+    """Without facts the providers come from their registry: ask for a small one."""
+    folder = proof.folder("network")
+    (folder / "main.tf").write_text('terraform {\n  required_providers {\n    null = { source = "hashicorp/null" }\n  }\n}\n')
+    try:
+        proof.run(["terraform", "init"], cwd=folder, environment=terraform.environment(proof))
+    except Failure as refusal:
+        raise Failure(f"no facts and no network: set `BLUEPRINT_CONFORMANCE` to the folder of facts, or run where Terraform can fetch providers\n{refusal}") from None
+
+
+def rendered(path):
+    folder = pathlib.Path(path) if pathlib.Path(path).is_dir() else CHECKOUT / path
+    if not folder.is_dir() or not Tree(folder).repositories:
+        raise Failure(f"`{path}` holds no rendered repositories: run `blueprint render`, or name another tree")
+    return Tree(folder)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="conformance/run", usage=__doc__.split("\n\n")[0].removeprefix("usage: "), description=__doc__.split("\n\n")[1], formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--selftest", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("trees", nargs="*", default=["generated/minimal"], metavar="TREE")
+    arguments = parser.parse_args()
+    # A stop from outside ends what was started, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    scratch = tempfile.mkdtemp(prefix="conformance-")
+    begin, outcomes = time.monotonic(), []
+
+    def report(outcome):
+        outcomes.append(outcome)
+        print_outcome(outcome)
+
+    try:
+        facts = facts_folder()
+        proof = Proof(os.environ["BLUEPRINT_TOOLS"], facts, scratch)
+        trees = [rendered(path) for path in arguments.trees]
+        if not facts:
+            require_network(proof)
+            print("mode: public schemas and real providers; not proven in this mode: tests, plan, apply and the state backend, which would need an AWS account", flush=True)
+        with providers.serving(proof):
+            for tree in trees if not arguments.selftest else []:
+                print(f"-- {tree}", flush=True)
+                run_steps(plan(proof, tree), report)
+            if not arguments.selftest:
+                print("-- blueprints", flush=True)
+                run_steps(list(blueprints.steps(proof)), report)
+            print(f"-- self-test: defects planted in a copy of {trees[0]}", flush=True)
+            run_steps(selftest.steps(proof, trees[0], plan, everything=arguments.selftest), report)
+    except Failure as refusal:
+        print(f"FAIL conformance: {refusal}", flush=True)
+        print(f"{sum(not o.failure for o in outcomes)} passed, {sum(bool(o.failure) for o in outcomes) + 1} failed")
+        return 1
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    failed = [outcome for outcome in outcomes if outcome.failure]
+    print(f"-- {time.monotonic() - begin:.0f} s")
+    for outcome in failed:
+        print(f"failed: {outcome.step.kind} {outcome.step.where}")
+    print(f"{len(outcomes) - len(failed)} passed, {len(failed)} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

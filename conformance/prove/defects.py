@@ -1,0 +1,196 @@
+# The defects that the self-test plants, each with the checks that must refuse it. A defect is placed by what a file is,
+# not by its name, so that it fits every tree; a place that cannot be found is a failure.
+import dataclasses
+import re
+import typing
+
+from prove.steps import Failure
+
+WHOLE_LIVES = {f"{program} {kind}" for program in ("terraform", "tofu") for kind in ("test", "apply", "backend")}
+BUILDS = {"kustomize build", "schemas of builds", "patches hit", "flux graph", "files reached", "objects fit each other", "helm values", "trivy kubernetes", "checkov kubernetes"}
+
+
+def both(*kinds):
+    return {f"{program} {kind}" for program in ("terraform", "tofu") for kind in kinds}
+
+
+@dataclasses.dataclass
+class Defect:
+    name: str
+    expect: set[str]  # kinds of steps that must refuse it
+    plant: typing.Callable  # takes the copied tree, returns the paths it touched
+    also: set[str] = dataclasses.field(default_factory=set)  # kinds that may refuse it too, as a consequence
+
+
+# ---------------------------------------------------------------- how to change a tree
+
+
+def change(paths, pattern, replacement):
+    """Replaces the first match in the first of the files that has one."""
+    for path in paths:
+        text = path.read_text(encoding="utf-8")
+        changed, count = re.subn(pattern, replacement, text, count=1, flags=re.M)
+        if count:
+            path.write_text(changed, encoding="utf-8")
+            return [path]
+    raise Failure(f"no file has `{pattern}`, so this defect has no place: choose another in `prove/defects.py`")
+
+
+def append(paths, text):
+    if not paths:
+        raise Failure("there is no file to plant this defect in: choose another place in `prove/defects.py`")
+    with open(paths[0], "a", encoding="utf-8") as file:
+        file.write(text)
+    return [paths[0]]
+
+
+def smallest_root(tree):
+    return min(tree.terraform_roots, key=lambda root: sum(path.stat().st_size for path in root.glob("*.tf")))
+
+
+def terraform_file(text, name="defect.tf"):
+    def plant(tree):
+        path = smallest_root(tree) / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return [path]
+
+    return plant
+
+
+def terraform_sources(tree):
+    return [path for root in tree.terraform_roots for path in sorted(root.glob("*.tf"))]
+
+
+def of_kind(tree, kind):
+    """Whole manifests of a kind; patches of it are not."""
+    patches = {(path.parent / name).resolve() for path in tree.kustomization_files for name in re.findall(r"\bpath:\s*(\S+)", path.read_text(encoding="utf-8"))}
+    return [path for path in tree.manifests if path.resolve() not in patches and re.search(rf"^kind: {kind}$", path.read_text(encoding="utf-8"), re.M)]
+
+
+def application_base(tree):
+    """The folder that holds an application's Deployment."""
+    for path in of_kind(tree, "Deployment"):
+        if (path.parent / "kustomization.yaml").is_file():
+            return path.parent
+    raise Failure("no folder has a Deployment and a kustomization")
+
+
+def listed_manifest(text):
+    """Adds an object to an application's base, as a person would."""
+
+    def plant(tree):
+        base = application_base(tree)
+        service = next(document for path in sorted(base.glob("*.yaml")) for document in tree.documents(path) if document.get("kind") == "Service")
+        names = {"name": service["metadata"]["name"], "namespace": service["metadata"]["namespace"], "port": service["spec"]["ports"][0]["port"]}
+        path = base / "defect.yaml"
+        path.write_text(text.format(**names), encoding="utf-8")
+        return [path, *change([base / "kustomization.yaml"], r"^resources:\n", "resources:\n  - defect.yaml\n")]
+
+    return plant
+
+
+def unlisted_manifest(tree):
+    path = application_base(tree) / "defect.yaml"
+    path.write_text("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: defect\n  namespace: default\n", encoding="utf-8")
+    return [path]
+
+
+def layers(tree):
+    """Files with Flux Kustomizations."""
+    return [path for path in tree.manifests if re.search(r"^apiVersion: kustomize\.toolkit\.fluxcd\.io/", path.read_text(encoding="utf-8"), re.M)]
+
+
+def missing_patch(tree):
+    paths = [path for path in tree.kustomization_files if "overlays" in path.parts and re.search(r"^patches:\n", path.read_text(encoding="utf-8"), re.M)]
+    entry = "patches:\n  - target:\n      kind: Deployment\n      name: defect\n    patch: |-\n      - op: remove\n        path: /spec/replicas\n"
+    return change(paths, r"^patches:\n", entry)
+
+
+def service_selector(tree):
+    return change(of_kind(tree, "Service"), r"^(  selector:\n    [^:\n]+: ).*$", r"\1defect")
+
+
+def dockerfile_latest(tree):
+    return change(tree.dockerfiles, r"^FROM (--\S+ )*([^\s:@]+/[^\s:@]+|[^\s:@]+):\S+", r"FROM \1\2:latest")
+
+
+def unread_file(tree):
+    path = tree.terraform_repositories[0] / "defect.unknown"
+    path.write_text("nothing reads this\n", encoding="utf-8")
+    return [path]
+
+
+def no_tests(tree):
+    root = smallest_root(tree)
+    paths = sorted((root / "tests").glob("*.hcl"))
+    for path in paths:
+        path.unlink()
+    if not paths:
+        raise Failure("the root has no tests")
+    return paths
+
+
+DIAGRAM = "\n```mermaid\nflowchart LR\n  a[unclosed --> b\n```\n"
+INGRESS = """apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: defect
+  namespace: {namespace}
+spec:
+  rules:
+    - host: defect.example.com
+      http:
+        paths:
+          - path: /
+            pathType: prefix
+            backend:
+              service:
+                name: {name}
+                port:
+                  number: {port}
+"""
+UNKNOWN_KIND = "apiVersion: example.com/v1\nkind: Defect\nmetadata:\n  name: {name}\n  namespace: {namespace}\n"
+FAILING_TEST = 'run "defect" {\n  command = plan\n\n  assert {\n    condition     = path.module == "nowhere"\n    error_message = "planted"\n  }\n}\n'
+TOPIC = 'resource "aws_sns_topic" "defect" {\n  name = "defect"\n}\n'
+
+DEFECTS = [
+    # Terraform and OpenTofu
+    Defect("HCL that is not formatted", both("fmt"), terraform_file("locals {\n  defect=1\n}\n")),
+    Defect("an argument that the provider does not know", both("validate"), terraform_file('data "aws_caller_identity" "defect" {\n  nope = 1\n}\n'), WHOLE_LIVES),
+    Defect("a value outside an enum", both("validate"), lambda tree: change(terraform_sources(tree), r'(traffic_type\s+= )"ALL"', r'\1"EVERYTHING"'), WHOLE_LIVES),
+    Defect("a test that fails", both("test"), terraform_file(FAILING_TEST, "tests/defect.tftest.hcl")),
+    Defect("a root without tests", both("test"), no_tests),
+    Defect("a second plan with changes", both("apply"), terraform_file('resource "terraform_data" "defect" {\n  input = timestamp()\n}\n'), both("backend")),
+    Defect("a misspelt backend argument", {"backend blocks"} | both("backend"), lambda tree: change(sorted(smallest_root(tree).glob("*.tf")), r"use_lockfile( +)=", r"use_lockfil \1=")),
+    # Scanners
+    Defect("an unencrypted topic", {"trivy", "checkov"}, terraform_file(TOPIC), WHOLE_LIVES),
+    Defect("a property that CloudFormation does not know", {"cfn-lint"}, lambda tree: change(tree.cloudformation_templates, r"^( +)AssumeRolePolicyDocument:", r"\1Defect: true\n\1AssumeRolePolicyDocument:"), {"trivy", "checkov"}),
+    Defect("privilege escalation in a container", {"trivy kubernetes", "checkov kubernetes"}, lambda tree: change(of_kind(tree, "Deployment"), r"allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true")),
+    Defect("a suppression without a reason", {"suppressions"}, lambda tree: append([sorted(smallest_root(tree).glob("*.tf"))[0]], "\n#trivy:ignore:AWS-0001\n")),
+    # Manifests
+    Defect("a resource that is not there", {"kustomize build"}, lambda tree: change([application_base(tree) / "kustomization.yaml"], r"^resources:\n", "resources:\n  - nowhere.yaml\n"), BUILDS),
+    Defect("an unknown Kubernetes field", {"schemas of files", "schemas of builds"}, lambda tree: change(of_kind(tree, "Deployment"), r"^spec:\n", "spec:\n  replica: 3\n")),
+    Defect("a wrong enum value", {"schemas of files", "schemas of builds"}, listed_manifest(INGRESS), {"checkov kubernetes", "trivy kubernetes"}),
+    Defect("an unknown kind", {"schemas of files", "schemas of builds"}, listed_manifest(UNKNOWN_KIND)),
+    Defect("a patch that meets nothing", {"patches hit"}, missing_patch),
+    Defect("a dependency that does not exist", {"flux graph"}, lambda tree: change(layers(tree), r"(dependsOn:\n\s+- name: ).*$", r"\1defect")),
+    Defect("a path that does not exist", {"flux graph", "files reached"}, lambda tree: change(layers(tree), r"^(\s+path: ).*$", r"\1./clusters/defect"), BUILDS),
+    Defect("a manifest that nothing names", {"files reached"}, unlisted_manifest),
+    Defect("a selector that matches nothing", {"objects fit each other"}, service_selector),
+    Defect("a value that the chart does not know", {"helm values"}, lambda tree: change(of_kind(tree, "HelmRelease"), r"^  values:\n", "  values:\n    defect: true\n")),
+    # Workflows
+    Defect("an action that is not pinned", {"actions pinned", "zizmor"}, lambda tree: change(tree.workflows, r"@[0-9a-f]{40} # v(\d+)\S*", r"@v\1"), {"checkov"}),
+    Defect("a runner that does not exist", {"actionlint"}, lambda tree: change(tree.workflows, r"runs-on: ubuntu-24\.04", "runs-on: ubuntu-24.40")),
+    Defect("a misspelt key of a job", {"workflow schema", "actionlint"}, lambda tree: change(tree.workflows, r"timeout-minutes:", "timeout-minute:"), {"checkov", "zizmor"}),
+    Defect("a checkout that keeps its token", {"zizmor"}, lambda tree: change(tree.workflows, r"persist-credentials: false", "persist-credentials: true"), {"checkov"}),
+    Defect("a key that stands twice", {"yamllint", "actionlint"}, lambda tree: append(tree.workflows, "name: again\n"), {"workflow schema", "zizmor", "checkov"}),
+    # Images, scripts, words
+    Defect("a base image without a version", {"hadolint", "base images"}, dockerfile_latest, {"trivy", "checkov"}),
+    Defect("a word that the shell splits", {"shellcheck"}, lambda tree: append(tree.scripts, "echo $defect\n")),
+    Defect("a diagram that does not parse", {"mermaid"}, lambda tree: append(tree.markdown, DIAGRAM)),
+    Defect("blank lines without end", {"markdownlint"}, lambda tree: append(tree.markdown, "\n\n\n\nText.\n")),
+    Defect("a link that leads nowhere", {"links"}, lambda tree: append(tree.markdown, "\n[Text](nowhere.md)\n")),
+    Defect("a misspelt word", {"typos"}, lambda tree: append(tree.markdown, "\nRecieve it.\n")),
+    Defect("a file that nothing reads", {"nothing unread"}, unread_file),
+]

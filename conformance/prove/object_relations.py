@@ -1,0 +1,207 @@
+# What each object's schema cannot see and a cluster refuses, or obeys without a word: selectors that match nothing,
+# references to what does not exist, requests above limits, ports that are not there. Only what the tree itself can
+# decide: objects that a Helm chart brings are unknown here.
+import re
+
+from prove.steps import Failure
+
+WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet", "Pod"}
+# Made by Kubernetes, EKS or the Flux Operator.
+NAMESPACES = {"default", "kube-system", "kube-public", "kube-node-lease", "flux-system"}
+CLUSTER_KINDS = {
+    "Namespace", "ClusterRole", "ClusterRoleBinding", "StorageClass", "PriorityClass", "IngressClass", "CustomResourceDefinition", "PersistentVolume", "RuntimeClass",
+    "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "APIService", "VolumeSnapshotClass",
+    "ClusterSecretStore", "ClusterExternalSecret", "ClusterIssuer", "NodePool", "EC2NodeClass", "NodeClaim", "ClusterPolicy", "GatewayClass", "ClusterGenerator",
+    "IngressClassParams", "ClusterTriggerAuthentication", "ClusterPushSecret",
+}  # fmt: skip
+BUILT_IN_ROLES = {"cluster-admin", "admin", "edit", "view"}
+# The service accounts of Flux's own controllers.
+FLUX_ACCOUNTS = {"kustomize-controller", "helm-controller", "source-controller", "notification-controller", "image-reflector-controller", "image-automation-controller", "flux-operator"}
+UNITS = {"": 1, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+LABEL = re.compile(r"([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?")
+LABEL_KEY = re.compile(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?")
+NAME = re.compile(r"[a-z0-9]([a-z0-9.:-]{0,251}[a-z0-9])?")
+
+
+def metadata(document):
+    return document.get("metadata") or {}
+
+
+def spec(document):
+    return document.get("spec") or {}
+
+
+def template(document):
+    """The pod template of a workload."""
+    if document["kind"] == "Pod":
+        return document
+    inner = spec(document)
+    if document["kind"] == "CronJob":
+        inner = (inner.get("jobTemplate") or {}).get("spec") or {}
+    return inner.get("template") or {}
+
+
+def containers(pod):
+    return (pod.get("initContainers") or []) + (pod.get("containers") or [])
+
+
+def amount(quantity):
+    number, unit = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", str(quantity)).groups()
+    return float(number) * UNITS[unit]
+
+
+def selects(selector, labels):
+    """Whether a label selector matches; an empty one matches everything."""
+    for name, value in ((selector or {}).get("matchLabels") or {}).items():
+        if labels.get(name) != value:
+            return False
+    for rule in (selector or {}).get("matchExpressions") or []:
+        present, values = rule["key"] in labels, rule.get("values") or []
+        matches = {"In": labels.get(rule["key"]) in values, "NotIn": labels.get(rule["key"]) not in values, "Exists": present, "DoesNotExist": not present}
+        if not matches[rule["operator"]]:
+            return False
+    return True
+
+
+class Cluster:
+    def __init__(self, objects):
+        self.objects = objects
+        self.by_name = {(o["kind"], metadata(o).get("namespace"), metadata(o).get("name")): o for o in objects}
+
+    def has(self, kind, namespace, name):
+        return (kind, namespace, name) in self.by_name
+
+    def workloads(self, namespace):
+        return [o for o in self.objects if o["kind"] in WORKLOADS and metadata(o).get("namespace") == namespace]
+
+    def mistakes(self):
+        if not any(o["kind"] in WORKLOADS for o in self.objects):
+            yield "no workload at all"
+        for namespace in sorted({str(metadata(o).get("namespace")) for o in self.objects if o["kind"] in WORKLOADS}):
+            for kind in ("LimitRange", "ResourceQuota"):
+                if not any(o["kind"] == kind and metadata(o).get("namespace") == namespace for o in self.objects):
+                    yield f"the namespace `{namespace}` has workloads and no {kind}"
+        for document in self.objects:
+            title = f"{document['kind']} `{metadata(document).get('name')}`"
+            for rule in (self.names, self.home, self.pods, self.reaches):
+                for mistake in rule(document, metadata(document).get("namespace")):
+                    yield f"{title}: {mistake}"
+
+    def names(self, document, _):
+        if not NAME.fullmatch(str(metadata(document).get("name"))):
+            yield "the name has letters that a cluster refuses"
+        for field in ("labels", "annotations"):
+            for name, value in (metadata(document).get(field) or {}).items():
+                if not LABEL_KEY.fullmatch(name):
+                    yield f"`{name}` is no valid key in `{field}`"
+                if field == "labels" and not LABEL.fullmatch(str(value)):
+                    yield f"`{value}` is no valid value of the label `{name}`"
+
+    def home(self, document, namespace):
+        if document["kind"] in CLUSTER_KINDS:
+            if namespace:
+                yield "is no namespaced kind, and names a namespace"
+        elif not namespace:
+            yield "names no namespace"
+        elif namespace not in NAMESPACES and not self.has("Namespace", None, namespace):
+            yield f"the namespace `{namespace}` is made by nothing"
+
+    def pods(self, document, namespace):
+        if document["kind"] not in WORKLOADS:
+            return
+        pod, labels = template(document), metadata(template(document)).get("labels") or {}
+        inner = spec(pod)
+        if document["kind"] in ("Deployment", "StatefulSet", "DaemonSet") and not selects(spec(document).get("selector"), labels):
+            yield "`selector` does not match the labels of its own pods"
+        account = inner.get("serviceAccountName")
+        if account and account != "default" and not self.has("ServiceAccount", namespace, account):
+            yield f"the service account `{account}` does not exist in `{namespace}`"
+        volumes = {volume["name"] for volume in inner.get("volumes") or []}
+        for volume in inner.get("volumes") or []:
+            name = (volume.get("configMap") or {}).get("name")
+            if name and not self.has("ConfigMap", namespace, name):
+                yield f"the ConfigMap `{name}` does not exist"
+        for container in containers(inner):
+            name = container.get("name")
+            image = container.get("image") or ""
+            if not re.search(r"(:[\w][\w.-]*|@sha256:[0-9a-f]{64})$", image) or image.endswith(":latest"):
+                yield f"container `{name}`: the image `{image}` has no fixed tag"
+            resources = container.get("resources") or {}
+            for resource, limit in (resources.get("limits") or {}).items():
+                if resource in (resources.get("requests") or {}) and amount(resources["requests"][resource]) > amount(limit):
+                    yield f"container `{name}`: requests more {resource} than its limit"
+            ports = container.get("ports") or []
+            for field in ("name", "containerPort"):
+                values = [port[field] for port in ports if field in port]
+                if len(values) != len(set(values)):
+                    yield f"container `{name}`: two ports have the same `{field}`"
+            for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+                for handler in ("httpGet", "tcpSocket", "grpc"):
+                    port = ((container.get(probe) or {}).get(handler) or {}).get("port")
+                    if isinstance(port, str) and port not in [other.get("name") for other in ports]:
+                        yield f"container `{name}`: `{probe}` asks the port `{port}`, which it does not have"
+            for mount in container.get("volumeMounts") or []:
+                if mount["name"] not in volumes | {claim["metadata"]["name"] for claim in spec(document).get("volumeClaimTemplates") or []}:
+                    yield f"container `{name}`: mounts `{mount['name']}`, which is no volume"
+
+    def reaches(self, document, namespace):
+        kind, inner = document["kind"], spec(document)
+        if kind == "Service" and inner.get("selector"):
+            found = [o for o in self.workloads(namespace) if selects({"matchLabels": inner["selector"]}, metadata(template(o)).get("labels") or {})]
+            if not found:
+                yield "`selector` matches no pod"
+            names = {port.get("name") for o in found for c in containers(spec(template(o))) for port in c.get("ports") or []}
+            numbers = {port.get("containerPort") for o in found for c in containers(spec(template(o))) for port in c.get("ports") or []}
+            for port in inner.get("ports") or []:
+                target = port.get("targetPort", port.get("port"))
+                if found and target not in names | numbers:
+                    yield f"`targetPort: {target}` is no port of its pods"
+        if kind in ("PodDisruptionBudget", "NetworkPolicy", "ServiceMonitor", "PodMonitor"):
+            selector = inner.get("selector") if kind != "NetworkPolicy" else inner.get("podSelector")
+            candidates = [metadata(template(o)).get("labels") or {} for o in self.workloads(namespace)]
+            if kind == "ServiceMonitor":
+                candidates = [metadata(o).get("labels") or {} for o in self.objects if o["kind"] == "Service" and metadata(o).get("namespace") == namespace]
+            # Where no workload of ours lives, a chart's do.
+            if candidates and not any(selects(selector, labels) for labels in candidates):
+                yield "its selector matches nothing"
+        if kind == "HorizontalPodAutoscaler":
+            target = inner.get("scaleTargetRef") or {}
+            if not self.has(target.get("kind"), namespace, target.get("name")):
+                yield f"its target {target.get('kind')} `{target.get('name')}` does not exist"
+            elif "replicas" in spec(self.by_name[(target["kind"], namespace, target["name"])]):
+                yield "its target fixes `replicas`, so Flux and it undo each other"
+            if (inner.get("minReplicas") or 1) > inner.get("maxReplicas", 0):
+                yield "`minReplicas` is above `maxReplicas`"
+        if kind == "Ingress":
+            for rule in inner.get("rules") or []:
+                for path in (rule.get("http") or {}).get("paths") or []:
+                    service = (path.get("backend") or {}).get("service") or {}
+                    known = self.by_name.get(("Service", namespace, service.get("name")))
+                    port = service.get("port") or {}
+                    if service.get("port", {}).get("name") == "use-annotation":
+                        continue
+                    if not known:
+                        yield f"the Service `{service.get('name')}` does not exist"
+                    elif not any(port.get("number") == p.get("port") or port.get("name") and port.get("name") == p.get("name") for p in spec(known).get("ports") or []):
+                        yield f"the Service `{service.get('name')}` has no port {port}"
+        if kind in ("RoleBinding", "ClusterRoleBinding"):
+            role = document.get("roleRef") or {}
+            if role.get("name") not in BUILT_IN_ROLES and not self.has(role.get("kind"), namespace if role.get("kind") == "Role" else None, role.get("name")):
+                yield f"the {role.get('kind')} `{role.get('name')}` does not exist"
+            for subject in document.get("subjects") or []:
+                if subject.get("kind") == "ServiceAccount" and not self.account(subject.get("namespace"), subject.get("name")):
+                    yield f"the service account `{subject.get('name')}` does not exist in `{subject.get('namespace')}`"
+        if kind in ("Kustomization", "HelmRelease") and inner.get("serviceAccountName") and not self.account(namespace, inner["serviceAccountName"]):
+            yield f"the service account `{inner['serviceAccountName']}` does not exist in `{namespace}`"
+
+    def account(self, namespace, name):
+        return self.has("ServiceAccount", namespace, name) or namespace == "flux-system" and name in FLUX_ACCOUNTS
+
+
+def check(tree, manifests):
+    mistakes = []
+    for cluster in tree.clusters:
+        objects = [document for document, _ in manifests.objects(cluster)]
+        mistakes += [f"{tree.name(cluster)}: {mistake}" for mistake in Cluster(objects).mistakes()]
+    if mistakes:
+        raise Failure("\n".join(sorted(set(mistakes))))
