@@ -4,6 +4,7 @@
 TREE        rendered trees, `generated/minimal` unless named
 --selftest  only the self-test, with every step that a defect could reach
 """
+
 import argparse
 import os
 import pathlib
@@ -14,7 +15,20 @@ import tempfile
 import threading
 import time
 
-from prove import blueprints, cloudformation, documents, helm_values, images_and_scripts, manifests, providers, scanners, selftest, state_backend, terraform, workflows
+from prove import (
+    blueprints,
+    cloudformation,
+    documents,
+    helm_values,
+    images_and_scripts,
+    manifests,
+    providers,
+    scanners,
+    selftest,
+    state_backend,
+    terraform,
+    workflows,
+)
 from prove.object_schemas import Schemas
 from prove.proof import HERE, Proof
 from prove.public_schemas import PublicCharts, PublicSchemas
@@ -34,19 +48,25 @@ class SchemasOfAll:
 
     def mistakes(self, document, partial=False):
         if not self.tree.kubernetes_versions:
-            raise Failure("no Terraform root says the cluster's version: write `version = \"1.NN\"`")
+            raise Failure('no Terraform root says the cluster\'s version: write `version = "1.NN"`')
         found = []
         for version in self.tree.kubernetes_versions:
             found += [mistake for mistake in self.schemas(version).mistakes(document, partial=partial) if mistake not in found]
         return found
 
     def fragment_mistakes(self, definition, value):
-        return [mistake for version in self.tree.kubernetes_versions for mistake in self.schemas(version).fragment_mistakes(definition, value)]
+        return [
+            mistake
+            for version in self.tree.kubernetes_versions
+            for mistake in self.schemas(version).fragment_mistakes(definition, value)
+        ]
 
     def schemas(self, version):
         with LOCK:
             if version not in KNOWN_SCHEMAS:
-                KNOWN_SCHEMAS[version] = Schemas(self.proof.facts, version) if self.proof.facts else PublicSchemas(self.proof, version)
+                KNOWN_SCHEMAS[version] = (
+                    Schemas(self.proof.facts, version) if self.proof.facts else PublicSchemas(self.proof, version)
+                )
         return KNOWN_SCHEMAS[version]
 
 
@@ -75,7 +95,9 @@ def facts_folder():
     if (folder / "terraform").is_dir() and (folder / "kubernetes").is_dir() and (folder / "charts").is_dir():
         return folder.resolve()
     if named:
-        raise Failure(f"`BLUEPRINT_CONFORMANCE` names `{named}`, which has no folders `terraform`, `kubernetes` and `charts`: correct it, or unset it to use the network")
+        raise Failure(
+            f"`BLUEPRINT_CONFORMANCE` names `{named}`, which has no folders `terraform`, `kubernetes` and `charts`: correct it, or unset it to use the network"
+        )
     return None
 
 
@@ -86,7 +108,9 @@ def require_network(proof):
     try:
         proof.run(["terraform", "init"], cwd=folder, environment=terraform.environment(proof))
     except Failure as refusal:
-        raise Failure(f"no facts and no network: set `BLUEPRINT_CONFORMANCE` to the folder of facts, or run where Terraform can fetch providers\n{refusal}") from None
+        raise Failure(
+            f"no facts and no network: set `BLUEPRINT_CONFORMANCE` to the folder of facts, or run where Terraform can fetch providers\n{refusal}"
+        ) from None
 
 
 def rendered(path):
@@ -97,7 +121,12 @@ def rendered(path):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="conformance/run", usage=__doc__.split("\n\n")[0].removeprefix("usage: "), description=__doc__.split("\n\n")[1], formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="conformance/run",
+        usage=__doc__.split("\n\n")[0].removeprefix("usage: "),
+        description=__doc__.split("\n\n")[1],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--selftest", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("trees", nargs="*", default=["generated/minimal"], metavar="TREE")
     arguments = parser.parse_args()
@@ -116,7 +145,10 @@ def main():
         trees = [rendered(path) for path in arguments.trees]
         if not facts:
             require_network(proof)
-            print("mode: public schemas and real providers; not proven in this mode: tests, plan, apply and the state backend, which would need an AWS account", flush=True)
+            print(
+                "mode: public schemas and real providers; not proven in this mode: tests, plan, apply and the state backend, which would need an AWS account",
+                flush=True,
+            )
         with providers.serving(proof):
             for tree in trees if not arguments.selftest else []:
                 print(f"-- {tree}", flush=True)

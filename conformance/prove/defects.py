@@ -7,7 +7,17 @@ import typing
 from prove.steps import Failure
 
 WHOLE_LIVES = {f"{program} {kind}" for program in ("terraform", "tofu") for kind in ("test", "apply", "backend")}
-BUILDS = {"kustomize build", "schemas of builds", "patches hit", "flux graph", "files reached", "objects fit each other", "helm values", "trivy kubernetes", "checkov kubernetes"}
+BUILDS = {
+    "kustomize build",
+    "schemas of builds",
+    "patches hit",
+    "flux graph",
+    "files reached",
+    "objects fit each other",
+    "helm values",
+    "trivy kubernetes",
+    "checkov kubernetes",
+}
 
 
 def both(*kinds):
@@ -64,8 +74,16 @@ def terraform_sources(tree):
 
 def of_kind(tree, kind):
     """Whole manifests of a kind; patches of it are not."""
-    patches = {(path.parent / name).resolve() for path in tree.kustomization_files for name in re.findall(r"\bpath:\s*(\S+)", path.read_text(encoding="utf-8"))}
-    return [path for path in tree.manifests if path.resolve() not in patches and re.search(rf"^kind: {kind}$", path.read_text(encoding="utf-8"), re.M)]
+    patches = {
+        (path.parent / name).resolve()
+        for path in tree.kustomization_files
+        for name in re.findall(r"\bpath:\s*(\S+)", path.read_text(encoding="utf-8"))
+    }
+    return [
+        path
+        for path in tree.manifests
+        if path.resolve() not in patches and re.search(rf"^kind: {kind}$", path.read_text(encoding="utf-8"), re.M)
+    ]
 
 
 def application_base(tree):
@@ -81,8 +99,17 @@ def listed_manifest(text):
 
     def plant(tree):
         base = application_base(tree)
-        service = next(document for path in sorted(base.glob("*.yaml")) for document in tree.documents(path) if document.get("kind") == "Service")
-        names = {"name": service["metadata"]["name"], "namespace": service["metadata"]["namespace"], "port": service["spec"]["ports"][0]["port"]}
+        service = next(
+            document
+            for path in sorted(base.glob("*.yaml"))
+            for document in tree.documents(path)
+            if document.get("kind") == "Service"
+        )
+        names = {
+            "name": service["metadata"]["name"],
+            "namespace": service["metadata"]["namespace"],
+            "port": service["spec"]["ports"][0]["port"],
+        }
         path = base / "defect.yaml"
         path.write_text(text.format(**names), encoding="utf-8")
         return [path, *change([base / "kustomization.yaml"], r"^resources:\n", "resources:\n  - defect.yaml\n")]
@@ -98,11 +125,19 @@ def unlisted_manifest(tree):
 
 def layers(tree):
     """Files with Flux Kustomizations."""
-    return [path for path in tree.manifests if re.search(r"^apiVersion: kustomize\.toolkit\.fluxcd\.io/", path.read_text(encoding="utf-8"), re.M)]
+    return [
+        path
+        for path in tree.manifests
+        if re.search(r"^apiVersion: kustomize\.toolkit\.fluxcd\.io/", path.read_text(encoding="utf-8"), re.M)
+    ]
 
 
 def missing_patch(tree):
-    paths = [path for path in tree.kustomization_files if "overlays" in path.parts and re.search(r"^patches:\n", path.read_text(encoding="utf-8"), re.M)]
+    paths = [
+        path
+        for path in tree.kustomization_files
+        if "overlays" in path.parts and re.search(r"^patches:\n", path.read_text(encoding="utf-8"), re.M)
+    ]
     entry = "patches:\n  - target:\n      kind: Deployment\n      name: defect\n    patch: |-\n      - op: remove\n        path: /spec/replicas\n"
     return change(paths, r"^patches:\n", entry)
 
@@ -157,34 +192,121 @@ TOPIC = 'resource "aws_sns_topic" "defect" {\n  name = "defect"\n}\n'
 DEFECTS = [
     # Terraform and OpenTofu
     Defect("HCL that is not formatted", both("fmt"), terraform_file("locals {\n  defect=1\n}\n")),
-    Defect("an argument that the provider does not know", both("validate"), terraform_file('data "aws_caller_identity" "defect" {\n  nope = 1\n}\n'), WHOLE_LIVES),
-    Defect("a value outside an enum", both("validate"), lambda tree: change(terraform_sources(tree), r'(traffic_type\s+= )"ALL"', r'\1"EVERYTHING"'), WHOLE_LIVES),
+    Defect(
+        "an argument that the provider does not know",
+        both("validate"),
+        terraform_file('data "aws_caller_identity" "defect" {\n  nope = 1\n}\n'),
+        WHOLE_LIVES,
+    ),
+    Defect(
+        "a value outside an enum",
+        both("validate"),
+        lambda tree: change(terraform_sources(tree), r'(traffic_type\s+= )"ALL"', r'\1"EVERYTHING"'),
+        WHOLE_LIVES,
+    ),
     Defect("a test that fails", both("test"), terraform_file(FAILING_TEST, "tests/defect.tftest.hcl")),
     Defect("a root without tests", both("test"), no_tests),
-    Defect("a second plan with changes", both("apply"), terraform_file('resource "terraform_data" "defect" {\n  input = timestamp()\n}\n'), both("backend")),
-    Defect("a misspelt backend argument", {"backend blocks"} | both("backend"), lambda tree: change(sorted(smallest_root(tree).glob("*.tf")), r"use_lockfile( +)=", r"use_lockfil \1=")),
+    Defect(
+        "a second plan with changes",
+        both("apply"),
+        terraform_file('resource "terraform_data" "defect" {\n  input = timestamp()\n}\n'),
+        both("backend"),
+    ),
+    Defect(
+        "a misspelt backend argument",
+        {"backend blocks"} | both("backend"),
+        lambda tree: change(sorted(smallest_root(tree).glob("*.tf")), r"use_lockfile( +)=", r"use_lockfil \1="),
+    ),
     # Scanners
     Defect("an unencrypted topic", {"trivy", "checkov"}, terraform_file(TOPIC), WHOLE_LIVES),
-    Defect("a property that CloudFormation does not know", {"cfn-lint"}, lambda tree: change(tree.cloudformation_templates, r"^( +)AssumeRolePolicyDocument:", r"\1Defect: true\n\1AssumeRolePolicyDocument:"), {"trivy", "checkov"}),
-    Defect("privilege escalation in a container", {"trivy kubernetes", "checkov kubernetes"}, lambda tree: change(of_kind(tree, "Deployment"), r"allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true")),
-    Defect("a suppression without a reason", {"suppressions"}, lambda tree: append([sorted(smallest_root(tree).glob("*.tf"))[0]], "\n#trivy:ignore:AWS-0001\n")),
+    Defect(
+        "a property that CloudFormation does not know",
+        {"cfn-lint"},
+        lambda tree: change(
+            tree.cloudformation_templates, r"^( +)AssumeRolePolicyDocument:", r"\1Defect: true\n\1AssumeRolePolicyDocument:"
+        ),
+        {"trivy", "checkov"},
+    ),
+    Defect(
+        "privilege escalation in a container",
+        {"trivy kubernetes", "checkov kubernetes"},
+        lambda tree: change(of_kind(tree, "Deployment"), r"allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true"),
+    ),
+    Defect(
+        "a suppression without a reason",
+        {"suppressions"},
+        lambda tree: append([sorted(smallest_root(tree).glob("*.tf"))[0]], "\n#trivy:ignore:AWS-0001\n"),
+    ),
     # Manifests
-    Defect("a resource that is not there", {"kustomize build"}, lambda tree: change([application_base(tree) / "kustomization.yaml"], r"^resources:\n", "resources:\n  - nowhere.yaml\n"), BUILDS),
-    Defect("an unknown Kubernetes field", {"schemas of files", "schemas of builds"}, lambda tree: change(of_kind(tree, "Deployment"), r"^spec:\n", "spec:\n  replica: 3\n")),
-    Defect("a wrong enum value", {"schemas of files", "schemas of builds"}, listed_manifest(INGRESS), {"checkov kubernetes", "trivy kubernetes"}),
+    Defect(
+        "a resource that is not there",
+        {"kustomize build"},
+        lambda tree: change(
+            [application_base(tree) / "kustomization.yaml"], r"^resources:\n", "resources:\n  - nowhere.yaml\n"
+        ),
+        BUILDS,
+    ),
+    Defect(
+        "an unknown Kubernetes field",
+        {"schemas of files", "schemas of builds"},
+        lambda tree: change(of_kind(tree, "Deployment"), r"^spec:\n", "spec:\n  replica: 3\n"),
+    ),
+    Defect(
+        "a wrong enum value",
+        {"schemas of files", "schemas of builds"},
+        listed_manifest(INGRESS),
+        {"checkov kubernetes", "trivy kubernetes"},
+    ),
     Defect("an unknown kind", {"schemas of files", "schemas of builds"}, listed_manifest(UNKNOWN_KIND)),
     Defect("a patch that meets nothing", {"patches hit"}, missing_patch),
-    Defect("a dependency that does not exist", {"flux graph"}, lambda tree: change(layers(tree), r"(dependsOn:\n\s+- name: ).*$", r"\1defect")),
-    Defect("a path that does not exist", {"flux graph", "files reached"}, lambda tree: change(layers(tree), r"^(\s+path: ).*$", r"\1./clusters/defect"), BUILDS),
+    Defect(
+        "a dependency that does not exist",
+        {"flux graph"},
+        lambda tree: change(layers(tree), r"(dependsOn:\n\s+- name: ).*$", r"\1defect"),
+    ),
+    Defect(
+        "a path that does not exist",
+        {"flux graph", "files reached"},
+        lambda tree: change(layers(tree), r"^(\s+path: ).*$", r"\1./clusters/defect"),
+        BUILDS,
+    ),
     Defect("a manifest that nothing names", {"files reached"}, unlisted_manifest),
     Defect("a selector that matches nothing", {"objects fit each other"}, service_selector),
-    Defect("a value that the chart does not know", {"helm values"}, lambda tree: change(of_kind(tree, "HelmRelease"), r"^  values:\n", "  values:\n    defect: true\n")),
+    Defect(
+        "a value that the chart does not know",
+        {"helm values"},
+        lambda tree: change(of_kind(tree, "HelmRelease"), r"^  values:\n", "  values:\n    defect: true\n"),
+    ),
     # Workflows
-    Defect("an action that is not pinned", {"actions pinned", "zizmor"}, lambda tree: change(tree.workflows, r"@[0-9a-f]{40} # v(\d+)\S*", r"@v\1"), {"checkov"}),
-    Defect("a runner that does not exist", {"actionlint"}, lambda tree: change(tree.workflows, r"runs-on: ubuntu-24\.04", "runs-on: ubuntu-24.40")),
-    Defect("a misspelt key of a job", {"workflow schema", "actionlint"}, lambda tree: change(tree.workflows, r"timeout-minutes:", "timeout-minute:"), {"checkov", "zizmor"}),
-    Defect("a checkout that keeps its token", {"zizmor"}, lambda tree: change(tree.workflows, r"persist-credentials: false", "persist-credentials: true"), {"checkov"}),
-    Defect("a key that stands twice", {"yamllint", "actionlint"}, lambda tree: append(tree.workflows, "name: again\n"), {"workflow schema", "zizmor", "checkov"}),
+    Defect(
+        "an action that is not pinned",
+        {"actions pinned", "zizmor"},
+        lambda tree: change(tree.workflows, r"@[0-9a-f]{40} # v(\d+)\S*", r"@v\1"),
+        {"checkov"},
+    ),
+    Defect(
+        "a runner that does not exist",
+        {"actionlint"},
+        lambda tree: change(tree.workflows, r"runs-on: ubuntu-24\.04", "runs-on: ubuntu-24.40"),
+    ),
+    Defect(
+        "a misspelt key of a job",
+        {"workflow schema", "actionlint"},
+        lambda tree: change(tree.workflows, r"timeout-minutes:", "timeout-minute:"),
+        {"checkov", "zizmor"},
+    ),
+    Defect(
+        "a checkout that keeps its token",
+        {"zizmor"},
+        lambda tree: change(tree.workflows, r"persist-credentials: false", "persist-credentials: true"),
+        {"checkov"},
+    ),
+    Defect(
+        "a key that stands twice",
+        {"yamllint", "actionlint"},
+        lambda tree: append(tree.workflows, "name: again\n"),
+        {"workflow schema", "zizmor", "checkov"},
+    ),
     # Images, scripts, words
     Defect("a base image without a version", {"hadolint", "base images"}, dockerfile_latest, {"trivy", "checkov"}),
     Defect("a word that the shell splits", {"shellcheck"}, lambda tree: append(tree.scripts, "echo $defect\n")),

@@ -21,7 +21,13 @@ def steps(proof, tree):
     yield Step("mermaid", f"{len(tree.markdown)} files", tree.markdown, lambda: mermaid(proof, tree), seconds=6)
     yield Step("links", f"{len(tree.markdown)} files", tree.markdown, lambda: links(tree))
     yield Step("typos", f"{len(tree.files)} files", tree.files, lambda: typos(proof, tree), seconds=2)
-    yield Step("yamllint", f"{len(tree.yaml)} files", tree.yaml, lambda: proof.run(["yamllint", "-s", "-f", "parsable", "-c", HERE / "yamllint.yaml", *tree.yaml]), seconds=5)
+    yield Step(
+        "yamllint",
+        f"{len(tree.yaml)} files",
+        tree.yaml,
+        lambda: proof.run(["yamllint", "-s", "-f", "parsable", "-c", HERE / "yamllint.yaml", *tree.yaml]),
+        seconds=5,
+    )
     yield Step("nothing unread", f"{len(tree.files)} files", tree.files, lambda: nothing_unread(tree))
 
 
@@ -80,7 +86,9 @@ def links(tree):
 
 
 def typos(proof, tree):
-    done = proof.run(["typos", "--config", HERE / "typos.toml", "--format", "brief", "--no-ignore", *tree.repositories], codes=(0, 2))
+    done = proof.run(
+        ["typos", "--config", HERE / "typos.toml", "--format", "brief", "--no-ignore", *tree.repositories], codes=(0, 2)
+    )
     if done.returncode:
         raise Failure(f"correct the word, or add it to `conformance/typos.toml` with a reason\n{done.stdout}")
 
@@ -108,7 +116,10 @@ def nothing_unread(tree):
         elif not UNREAD.search(tree.name(path)) and not starter(tree, path):
             mistakes.append(f"{tree.name(path)}: no step reads it: teach `prove/documents.py` what it is")
     for path in tree.yaml:
-        if path not in tree.manifests + tree.workflows + tree.actions + tree.dependabot + tree.cloudformation_templates and not starter(tree, path):
+        if (
+            path not in tree.manifests + tree.workflows + tree.actions + tree.dependabot + tree.cloudformation_templates
+            and not starter(tree, path)
+        ):
             try:
                 list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
             except yaml.YAMLError as error:

@@ -7,7 +7,7 @@ from prove.steps import Failure, Step
 # Charts that the trees install at another version than the facts hold, looked through by hand. A value of theirs that is
 # new since then is refused: prove it and renew the facts.
 ANOTHER_VERSION = {
-    "flux-operator": "0.58.1",  # facts: 0.49.0
+    "flux-operator": "0.58.1"  # facts: 0.49.0
 }
 
 # Maps that charts hand on as they are, and what Kubernetes takes them for.
@@ -37,7 +37,9 @@ class Charts:
             raise Failure(f"the chart `{name}` is unknown: add its values to the facts")
         known = json.loads(path.read_text())
         if version.lstrip("v") not in (known["version"].lstrip("v"), ANOTHER_VERSION.get(name)):
-            raise Failure(f"the chart `{name}` is known at {known['version']}, not at {version}: use that version, or renew the facts")
+            raise Failure(
+                f"the chart `{name}` is known at {known['version']}, not at {version}: use that version, or renew the facts"
+            )
         return known
 
     def values(self, known):
@@ -50,7 +52,13 @@ class Charts:
 
 
 def steps(proof, tree, manifests, charts, schemas):
-    yield Step("helm values", f"{len(tree.clusters)} clusters", tree.clusters and tree.manifests, lambda: check(tree, manifests, charts, schemas), seconds=3)
+    yield Step(
+        "helm values",
+        f"{len(tree.clusters)} clusters",
+        tree.clusters and tree.manifests,
+        lambda: check(tree, manifests, charts, schemas),
+        seconds=3,
+    )
 
 
 def mistakes_in(values, known, schemas, path=""):
@@ -96,8 +104,14 @@ def chart_of(document, objects):
     reference = spec["chartRef"]
     namespace = reference.get("namespace") or document["metadata"].get("namespace")
     for other in objects:
-        if (other["kind"], other["metadata"]["name"], other["metadata"].get("namespace")) == (reference["kind"], reference["name"], namespace):
-            return other["spec"]["url"].rpartition("/")[2], str(other["spec"]["ref"].get("tag") or other["spec"]["ref"].get("semver") or "")
+        if (other["kind"], other["metadata"]["name"], other["metadata"].get("namespace")) == (
+            reference["kind"],
+            reference["name"],
+            namespace,
+        ):
+            return other["spec"]["url"].rpartition("/")[2], str(
+                other["spec"]["ref"].get("tag") or other["spec"]["ref"].get("semver") or ""
+            )
     raise Failure(f"the source `{reference['name']}` does not exist")
 
 
@@ -115,7 +129,9 @@ def check(tree, manifests, charts, schemas):
             try:
                 name, version = chart_of(document, objects)
                 known = charts.values(charts.chart(name, version, document, objects))
-                mistakes += [f"{title}: {mistake}" for mistake in mistakes_in(document["spec"].get("values") or {}, known, schemas)]
+                mistakes += [
+                    f"{title}: {mistake}" for mistake in mistakes_in(document["spec"].get("values") or {}, known, schemas)
+                ]
             except Failure as refusal:
                 mistakes.append(f"{title}: {refusal}")
     if not count:

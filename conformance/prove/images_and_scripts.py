@@ -5,9 +5,20 @@ from prove.steps import Failure, Step
 
 
 def steps(proof, tree):
-    yield Step("hadolint", f"{len(tree.dockerfiles)} Dockerfiles", tree.dockerfiles, lambda: proof.run(["hadolint", "--failure-threshold", "style", *tree.dockerfiles]))
+    yield Step(
+        "hadolint",
+        f"{len(tree.dockerfiles)} Dockerfiles",
+        tree.dockerfiles,
+        lambda: proof.run(["hadolint", "--failure-threshold", "style", *tree.dockerfiles]),
+    )
     yield Step("base images", f"{len(tree.dockerfiles)} Dockerfiles", tree.dockerfiles, lambda: base_images(tree))
-    yield Step("shellcheck", f"{len(tree.scripts)} scripts", tree.scripts, lambda: proof.run(["shellcheck", "--norc", "--severity=style", *tree.scripts]), seconds=2)
+    yield Step(
+        "shellcheck",
+        f"{len(tree.scripts)} scripts",
+        tree.scripts,
+        lambda: proof.run(["shellcheck", "--norc", "--severity=style", *tree.scripts]),
+        seconds=2,
+    )
 
 
 def base_images(tree):

@@ -5,6 +5,7 @@
 
 Prints the path of the interpreter that the proof runs on. Writes `FOLDER/bin` with one entry per program.
 """
+
 import concurrent.futures
 import fcntl
 import hashlib
@@ -36,9 +37,13 @@ class InstallError(Exception):
 
 def run(command, **options):
     """Runs a command quietly; its output is shown only when it fails."""
-    done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+    done = subprocess.run(
+        [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+    )
     if done.returncode:
-        raise InstallError(f"`{' '.join(str(part) for part in command)}` failed with code {done.returncode}\n{done.stdout[-4000:]}")
+        raise InstallError(
+            f"`{' '.join(str(part) for part in command)}` failed with code {done.returncode}\n{done.stdout[-4000:]}"
+        )
     return done.stdout
 
 
@@ -55,7 +60,12 @@ def recent_enough(program, arguments, minimum):
     path = shutil.which(program)
     if not path:
         return None
-    done = subprocess.run([path, *arguments], capture_output=True, text=True, env={**os.environ, "TF_CLI_CONFIG_FILE": "/dev/null", "CHECKPOINT_DISABLE": "1"})
+    done = subprocess.run(
+        [path, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "TF_CLI_CONFIG_FILE": "/dev/null", "CHECKPOINT_DISABLE": "1"},
+    )
     found = re.search(r"v?(\d+\.\d+(\.\d+)?)", done.stdout)
     return path if done.returncode == 0 and found and numbers(found[1]) >= numbers(minimum) else None
 
@@ -110,7 +120,9 @@ class Installer:
             hashed = [pin for pin in packages.values() if "sha256" in pin]
             lines = []
             for package, pin in packages.items():
-                lines.append(f"{package}=={pin['version']}" + "".join(f" --hash=sha256:{digest}" for digest in pin.get("sha256", [])))
+                lines.append(
+                    f"{package}=={pin['version']}" + "".join(f" --hash=sha256:{digest}" for digest in pin.get("sha256", []))
+                )
             requirements.write_text("\n".join(lines) + "\n")
             options = ["--require-hashes", "--no-deps"] if hashed else []
             # Wheels only: a source archive would run its author's code at install time and need a compiler.
@@ -122,7 +134,10 @@ class Installer:
         if self.freeze and not held:
             self.constraints.mkdir(exist_ok=True)
             frozen = run([interpreter, "-m", "pip", "freeze", "--all", "--exclude", "pip", "--exclude", "setuptools"])
-            constraint.write_text(f"# What the Python environment `{name}` consists of, as it was proven. Written by `conformance/run --freeze`.\n" + frozen)
+            constraint.write_text(
+                f"# What the Python environment `{name}` consists of, as it was proven. Written by `conformance/run --freeze`.\n"
+                + frozen
+            )
             # The name of the folder follows what it holds.
             (folder / "complete").unlink()
             renamed, _ = self.folder_of(f"python-{name}", sys.version, sys.base_prefix, packages, constraint.read_text())
@@ -131,7 +146,9 @@ class Installer:
         for program in PROGRAMS[name]:
             target = folder / "bin" / program
             if not target.exists():
-                raise InstallError(f"`{program}` is not in the Python packages `{name}`: correct `PROGRAMS` in `prove/install.py`")
+                raise InstallError(
+                    f"`{program}` is not in the Python packages `{name}`: correct `PROGRAMS` in `prove/install.py`"
+                )
             self.expose(program, target)
         return interpreter
 
@@ -152,7 +169,12 @@ class Installer:
         if not complete:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            manifest = {"name": "conformance", "version": "0.0.0", "private": True, "dependencies": {name: pin["version"] for name, pin in packages.items()}}
+            manifest = {
+                "name": "conformance",
+                "version": "0.0.0",
+                "private": True,
+                "dependencies": {name: pin["version"] for name, pin in packages.items()},
+            }
             (folder / "package.json").write_text(json.dumps(manifest, indent=2) + "\n")
             environment = {**os.environ, "PATH": f"{self.binaries}:{os.environ['PATH']}"}
             quiet = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", "--prefix", folder]
@@ -161,7 +183,9 @@ class Installer:
                 run([self.binaries / "npm", "ci", *quiet], env=environment, cwd=folder)
             else:
                 # `omit-lockfile-registry-resolved`: the lock then names no registry, and works with any.
-                run([self.binaries / "npm", "install", "--omit-lockfile-registry-resolved", *quiet], env=environment, cwd=folder)
+                run(
+                    [self.binaries / "npm", "install", "--omit-lockfile-registry-resolved", *quiet], env=environment, cwd=folder
+                )
                 self.constraints.mkdir(exist_ok=True)
                 found = json.loads((folder / "package-lock.json").read_text())
                 for package in found["packages"].values():
@@ -186,10 +210,22 @@ class Installer:
             source.mkdir(parents=True)
             # `go install` refuses a module with a replace directive; a module of our own that requires it does not.
             replace = f"replace {pin['replace']}\n" if "replace" in pin else ""
-            (source / "go.mod").write_text(f"module conformance\n\ngo {self.pins['minimum']['go']['version']}\n\nrequire {pin['module']} {pin['version']}\n\n{replace}")
+            (source / "go.mod").write_text(
+                f"module conformance\n\ngo {self.pins['minimum']['go']['version']}\n\nrequire {pin['module']} {pin['version']}\n\n{replace}"
+            )
             (source / "tools.go").write_text(f'//go:build tools\n\npackage tools\n\nimport _ "{pin["package"]}"\n')
-            environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=mod -buildvcs=false", "GOTOOLCHAIN": "local", "GOWORK": "off"}
-            run([go, "build", "-trimpath", "-ldflags", "-s -w", "-o", folder / name, pin["package"]], cwd=source, env=environment)
+            environment = {
+                **os.environ,
+                "CGO_ENABLED": "0",
+                "GOFLAGS": "-mod=mod -buildvcs=false",
+                "GOTOOLCHAIN": "local",
+                "GOWORK": "off",
+            }
+            run(
+                [go, "build", "-trimpath", "-ldflags", "-s -w", "-o", folder / name, pin["package"]],
+                cwd=source,
+                env=environment,
+            )
             self.finish(folder, f"`{name}` {pin['version']}", begin)
         self.expose(name, folder / name)
 

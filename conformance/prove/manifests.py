@@ -62,7 +62,11 @@ class Manifests:
     @functools.cached_property
     def plain(self):
         """Folders that build by themselves: kind Kustomization, not Component."""
-        return [path.parent for path in self.tree.kustomization_files if self.read(path).get("kind", "Kustomization") == "Kustomization"]
+        return [
+            path.parent
+            for path in self.tree.kustomization_files
+            if self.read(path).get("kind", "Kustomization") == "Kustomization"
+        ]
 
     @functools.cache
     def read(self, path):
@@ -114,18 +118,46 @@ class Manifests:
 
     @functools.cached_property
     def patch_files(self):
-        return {target for path in self.tree.kustomization_files for field, target in self.references(path) if field == "patches"}
+        return {
+            target for path in self.tree.kustomization_files for field, target in self.references(path) if field == "patches"
+        }
 
 
 def steps(proof, tree, schemas, manifests):
     files = tree.manifests
-    yield Step("kustomize build", f"{len(manifests.plain) if files else 0} kustomizations", tree.kustomization_files and files, lambda: build_all(tree, manifests), seconds=6)
+    yield Step(
+        "kustomize build",
+        f"{len(manifests.plain) if files else 0} kustomizations",
+        tree.kustomization_files and files,
+        lambda: build_all(tree, manifests),
+        seconds=6,
+    )
     yield Step("schemas of files", f"{len(files)} files", files, lambda: check_files(tree, schemas, manifests), seconds=10)
-    yield Step("schemas of builds", f"{len(tree.clusters)} clusters", tree.clusters and files, lambda: check_builds(tree, schemas, manifests), seconds=10)
-    yield Step("patches hit", f"{len(tree.kustomization_files)} kustomizations", tree.kustomization_files and files, lambda: check_patches(proof, tree, manifests), seconds=5)
-    yield Step("flux graph", f"{len(tree.clusters)} clusters", tree.clusters and files, lambda: check_graph(tree, manifests), seconds=4)
+    yield Step(
+        "schemas of builds",
+        f"{len(tree.clusters)} clusters",
+        tree.clusters and files,
+        lambda: check_builds(tree, schemas, manifests),
+        seconds=10,
+    )
+    yield Step(
+        "patches hit",
+        f"{len(tree.kustomization_files)} kustomizations",
+        tree.kustomization_files and files,
+        lambda: check_patches(proof, tree, manifests),
+        seconds=5,
+    )
+    yield Step(
+        "flux graph", f"{len(tree.clusters)} clusters", tree.clusters and files, lambda: check_graph(tree, manifests), seconds=4
+    )
     yield Step("files reached", f"{len(files)} files", files, lambda: check_reached(tree, manifests), seconds=4)
-    yield Step("objects fit each other", f"{len(tree.clusters)} clusters", tree.clusters and files, lambda: object_relations.check(tree, manifests), seconds=4)
+    yield Step(
+        "objects fit each other",
+        f"{len(tree.clusters)} clusters",
+        tree.clusters and files,
+        lambda: object_relations.check(tree, manifests),
+        seconds=4,
+    )
 
 
 def refuse(mistakes):
@@ -250,11 +282,19 @@ def missing_target(tree, path, patch, built):
     for body in patch_bodies(path, patch):
         if not isinstance(body, dict):
             return [f"{tree.name(path)}: a list of operations needs a `target`"]
-        found = [document for document in built if (kind_of(document), name_of(document)) == (kind_of(body), name_of(body)) and namespace_of(body) in (None, namespace_of(document))]
+        found = [
+            document
+            for document in built
+            if (kind_of(document), name_of(document)) == (kind_of(body), name_of(body))
+            and namespace_of(body) in (None, namespace_of(document))
+        ]
         if not found:
             mistakes.append(f"{tree.name(path)}: the patch of {kind_of(body)} `{name_of(body)}` meets no object")
         for document in found:
-            mistakes += [f"{tree.name(path)}: {mistake}" for mistake in new_list_entries(body, document, f"{body['kind']} `{name_of(body)}`")]
+            mistakes += [
+                f"{tree.name(path)}: {mistake}"
+                for mistake in new_list_entries(body, document, f"{body['kind']} `{name_of(body)}`")
+            ]
     return mistakes
 
 
@@ -280,7 +320,13 @@ def lists_named(value, field, path=()):
 def selects(target, document):
     group, _, version = str(document.get("apiVersion")).rpartition("/")
     metadata = document.get("metadata") or {}
-    facts = {"group": group, "version": version, "kind": document.get("kind"), "name": metadata.get("name"), "namespace": metadata.get("namespace")}
+    facts = {
+        "group": group,
+        "version": version,
+        "kind": document.get("kind"),
+        "name": metadata.get("name"),
+        "namespace": metadata.get("namespace"),
+    }
     for field, value in facts.items():
         if field in target and not re.fullmatch(str(target[field]), str(value or "")):
             return False
@@ -330,7 +376,12 @@ def check_graph(tree, manifests):
                 edges[this].append(other)
                 if other not in names:
                     mistakes.append(f"{title}: `dependsOn` names `{need.get('name')}`, which does not exist")
-            reference = spec.get("sourceRef") or spec.get("chartRef") or ((spec.get("chart") or {}).get("spec") or {}).get("sourceRef") or {}
+            reference = (
+                spec.get("sourceRef")
+                or spec.get("chartRef")
+                or ((spec.get("chart") or {}).get("spec") or {}).get("sourceRef")
+                or {}
+            )
             source = (reference.get("kind"), reference.get("namespace") or namespace_of(document), reference.get("name"))
             if source not in names | MADE_BY_FLUX:
                 mistakes.append(f"{title}: the source {source[0]} `{source[2]}` does not exist")
@@ -344,7 +395,10 @@ def check_graph(tree, manifests):
                 for check in spec.get("healthChecks") or []:
                     if (check.get("kind"), check.get("namespace"), check.get("name")) not in names:
                         mistakes.append(f"{title}: the health check {check.get('kind')} `{check.get('name')}` does not exist")
-        mistakes += [f"{where}: `dependsOn` goes round in a circle: {' → '.join(name for _, _, name in circle)}" for circle in circles(edges)]
+        mistakes += [
+            f"{where}: `dependsOn` goes round in a circle: {' → '.join(name for _, _, name in circle)}"
+            for circle in circles(edges)
+        ]
         mistakes += twice(tree, manifests, cluster)
     refuse(mistakes)
 
@@ -372,7 +426,9 @@ def twice(tree, manifests, cluster):
     """An object that two Flux Kustomizations apply belongs to neither: they undo each other."""
     owners = {}
     for document, folder in manifests.objects(cluster):
-        owners.setdefault((document["apiVersion"], document["kind"], namespace_of(document), name_of(document)), []).append(folder)
+        owners.setdefault((document["apiVersion"], document["kind"], namespace_of(document), name_of(document)), []).append(
+            folder
+        )
     for (_, kind, _, name), folders in owners.items():
         if len(folders) > 1:
             yield f"{tree.name(cluster)}: {kind} `{name}` is applied from {' and '.join(tree.name(folder) for folder in folders)}"

@@ -16,7 +16,15 @@ CLUSTER_KINDS = {
 }  # fmt: skip
 BUILT_IN_ROLES = {"cluster-admin", "admin", "edit", "view"}
 # The service accounts of Flux's own controllers.
-FLUX_ACCOUNTS = {"kustomize-controller", "helm-controller", "source-controller", "notification-controller", "image-reflector-controller", "image-automation-controller", "flux-operator"}
+FLUX_ACCOUNTS = {
+    "kustomize-controller",
+    "helm-controller",
+    "source-controller",
+    "notification-controller",
+    "image-reflector-controller",
+    "image-automation-controller",
+    "flux-operator",
+}
 UNITS = {"": 1, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 LABEL = re.compile(r"([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?")
 LABEL_KEY = re.compile(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?")
@@ -57,7 +65,12 @@ def selects(selector, labels):
             return False
     for rule in (selector or {}).get("matchExpressions") or []:
         present, values = rule["key"] in labels, rule.get("values") or []
-        matches = {"In": labels.get(rule["key"]) in values, "NotIn": labels.get(rule["key"]) not in values, "Exists": present, "DoesNotExist": not present}
+        matches = {
+            "In": labels.get(rule["key"]) in values,
+            "NotIn": labels.get(rule["key"]) not in values,
+            "Exists": present,
+            "DoesNotExist": not present,
+        }
         if not matches[rule["operator"]]:
             return False
     return True
@@ -111,7 +124,9 @@ class Cluster:
             return
         pod, labels = template(document), metadata(template(document)).get("labels") or {}
         inner = spec(pod)
-        if document["kind"] in ("Deployment", "StatefulSet", "DaemonSet") and not selects(spec(document).get("selector"), labels):
+        if document["kind"] in ("Deployment", "StatefulSet", "DaemonSet") and not selects(
+            spec(document).get("selector"), labels
+        ):
             yield "`selector` does not match the labels of its own pods"
         account = inner.get("serviceAccountName")
         if account and account != "default" and not self.has("ServiceAccount", namespace, account):
@@ -141,17 +156,25 @@ class Cluster:
                     if isinstance(port, str) and port not in [other.get("name") for other in ports]:
                         yield f"container `{name}`: `{probe}` asks the port `{port}`, which it does not have"
             for mount in container.get("volumeMounts") or []:
-                if mount["name"] not in volumes | {claim["metadata"]["name"] for claim in spec(document).get("volumeClaimTemplates") or []}:
+                if mount["name"] not in volumes | {
+                    claim["metadata"]["name"] for claim in spec(document).get("volumeClaimTemplates") or []
+                }:
                     yield f"container `{name}`: mounts `{mount['name']}`, which is no volume"
 
     def reaches(self, document, namespace):
         kind, inner = document["kind"], spec(document)
         if kind == "Service" and inner.get("selector"):
-            found = [o for o in self.workloads(namespace) if selects({"matchLabels": inner["selector"]}, metadata(template(o)).get("labels") or {})]
+            found = [
+                o
+                for o in self.workloads(namespace)
+                if selects({"matchLabels": inner["selector"]}, metadata(template(o)).get("labels") or {})
+            ]
             if not found:
                 yield "`selector` matches no pod"
             names = {port.get("name") for o in found for c in containers(spec(template(o))) for port in c.get("ports") or []}
-            numbers = {port.get("containerPort") for o in found for c in containers(spec(template(o))) for port in c.get("ports") or []}
+            numbers = {
+                port.get("containerPort") for o in found for c in containers(spec(template(o))) for port in c.get("ports") or []
+            }
             for port in inner.get("ports") or []:
                 target = port.get("targetPort", port.get("port"))
                 if found and target not in names | numbers:
@@ -160,7 +183,11 @@ class Cluster:
             selector = inner.get("selector") if kind != "NetworkPolicy" else inner.get("podSelector")
             candidates = [metadata(template(o)).get("labels") or {} for o in self.workloads(namespace)]
             if kind == "ServiceMonitor":
-                candidates = [metadata(o).get("labels") or {} for o in self.objects if o["kind"] == "Service" and metadata(o).get("namespace") == namespace]
+                candidates = [
+                    metadata(o).get("labels") or {}
+                    for o in self.objects
+                    if o["kind"] == "Service" and metadata(o).get("namespace") == namespace
+                ]
             # Where no workload of ours lives, a chart's do.
             if candidates and not any(selects(selector, labels) for labels in candidates):
                 yield "its selector matches nothing"
@@ -182,16 +209,25 @@ class Cluster:
                         continue
                     if not known:
                         yield f"the Service `{service.get('name')}` does not exist"
-                    elif not any(port.get("number") == p.get("port") or port.get("name") and port.get("name") == p.get("name") for p in spec(known).get("ports") or []):
+                    elif not any(
+                        port.get("number") == p.get("port") or port.get("name") and port.get("name") == p.get("name")
+                        for p in spec(known).get("ports") or []
+                    ):
                         yield f"the Service `{service.get('name')}` has no port {port}"
         if kind in ("RoleBinding", "ClusterRoleBinding"):
             role = document.get("roleRef") or {}
-            if role.get("name") not in BUILT_IN_ROLES and not self.has(role.get("kind"), namespace if role.get("kind") == "Role" else None, role.get("name")):
+            if role.get("name") not in BUILT_IN_ROLES and not self.has(
+                role.get("kind"), namespace if role.get("kind") == "Role" else None, role.get("name")
+            ):
                 yield f"the {role.get('kind')} `{role.get('name')}` does not exist"
             for subject in document.get("subjects") or []:
                 if subject.get("kind") == "ServiceAccount" and not self.account(subject.get("namespace"), subject.get("name")):
                     yield f"the service account `{subject.get('name')}` does not exist in `{subject.get('namespace')}`"
-        if kind in ("Kustomization", "HelmRelease") and inner.get("serviceAccountName") and not self.account(namespace, inner["serviceAccountName"]):
+        if (
+            kind in ("Kustomization", "HelmRelease")
+            and inner.get("serviceAccountName")
+            and not self.account(namespace, inner["serviceAccountName"])
+        ):
             yield f"the service account `{inner['serviceAccountName']}` does not exist in `{namespace}`"
 
     def account(self, namespace, name):

@@ -3,6 +3,7 @@
 #
 # Facts: the folder `kubernetes/` of BLUEPRINT_CONFORMANCE. Without it `public_schemas.py` stands in.
 """usage: python -m prove.object_schemas FILE… (`-` reads from standard input)"""
+
 import functools
 import json
 import os
@@ -75,7 +76,6 @@ class Schemas:
             found.append(f"{name}: `status` is the cluster's to write")
         return found
 
-
     def fragment_mistakes(self, definition, value):
         """What is wrong with a part of an object, as a container's `resources`."""
         return [line(error) for error in self.core.evolve(schema={"$ref": f"#/$defs/{definition}"}).iter_errors(value)]
@@ -92,7 +92,12 @@ def without_directives(value):
 
 def only_missing(error):
     """Whether a violation is only that something is not there."""
-    return error.validator == "required" or error.validator in ("oneOf", "anyOf") and bool(error.context) and all(only_missing(inner) for inner in error.context)
+    return (
+        error.validator == "required"
+        or error.validator in ("oneOf", "anyOf")
+        and bool(error.context)
+        and all(only_missing(inner) for inner in error.context)
+    )
 
 
 def line(error):

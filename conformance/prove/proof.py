@@ -63,5 +63,7 @@ class Proof:
         )
         if done.returncode not in codes:
             output = (done.stdout + done.stderr).strip()
-            raise Failure(f"`{' '.join([words[0]] + [word for word in words[1:] if len(word) < 200])[:300]}` ended with code {done.returncode}\n{output[-12000:]}")
+            raise Failure(
+                f"`{' '.join([words[0]] + [word for word in words[1:] if len(word) < 200])[:300]}` ended with code {done.returncode}\n{output[-12000:]}"
+            )
         return done

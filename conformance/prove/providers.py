@@ -19,7 +19,17 @@ def serving(proof):
     folder = proof.folder("providers")
     environment, log = folder / "environment", folder / "log"
     server = subprocess.Popen(
-        [sys.executable, HERE / "terraform" / "stub_provider.py", "serve", "--schemas", proof.facts / "terraform", "--env", environment, "--log", log],
+        [
+            sys.executable,
+            HERE / "terraform" / "stub_provider.py",
+            "serve",
+            "--schemas",
+            proof.facts / "terraform",
+            "--env",
+            environment,
+            "--log",
+            log,
+        ],
         stderr=open(log, "a"),
     )
     try:

@@ -8,7 +8,9 @@ import yaml
 from prove.steps import Failure
 
 # The community's catalogue of CRD schemas; another, as a URL or a folder, by this variable.
-CUSTOM = "https://raw.githubusercontent.com/datreeio/CRDs-catalog/main/{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json"
+CUSTOM = (
+    "https://raw.githubusercontent.com/datreeio/CRDs-catalog/main/{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json"
+)
 
 
 class PublicSchemas:
@@ -22,10 +24,25 @@ class PublicSchemas:
         if partial or kind.startswith("kustomize.config.k8s.io/"):
             # A patch alone lacks what is required; its build is validated. A kustomization is judged by kustomize.
             return []
-        command = ["kubeconform", "-strict", "-output", "json", "-cache", self.cache, "-kubernetes-version", f"{self.version}.0", "-schema-location", "default"]
+        command = [
+            "kubeconform",
+            "-strict",
+            "-output",
+            "json",
+            "-cache",
+            self.cache,
+            "-kubernetes-version",
+            f"{self.version}.0",
+            "-schema-location",
+            "default",
+        ]
         command += ["-schema-location", os.environ.get("BLUEPRINT_CRD_SCHEMAS", CUSTOM), "-"]
         done = self.proof.run(command, codes=(0, 1), input=yaml.safe_dump(document))
-        return [f"{kind} `{found['name']}`: {found['msg']}" for found in json.loads(done.stdout)["resources"] if found["status"] not in ("statusValid", "statusEmpty")]
+        return [
+            f"{kind} `{found['name']}`: {found['msg']}"
+            for found in json.loads(done.stdout)["resources"]
+            if found["status"] not in ("statusValid", "statusEmpty")
+        ]
 
     def fragment_mistakes(self, definition, value):
         """kubeconform knows whole objects only; the chart's rendering is not looked at either."""
@@ -41,7 +58,14 @@ class PublicCharts:
     def chart(self, name, version, document, objects):
         spec = document["spec"]
         reference = spec.get("chartRef") or spec["chart"]["spec"]["sourceRef"]
-        source = next((other for other in objects if (other["kind"], other["metadata"]["name"]) == (reference["kind"], reference["name"])), None)
+        source = next(
+            (
+                other
+                for other in objects
+                if (other["kind"], other["metadata"]["name"]) == (reference["kind"], reference["name"])
+            ),
+            None,
+        )
         if not source:
             raise Failure(f"the source `{reference['name']}` does not exist")
         url = source["spec"]["url"]

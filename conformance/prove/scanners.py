@@ -11,15 +11,42 @@ from prove.steps import Failure, Step
 
 TRIVY_KINDS = {"terraform", "cloudformation", "dockerfile"}
 CHECKOV_KINDS = {"terraform", "cloudformation", "dockerfile", "github_actions"}
-REFUSED_FILES = (".trivyignore", ".trivyignore.yaml", "trivy.yaml", ".checkov.yaml", ".checkov.yml", ".checkov.baseline", ".hadolint.yaml", ".shellcheckrc", "zizmor.yml", "zizmor.yaml")
+REFUSED_FILES = (
+    ".trivyignore",
+    ".trivyignore.yaml",
+    "trivy.yaml",
+    ".checkov.yaml",
+    ".checkov.yml",
+    ".checkov.baseline",
+    ".hadolint.yaml",
+    ".shellcheckrc",
+    "zizmor.yml",
+    "zizmor.yaml",
+)
 
 
 def steps(proof, tree, manifests):
     sources = tree.terraform_roots + tree.cloudformation_templates + tree.dockerfiles
     yield Step("trivy", "Terraform, CloudFormation, Dockerfile", sources, lambda: trivy(proof, tree), seconds=15)
-    yield Step("checkov", "Terraform, CloudFormation, Dockerfile, workflows", sources + tree.workflows, lambda: checkov(proof, tree), seconds=60, slow=True)
-    yield Step("trivy kubernetes", "built objects", tree.manifests, lambda: trivy_kubernetes(proof, tree, manifests), seconds=15)
-    yield Step("checkov kubernetes", "built objects", tree.manifests, lambda: checkov_kubernetes(proof, tree, manifests), seconds=40, slow=True)
+    yield Step(
+        "checkov",
+        "Terraform, CloudFormation, Dockerfile, workflows",
+        sources + tree.workflows,
+        lambda: checkov(proof, tree),
+        seconds=60,
+        slow=True,
+    )
+    yield Step(
+        "trivy kubernetes", "built objects", tree.manifests, lambda: trivy_kubernetes(proof, tree, manifests), seconds=15
+    )
+    yield Step(
+        "checkov kubernetes",
+        "built objects",
+        tree.manifests,
+        lambda: checkov_kubernetes(proof, tree, manifests),
+        seconds=40,
+        slow=True,
+    )
     yield Step("suppressions", "", tree.files, lambda: suppressions(tree))
 
 
@@ -27,7 +54,18 @@ def steps(proof, tree, manifests):
 
 
 def trivy_report(proof, folder):
-    command = ["trivy", "config", "-q", "--skip-check-update", "--skip-version-check", "--format", "json", "--cache-dir", proof.folder("trivy"), folder]
+    command = [
+        "trivy",
+        "config",
+        "-q",
+        "--skip-check-update",
+        "--skip-version-check",
+        "--format",
+        "json",
+        "--cache-dir",
+        proof.folder("trivy"),
+        folder,
+    ]
     return json.loads(proof.run(command).stdout).get("Results") or []
 
 
@@ -36,7 +74,11 @@ def trivy_lines(results):
         for finding in result.get("Misconfigurations") or []:
             if finding["Status"] == "FAIL":
                 cause = finding.get("CauseMetadata") or {}
-                yield result["Target"], finding["ID"], f"{result['Target']}:{cause.get('StartLine', '')}: {finding['ID']} {finding['Severity']} {finding['Title']}: {finding['Message']}"
+                yield (
+                    result["Target"],
+                    finding["ID"],
+                    f"{result['Target']}:{cause.get('StartLine', '')}: {finding['ID']} {finding['Severity']} {finding['Title']}: {finding['Message']}",
+                )
 
 
 def trivy(proof, tree):
@@ -86,7 +128,11 @@ def checkov_findings(reports):
     for report in reports:
         for finding in report["results"]["failed_checks"]:
             lines = finding.get("file_line_range") or [""]
-            yield finding["file_path"].lstrip("/"), finding["check_id"], f"{finding['file_path'].lstrip('/')}:{lines[0]}: {finding['check_id']} {finding['check_name']} ({finding['resource']})"
+            yield (
+                finding["file_path"].lstrip("/"),
+                finding["check_id"],
+                f"{finding['file_path'].lstrip('/')}:{lines[0]}: {finding['check_id']} {finding['check_name']} ({finding['resource']})",
+            )
 
 
 def checkov(proof, tree):
@@ -94,7 +140,10 @@ def checkov(proof, tree):
     refuse(line for _, _, line in checkov_findings(reports))
     for report in reports:
         for skipped in report["results"].get("skipped_checks") or []:
-            if not (skipped["check_result"].get("suppress_comment") or "").strip() or "No comment" in skipped["check_result"]["suppress_comment"]:
+            if (
+                not (skipped["check_result"].get("suppress_comment") or "").strip()
+                or "No comment" in skipped["check_result"]["suppress_comment"]
+            ):
                 raise Failure(f"{skipped['file_path']}: {skipped['check_id']} is suppressed without a reason")
 
 
@@ -111,8 +160,12 @@ def normal(name):
 
 # Rules that a scanner of single objects cannot decide, each with what decides it here.
 DECIDED_ELSEWHERE = {
-    normal("KSV-0039"): "fires on every object that is not itself a LimitRange; `object_relations.py` asks each namespace for one",
-    normal("KSV-0040"): "fires on every object that is not itself a ResourceQuota; `object_relations.py` asks each namespace for one",
+    normal(
+        "KSV-0039"
+    ): "fires on every object that is not itself a LimitRange; `object_relations.py` asks each namespace for one",
+    normal(
+        "KSV-0040"
+    ): "fires on every object that is not itself a ResourceQuota; `object_relations.py` asks each namespace for one",
 }
 
 

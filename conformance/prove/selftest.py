@@ -12,7 +12,16 @@ from prove.tree import SKIPPED, Tree
 def steps(proof, tree, plan, everything):
     kinds = {step.kind for step in plan(proof, tree)}
     possible = [defect for defect in DEFECTS if defect.expect & kinds]
-    planted = [Step("self-test", defect.name, [tree.path], lambda d=defect: prove(proof, tree, plan, d, kinds, everything), seconds=60 if "checkov" in "".join(defect.expect) else 20) for defect in possible]
+    planted = [
+        Step(
+            "self-test",
+            defect.name,
+            [tree.path],
+            lambda d=defect: prove(proof, tree, plan, d, kinds, everything),
+            seconds=60 if "checkov" in "".join(defect.expect) else 20,
+        )
+        for defect in possible
+    ]
     return [
         *planted,
         Step("self-test", "a key that a blueprint does not have", [tree.path], lambda: prove_blueprint(proof)),
@@ -43,7 +52,11 @@ def prove(proof, tree, plan, defect, kinds, everything):
         meant = step.kind in defect.expect
         if meant or everything or not (step.slow or step.kind in defect.also):
             found.append(run_step(step))
-    judge(defect.expect & kinds, defect.also, [outcome for outcome in found if not refused_already(proof, tree, plan, outcome, defect)])
+    judge(
+        defect.expect & kinds,
+        defect.also,
+        [outcome for outcome in found if not refused_already(proof, tree, plan, outcome, defect)],
+    )
     shutil.rmtree(folder.parent, ignore_errors=True)
 
 
@@ -60,7 +73,9 @@ def judge(expect, also, outcomes):
         raise Failure(f"passed, but had to fail: {sorted(expect - refused)}")
     for outcome in outcomes:
         if outcome.failure and outcome.step.kind not in expect | also:
-            raise Failure(f"failed, but is not meant for this defect: {outcome.step.kind} {outcome.step.where}\n{indent(outcome.failure)}")
+            raise Failure(
+                f"failed, but is not meant for this defect: {outcome.step.kind} {outcome.step.where}\n{indent(outcome.failure)}"
+            )
         # A crash of the check itself is no refusal.
         if outcome.failure and outcome.failure.startswith("Traceback"):
             raise Failure(f"crashed: {outcome.step.kind}\n{indent(outcome.failure)}")
@@ -69,7 +84,9 @@ def judge(expect, also, outcomes):
 def prove_blueprint(proof):
     folder = proof.folder("blueprints")
     source = sorted((blueprints.CHECKOUT / "blueprints").glob("*.toml"))[0]
-    (folder / source.name).write_text(re.sub(r"^schema = 1$", "schema = 1\ndefect = true", source.read_text(encoding="utf-8"), flags=re.M), encoding="utf-8")
+    (folder / source.name).write_text(
+        re.sub(r"^schema = 1$", "schema = 1\ndefect = true", source.read_text(encoding="utf-8"), flags=re.M), encoding="utf-8"
+    )
     outcomes = [run_step(step) for step in blueprints.steps(proof, folder)]
     judge({"taplo"}, set(), outcomes)
     if "defect" not in outcomes[0].failure:

@@ -26,7 +26,12 @@ def server(proof, account):
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     with open(proof.folder("moto") / "log", "w") as log:
-        process = subprocess.Popen([proof.tools / "bin" / "moto_server", "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log, env=proof.environment(MOTO_ACCOUNT_ID=account))
+        process = subprocess.Popen(
+            [proof.tools / "bin" / "moto_server", "-H", "127.0.0.1", "-p", str(port)],
+            stdout=log,
+            stderr=log,
+            env=proof.environment(MOTO_ACCOUNT_ID=account),
+        )
     try:
         deadline = time.monotonic() + 60
         while True:
@@ -44,7 +49,9 @@ def server(proof, account):
 
 
 # The server reads who asks, and checks no signature.
-SIGNED = {"Authorization": "AWS4-HMAC-SHA256 Credential=mock/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=mock"}
+SIGNED = {
+    "Authorization": "AWS4-HMAC-SHA256 Credential=mock/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=mock"
+}
 
 
 def request(url, method="GET", body=None):
@@ -62,7 +69,7 @@ def backend_block(root):
     text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(root.glob("*.tf")))
     block = re.search(r'backend\s+"s3"\s*\{(.*?)\n\s*\}', text, re.S)
     if not block:
-        raise Failure(f"`{root.name}` has no `backend \"s3\"` block")
+        raise Failure(f'`{root.name}` has no `backend "s3"` block')
     return {name: value.strip('[]"') for name, value in re.findall(r"^\s*(\w+)\s*=\s*(\S.*?)\s*$", block[1], re.M)}
 
 
@@ -94,7 +101,9 @@ def prove(proof, tree, root, program):
     block = backend_block(root)
     # The block may name its account; the server on loopback is that account then.
     with server(proof, block.get("allowed_account_ids", "123456789012")) as url:
-        location = f"<CreateBucketConfiguration><LocationConstraint>{block['region']}</LocationConstraint></CreateBucketConfiguration>"
+        location = (
+            f"<CreateBucketConfiguration><LocationConstraint>{block['region']}</LocationConstraint></CreateBucketConfiguration>"
+        )
         request(f"{url}/{block['bucket']}", "PUT", None if block["region"] == "us-east-1" else location.encode())
         terraform = Root(proof, tree, root, program)
         (terraform.folder / "redirect.s3.tfbackend").write_text(REDIRECT.format(url=url))

@@ -38,7 +38,9 @@ class Root:
         self.folder = proof.copy(repository, program) / root.relative_to(repository)
 
     def __call__(self, *arguments, codes=(0,), **more):
-        return self.proof.run([self.program, *arguments], cwd=self.folder, codes=codes, environment=environment(self.proof, **more))
+        return self.proof.run(
+            [self.program, *arguments], cwd=self.folder, codes=codes, environment=environment(self.proof, **more)
+        )
 
     def initialise(self, *arguments):
         with FETCHING if not self.proof.facts else contextlib.nullcontext():
@@ -58,7 +60,9 @@ class Root:
                 (self.folder / "conformance.auto.tfvars").write_text(given[1])
                 return
         if wanted:
-            raise Failure(f"no test gives values for {sorted(wanted)}: write a `variables` block at the head of one in `tests/`")
+            raise Failure(
+                f"no test gives values for {sorted(wanted)}: write a `variables` block at the head of one in `tests/`"
+            )
 
     def expect(self, text, done):
         if text not in done.stdout:
@@ -68,17 +72,35 @@ class Root:
 def steps(proof, tree):
     for program in PROGRAMS:
         for repository in tree.terraform_repositories or [None]:
-            yield Step(f"{program} fmt", tree.name(repository) if repository else "", [repository] if repository else [], lambda p=program, r=repository: check_format(proof, p, r))
+            yield Step(
+                f"{program} fmt",
+                tree.name(repository) if repository else "",
+                [repository] if repository else [],
+                lambda p=program, r=repository: check_format(proof, p, r),
+            )
         for root in tree.terraform_roots:
             where, reads = tree.name(root), [root]
             yield Step(f"{program} validate", where, reads, lambda p=program, r=root: validate(proof, tree, r, p), seconds=4)
             if proof.facts:
-                yield Step(f"{program} test", where, reads, lambda p=program, r=root: test(proof, tree, r, p), seconds=30, slow=True)
-                yield Step(f"{program} apply", where, reads, lambda p=program, r=root: whole_life(proof, tree, r, p), seconds=31, slow=True)
+                yield Step(
+                    f"{program} test", where, reads, lambda p=program, r=root: test(proof, tree, r, p), seconds=30, slow=True
+                )
+                yield Step(
+                    f"{program} apply",
+                    where,
+                    reads,
+                    lambda p=program, r=root: whole_life(proof, tree, r, p),
+                    seconds=31,
+                    slow=True,
+                )
 
 
 def check_format(proof, program, repository):
-    done = proof.run([program, "fmt", "-check", "-recursive", "-diff", "-no-color", repository], codes=(0, 2, 3), environment=environment(proof, TF_CLI_ARGS=""))
+    done = proof.run(
+        [program, "fmt", "-check", "-recursive", "-diff", "-no-color", repository],
+        codes=(0, 2, 3),
+        environment=environment(proof, TF_CLI_ARGS=""),
+    )
     if done.returncode or done.stdout.strip():
         raise Failure(f"run `terraform fmt`, or correct the template\n{done.stdout}{done.stderr}")
 

@@ -35,7 +35,11 @@ class Tree:
     def repositories(self):
         """Folders right below the tree that hold what one of the three kinds of repositories holds."""
         signs = (".github/workflows", "environments", "clusters", "Dockerfile")
-        return [folder for folder in sorted(self.path.iterdir()) if folder.is_dir() and any((folder / sign).exists() for sign in signs)]
+        return [
+            folder
+            for folder in sorted(self.path.iterdir())
+            if folder.is_dir() and any((folder / sign).exists() for sign in signs)
+        ]
 
     @functools.cached_property
     def files(self):
@@ -61,7 +65,9 @@ class Tree:
     def cloudformation_templates(self):
         found = []
         for path in self.ending(".yaml", ".yml", ".json", ".template"):
-            if "bootstrap" in path.parent.name and re.search(r'^\s*"?(AWSTemplateFormatVersion|Resources)"?\s*:', path.read_text(encoding="utf-8"), re.M):
+            if "bootstrap" in path.parent.name and re.search(
+                r'^\s*"?(AWSTemplateFormatVersion|Resources)"?\s*:', path.read_text(encoding="utf-8"), re.M
+            ):
                 found.append(path)
         return found
 
@@ -71,7 +77,9 @@ class Tree:
         found = set()
         for root in self.terraform_roots:
             for path in sorted(root.glob("*.tf")):
-                found |= set(re.findall(r'^\s*(?:kubernetes_)?version\s*=\s*"(1\.\d\d)"', path.read_text(encoding="utf-8"), re.M))
+                found |= set(
+                    re.findall(r'^\s*(?:kubernetes_)?version\s*=\s*"(1\.\d\d)"', path.read_text(encoding="utf-8"), re.M)
+                )
         return sorted(found)
 
     # ------------------------------------------------------------ manifests
@@ -82,7 +90,12 @@ class Tree:
 
     @functools.cached_property
     def clusters(self):
-        return [folder for repository in self.manifest_repositories for folder in sorted((repository / "clusters").iterdir()) if folder.is_dir()]
+        return [
+            folder
+            for repository in self.manifest_repositories
+            for folder in sorted((repository / "clusters").iterdir())
+            if folder.is_dir()
+        ]
 
     @functools.cached_property
     def manifests(self):
@@ -90,7 +103,8 @@ class Tree:
         return [
             path
             for path in self.ending(".yaml", ".yml")
-            if self.repository_of(path) in self.manifest_repositories and not any(part.startswith(".") for part in path.relative_to(self.repository_of(path)).parts)
+            if self.repository_of(path) in self.manifest_repositories
+            and not any(part.startswith(".") for part in path.relative_to(self.repository_of(path)).parts)
         ]
 
     @functools.cached_property
@@ -101,7 +115,11 @@ class Tree:
 
     @functools.cached_property
     def workflows(self):
-        return [path for path in self.ending(".yaml", ".yml") if path.parent.name == "workflows" and path.parent.parent.name == ".github"]
+        return [
+            path
+            for path in self.ending(".yaml", ".yml")
+            if path.parent.name == "workflows" and path.parent.parent.name == ".github"
+        ]
 
     @functools.cached_property
     def actions(self):

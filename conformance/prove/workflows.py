@@ -38,7 +38,11 @@ def zizmor(proof, repository):
 
 def schema(proof, tree):
     proof.run(["check-jsonschema", "--builtin-schema", "vendor.github-workflows", *tree.workflows])
-    for builtin, files in (("vendor.github-actions", tree.actions), ("vendor.dependabot", tree.dependabot), ("vendor.renovate", tree.renovate)):
+    for builtin, files in (
+        ("vendor.github-actions", tree.actions),
+        ("vendor.dependabot", tree.dependabot),
+        ("vendor.renovate", tree.renovate),
+    ):
         if files:
             proof.run(["check-jsonschema", "--builtin-schema", builtin, *files])
 
@@ -64,7 +68,9 @@ def pinned(tree):
             if re.match(r"\s*(?:-\s+)?[\"']?uses[\"']?\s*:", text):
                 found += 1
                 if not (PINNED.match(text) or LOCAL.match(text) or IMAGE.match(text)):
-                    mistakes.append(f"{tree.name(path)}:{number}: `{text.strip()}`: write the full commit, and `# vX.Y.Z` after it")
+                    mistakes.append(
+                        f"{tree.name(path)}:{number}: `{text.strip()}`: write the full commit, and `# vX.Y.Z` after it"
+                    )
         # Another way to write the key must not slip past the lines above.
         if found != sum(1 for _ in uses_in(yaml.safe_load("\n".join(lines)))):
             mistakes.append(f"{tree.name(path)}: write each `uses:` on a line of its own")
