@@ -23,6 +23,7 @@ from prove import (
     images_and_scripts,
     manifests,
     providers,
+    releases,
     scanners,
     selftest,
     state_backend,
@@ -84,6 +85,7 @@ def plan(proof, tree):
         *helm_values.steps(proof, tree, built, charts, schemas),
         *workflows.steps(proof, tree),
         *images_and_scripts.steps(proof, tree),
+        *releases.steps(proof, tree),
         *documents.steps(proof, tree),
     ]
 

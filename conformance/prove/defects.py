@@ -310,6 +310,7 @@ DEFECTS = [
     # Images, scripts, words
     Defect("a base image without a version", {"hadolint", "base images"}, dockerfile_latest, {"trivy", "checkov"}),
     Defect("a word that the shell splits", {"shellcheck"}, lambda tree: append(tree.scripts, "echo $defect\n")),
+    Defect("a feature that raises no version", {"release version"}, lambda tree: change(tree.scripts, r"level == 2 \{", "level == 4 {")),
     Defect("a diagram that does not parse", {"mermaid"}, lambda tree: append(tree.markdown, DIAGRAM)),
     Defect("blank lines without end", {"markdownlint"}, lambda tree: append(tree.markdown, "\n\n\n\nText.\n")),
     Defect("a link that leads nowhere", {"links"}, lambda tree: append(tree.markdown, "\n[Text](nowhere.md)\n")),
