@@ -29,7 +29,7 @@ fn main() -> ExitCode {
             Command::new(BLUEPRINT).args(["render", source, "--out"]).arg(&same),
             Command::new(BLUEPRINT).args(["check", source, "--out"]).arg(&same),
         ]
-        .map(|command| run(command));
+        .map(run);
         rows.iter_mut().zip(commands).for_each(|((_, times), time)| times.push(time));
     }
     println!("whole process, {RUNS} runs in turn, {} files", files(&root.path().join("same")));
