@@ -4,13 +4,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
-    contribution::{Need, Needed},
+    contribution::{Need, Needed, Secret, Writer},
+    database::{ApplicationSpec, Share},
     diagnostics::{Finding, Report},
     foundation::{Environment, Foundation},
     page::{Page, seeded},
     pages,
     source::{Located, value_or},
-    words::{Cpu, Memory, Name, Repository, UrlPath, Word},
+    words::{Cpu, DatabaseName, Domain, Memory, Name, Repository, UrlPath, Word},
 };
 
 /// An application. Which files it has is the same in every environment; what the overlays say is not.
@@ -33,6 +34,13 @@ pub struct Spec {
     cpu: Option<Located<String>>,
     /// The memory each pod is given, and may not exceed. `256Mi`, if you do not say.
     memory: Option<Located<String>>,
+    /// Where its users find it: a label below the zone such as `shop`, or a whole name in it. Only inside the cluster, if you do not say.
+    host: Option<Located<String>>,
+    /// Whether anybody may pull its image. Nodes show a credential, if you do not say.
+    #[schemars(extend("x-platform-wide" = "the image is one, and so is who may pull it"))]
+    image_public: Option<Located<bool>>,
+    /// A database of its own. It has none, if you do not say. Whether it has one is decided outside `[environments]`.
+    database: Option<Located<ApplicationSpec>>,
 }
 
 /// The paths that say how an application is.
@@ -65,6 +73,10 @@ pub struct Application {
     pub port: u32,
     pub liveness: UrlPath,
     pub readiness: UrlPath,
+    /// Whether anybody may pull its image.
+    pub image_public: bool,
+    /// Its database, and the role that owns it.
+    pub database: Option<DatabaseName>,
     /// What the base says, and each overlay says anew.
     pub size: Size,
 }
@@ -83,6 +95,9 @@ pub struct Size {
 pub struct Workload {
     pub application: Application,
     pub size: Size,
+    /// Where its users find it.
+    pub host: Option<Domain>,
+    pub database: Option<Share>,
 }
 
 /// The tag that an overlay starts with: the first release of every application.
@@ -115,11 +130,37 @@ impl Application {
             );
         }
         let size = Size::resolve(at, spec, report);
-        Self { name, repository, port: value_or(&spec.port, 8080), liveness, readiness, size }
+        let image_public = value_or(&spec.image_public, false);
+        let database = spec.database.as_ref().map(|asked| asked.name(at, report));
+        let port = value_or(&spec.port, 8080);
+        Self { name, repository, port, liveness, readiness, image_public, database, size }
     }
 
-    pub fn workload(&self, name: &Located<String>, spec: &Spec, report: &mut Report) -> Workload {
-        Workload { application: self.clone(), size: Size::resolve(name, spec, report) }
+    pub fn workload(
+        &self,
+        name: &Located<String>,
+        spec: &Spec,
+        environment: &Environment,
+        report: &mut Report,
+    ) -> Workload {
+        let share = |database: &DatabaseName| Share {
+            application: self.name.clone(),
+            name: database.clone(),
+            login: spec.database.as_ref().map_or(1, |asked| asked.login()),
+        };
+        if let (None, Some(asked)) = (&self.database, &spec.database)
+            && !report.excused(&format!("applications.{}.database", **name))
+        {
+            let title = format!("only an overlay gives `{}` a database", name.escape_debug());
+            report.add(
+                Finding::new("application/database", title)
+                    .at(asked.span(), "whether it has one is the same everywhere")
+                    .help("add a `database` to the application outside `[environments]`"),
+            );
+        }
+        let database = self.database.as_ref().map(share);
+        let host = spec.host.as_ref().and_then(|asked| host(asked, environment, report));
+        Workload { application: self.clone(), size: Size::resolve(name, spec, report), host, database }
     }
 
     pub fn first_tag(&self) -> &'static str {
@@ -128,7 +169,12 @@ impl Application {
 
     pub fn needs(&self) -> Vec<Needed> {
         let by = format!("application `{}`, which is scaled by its use of processors", self.name);
-        vec![Needed { need: Need::Usage, by }]
+        let usage = Needed { need: Need::Usage, by };
+        let secrets =
+            |what: &str| Needed { need: Need::Secrets, by: format!("application `{}`, {what}", self.name) };
+        let pull = (!self.image_public).then(|| secrets("whose image is private"));
+        let database = self.database.is_some().then(|| secrets("which has a database"));
+        [usage].into_iter().chain(pull).chain(database).collect()
     }
 
     /// The base, and the application's own repository.
@@ -162,10 +208,39 @@ impl Application {
     }
 }
 
+/// A host without a zone would have neither record nor certificate.
+fn host(asked: &Located<String>, environment: &Environment, report: &mut Report) -> Option<Domain> {
+    if environment.dns.is_none() && !report.excused("dns") {
+        report.add(
+            Finding::new("application/zone", "a host needs a zone")
+                .at(asked.span(), "no zone holds its record")
+                .help("add `[dns]` with `zone = \"example.com\"`"),
+        );
+    }
+    environment.dns.as_ref()?.host(asked, report)
+}
+
 impl Workload {
+    pub fn needs(&self) -> Vec<Needed> {
+        let by = format!("application `{}`, which has a host", self.application.name);
+        self.host.iter().map(|_| Needed { need: Need::LoadBalancers, by: by.clone() }).collect()
+    }
+
+    /// What its namespace reads from Parameter Store.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let pull = || Secret {
+            namespace: self.application.name.to_string(),
+            key: "registry/docker-config".to_owned(),
+            writer: Writer::Person,
+            about: "the credential that pulls the application's image, as a Docker configuration",
+        };
+        let logins = self.database.iter().flat_map(Share::secrets);
+        (!self.application.image_public).then(pull).into_iter().chain(logins).collect()
+    }
+
     /// The same files in every environment: patches of the base, and what the platform gives to whoever it runs.
     pub fn pages(&self, environment: &Environment) -> Vec<Page> {
-        let Self { application, size } = self;
+        let Self { application, size, .. } = self;
         let name = &application.name;
         pages! { { application: Application, size: Size, environment: Environment }
             Patch "kubernetes-manifest/apps/{name}/overlays/{environment}/autoscaler.yaml",

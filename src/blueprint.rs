@@ -15,11 +15,9 @@ use toml::{
 };
 
 use crate::{
-    application,
-    catalogue::Region,
-    cluster, components,
+    application, aws, cluster, components, database,
     diagnostics::{Finding, Report},
-    github, network,
+    dns, github, network,
     shape::{self, ENVIRONMENTS, PLATFORM_WIDE},
     source::{Located, Source},
 };
@@ -47,28 +45,19 @@ pub struct Spec {
     pub github: Option<github::Spec>,
     /// Where the platform runs.
     #[schemars(required)]
-    pub aws: Option<Aws>,
+    pub aws: Option<aws::Spec>,
+    /// The names under which the platform is found.
+    pub dns: Option<dns::Spec>,
     /// The addresses of the platform.
     pub network: Option<network::Spec>,
     /// The cluster.
     pub cluster: Option<cluster::Spec>,
+    /// The database that the applications share, if one of them has a `database`.
+    pub database: Option<Located<database::Spec>>,
     /// The parts that are on by themselves where something needs them.
     pub components: Option<components::Specs>,
     /// The applications, by name.
     pub applications: Option<BTreeMap<Located<String>, application::Spec>>,
-}
-
-/// Where the platform runs.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Aws {
-    /// The account, in 12 digits.
-    #[schemars(required)]
-    pub account: Option<Located<String>>,
-    /// The region, such as `eu-west-1`.
-    #[schemars(required)]
-    #[schemars(extend("enum" = Region::all()))]
-    pub region: Option<Located<String>>,
 }
 
 /// The base as it stands, and each environment whole: the base under its overlay. The one

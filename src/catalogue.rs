@@ -7,13 +7,15 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::words::Action;
+use crate::words::{Action, DatabaseClass};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Catalogue {
     kubernetes: Kubernetes,
     regions: BTreeMap<String, Vec<String>>,
+    postgres: Postgres,
+    instances: BTreeMap<String, BTreeMap<String, Shape>>,
     charts: BTreeMap<String, Pin>,
     images: BTreeMap<String, Pin>,
     tools: BTreeMap<String, Pin>,
@@ -25,6 +27,21 @@ pub struct Catalogue {
 struct Kubernetes {
     default: String,
     versions: BTreeMap<String, Minor>,
+}
+
+/// PostgreSQL on RDS.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Postgres {
+    default: String,
+    /// Majors that only extended support keeps alive.
+    ended: Vec<String>,
+    /// The last day of standard support of each major.
+    majors: BTreeMap<String, String>,
+    /// The sizes of each family of instances.
+    families: BTreeMap<String, Vec<String>>,
+    /// The families that each region offers.
+    regions: BTreeMap<String, Vec<String>>,
 }
 
 /// What goes with one minor version of Kubernetes on EKS.
@@ -39,6 +56,16 @@ pub struct Minor {
     pub node_image: String,
     /// The version of each add-on.
     pub addons: BTreeMap<String, String>,
+}
+
+/// What an instance type offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Shape {
+    pub processors: u32,
+    /// In MiB.
+    pub memory: u32,
+    /// The most pods on such a node.
+    pub pods: u32,
 }
 
 /// A version, and why we believe in it.
@@ -66,6 +93,11 @@ static CATALOGUE: LazyLock<Catalogue> =
 impl Catalogue {
     pub fn get() -> &'static Self {
         &CATALOGUE
+    }
+
+    /// None for a type that we do not know.
+    pub fn shape(&self, family: &str, size: &str) -> Option<Shape> {
+        self.instances.get(family)?.get(size).copied()
     }
 
     pub fn action(&self, name: &str) -> Action {
@@ -148,6 +180,48 @@ impl std::fmt::Display for KubernetesVersion {
     }
 }
 
+/// A major version of PostgreSQL that RDS supports and we know.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PostgresVersion(String);
+
+impl PostgresVersion {
+    /// None if it is not in the catalogue.
+    pub fn read(word: &str) -> Option<Self> {
+        Catalogue::get().postgres.majors.contains_key(word).then(|| Self(word.to_owned()))
+    }
+
+    /// Whether RDS would run it, for a price.
+    pub fn ended(word: &str) -> bool {
+        Catalogue::get().postgres.ended.iter().any(|it| it == word)
+    }
+
+    pub fn all() -> Vec<&'static str> {
+        Catalogue::get().postgres.majors.keys().map(String::as_str).collect()
+    }
+
+    /// The last day of standard support.
+    pub fn standard_support_ends(&self) -> &'static str {
+        row(&Catalogue::get().postgres.majors, &self.0).as_str()
+    }
+
+    /// The sizes that a family of instances comes in, if we know it.
+    pub fn sizes(family: &str) -> Option<&'static [String]> {
+        Catalogue::get().postgres.families.get(family).map(Vec::as_slice)
+    }
+}
+
+impl Default for PostgresVersion {
+    fn default() -> Self {
+        Self(Catalogue::get().postgres.default.clone())
+    }
+}
+
+impl std::fmt::Display for PostgresVersion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// A region of AWS whose zones we know. All of them are in the partition `aws`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Region(String);
@@ -156,6 +230,18 @@ impl Region {
     /// Ids of zones, in the order in which they are taken: at least two.
     pub fn zones(&self) -> &'static [String] {
         row(&Catalogue::get().regions, &self.0).as_slice()
+    }
+
+    /// The families of instances that RDS has there for PostgreSQL.
+    pub fn families(&self) -> &'static [String] {
+        row(&Catalogue::get().postgres.regions, &self.0).as_slice()
+    }
+
+    /// Whether RDS has this class there for PostgreSQL.
+    pub fn offers(&self, class: &DatabaseClass) -> bool {
+        let has = |it: &[String], word: &str| it.iter().any(|it| it == word);
+        has(self.families(), class.family())
+            && PostgresVersion::sizes(class.family()).is_some_and(|sizes| has(sizes, class.size()))
     }
 
     /// None if it is not in the catalogue, which the shape of a blueprint rules out.

@@ -7,11 +7,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
-    catalogue::KubernetesVersion,
+    catalogue::{Catalogue, KubernetesVersion, Shape},
     diagnostics::{Finding, Report},
     network::Network,
     source::{Located, Span, value_or},
-    words::{Account, InstanceType, Name, Text, Word},
+    words::{Account, InstanceType, Name, Release, Text, Word},
 };
 
 /// The cluster of an environment.
@@ -27,8 +27,28 @@ pub struct Spec {
     pub administrators: Option<Vec<Located<String>>>,
     /// Whether AWS refuses to delete the cluster. It does, if you do not say; a teardown switches it off first.
     pub deletion_protection: Option<Located<bool>>,
+    /// How the Kubernetes API is reached from outside the network. `tunnel`, if you do not say. The endpoint inside the
+    /// network is always there.
+    pub access: Option<Located<AccessSpec>>,
+    /// The label of the runners that `access = "runner"` speaks of.
+    pub runner_label: Option<Located<String>>,
+    /// The ranges that `access = "public"` lets in.
+    #[schemars(length(min = 1, max = 40))]
+    pub public_ranges: Option<Vec<Located<String>>>,
     /// Groups of nodes, by name. One, `general`, if you do not say.
     pub node_groups: Option<BTreeMap<Located<String>, NodeGroupSpec>>,
+}
+
+/// How the Kubernetes API is reached from outside the network.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccessSpec {
+    /// Through a node, by Session Manager: nothing listens to the internet.
+    Tunnel,
+    /// From machines inside the network, which are runners of GitHub with a label of their own.
+    Runner,
+    /// People also come over the internet, out of a few ranges. The pipeline, whose addresses change, takes the tunnel.
+    Public,
 }
 
 /// Nodes of one kind.
@@ -38,6 +58,10 @@ pub struct NodeGroupSpec {
     /// What the nodes are, the preferred type first. `["m7i.large"]`, if you do not say.
     #[schemars(length(min = 1, max = 20))]
     pub instance_types: Option<Vec<Located<String>>>,
+    /// What runs on them. `al2023`, if you do not say.
+    pub system: Option<Located<System>>,
+    /// The release of its image. For AL2023 the catalogue's, if you do not say; for Bottlerocket you must.
+    pub release: Option<Located<String>>,
     /// How they are bought. `on-demand`, if you do not say.
     pub capacity: Option<Located<Capacity>>,
     /// The fewest nodes. 3, if you do not say.
@@ -49,6 +73,15 @@ pub struct NodeGroupSpec {
     /// The size of each node's disk, in GiB. 50, if you do not say.
     #[schemars(range(min = 20, max = 16384))]
     pub disk: Option<Located<u32>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum System {
+    /// Amazon Linux 2023.
+    Al2023,
+    /// Made for containers: a system that cannot be written to, and a disk for data.
+    Bottlerocket,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -65,13 +98,97 @@ pub struct Cluster {
     pub service_range: Ipv4Net,
     pub administrators: Vec<Principal>,
     pub deletion_protection: bool,
+    pub access: Access,
     pub node_groups: Vec<NodeGroup>,
+}
+
+/// How the Kubernetes API is reached from outside the network.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Access {
+    Tunnel,
+    Runner(RunnerLabel),
+    Public(Vec<PublicRange>),
+}
+
+/// What a workflow calls a runner inside the network.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunnerLabel(Text);
+
+impl Word for RunnerLabel {
+    const CODE: &'static str = "cluster/runner-label";
+    const WHAT: &'static str = "a label of your own runners";
+    const RULE: &'static str =
+        "letters, digits and `-_.` after a letter, and none of GitHub's own like `ubuntu-24.04`";
+
+    fn read(word: &str) -> Option<Self> {
+        let plain = word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        let hosted = ["ubuntu-", "windows-", "macos-"].iter().any(|it| word.to_lowercase().starts_with(it));
+        let fair = plain && word.starts_with(|c: char| c.is_ascii_alphabetic()) && word.len() <= 100;
+        (fair && !hosted).then(|| Self(Text::ours(word)))
+    }
+}
+
+/// Addresses of the internet that may reach the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublicRange(Ipv4Net);
+
+impl Word for PublicRange {
+    const CODE: &'static str = "cluster/public-range";
+    const WHAT: &'static str = "a range to let in";
+    const RULE: &'static str =
+        "public, from a /8 to a /32, without host bits, such as `198.51.100.0/24`: never everybody";
+
+    fn read(word: &str) -> Option<Self> {
+        let range: Ipv4Net = word.parse().ok()?;
+        let first = range.network();
+        let inside =
+            first.is_private() || first.is_loopback() || first.is_link_local() || first.is_multicast();
+        let fair = range.prefix_len() >= 8 && range.trunc() == range && !inside && first.octets()[0] != 0;
+        fair.then_some(Self(range))
+    }
+}
+
+/// Stands in for a range that does not read, which was reported: one of those kept for documentation.
+impl Default for PublicRange {
+    fn default() -> Self {
+        Self(Ipv4Net::new_assert([192, 0, 2, 0].into(), 24))
+    }
+}
+
+impl Access {
+    /// Whether the pipeline comes through a node. It does wherever it does not run inside the network.
+    pub fn tunnels(&self) -> bool {
+        !matches!(self, Self::Runner(_))
+    }
+
+    /// Where the job runs that speaks to the cluster.
+    pub fn runner(&self) -> Text {
+        match self {
+            Self::Runner(RunnerLabel(label)) => label.clone(),
+            Self::Tunnel | Self::Public(_) => Text::ours("ubuntu-24.04"),
+        }
+    }
+
+    /// Whether the machines of the network may reach the API.
+    pub fn inside(&self) -> bool {
+        matches!(self, Self::Runner(_))
+    }
+
+    /// Who may come over the internet.
+    pub fn ranges(&self) -> Option<Vec<Text>> {
+        let Self::Public(ranges) = self else { return None };
+        Some(ranges.iter().map(|PublicRange(range)| Text::ours(range.to_string())).collect())
+    }
 }
 
 #[derive(Clone, Debug)]
 pub struct NodeGroup {
     pub name: Name,
     pub instance_types: Vec<Text>,
+    /// The most pods on a node, if we know its types.
+    pods: Option<u32>,
+    pub system: System,
+    pub release: Release,
     pub arm: bool,
     pub capacity: Capacity,
     pub min: u32,
@@ -136,7 +253,8 @@ impl Cluster {
         report: &mut Report,
     ) -> Self {
         let spec = spec.cloned().unwrap_or_default();
-        let version = spec.version.and_then(|asked| KubernetesVersion::read(&asked)).unwrap_or_default();
+        let version =
+            spec.version.as_ref().and_then(|asked| KubernetesVersion::read(asked)).unwrap_or_default();
         let asked = spec.service_range.as_ref().map(|asked| report.try_read(asked));
         let bad = matches!(asked, Some(None));
         let ServiceRange(service_range) = asked.flatten().unwrap_or_default();
@@ -156,12 +274,23 @@ impl Cluster {
                 .help("give `cluster.service-range` or `network.range` addresses of its own"),
             );
         }
+        for peer in network.peers.iter().filter(|peer| overlap(service_range, ***peer) && !bad) {
+            let title = format!("Services and a peer share addresses: `{service_range}` and `{}`", **peer);
+            report.add(
+                Finding::new("cluster/overlap", title)
+                    .at(peer.span(), "a Service could hide a machine there")
+                    .help("give `cluster.service-range` addresses of its own"),
+            );
+        }
+        let node_groups = node_groups(spec.node_groups.as_ref(), &version, report);
+        room(&node_groups, spec.node_groups.as_ref(), network, report);
         Self {
             version,
             service_range,
             deletion_protection: value_or(&spec.deletion_protection, true),
+            access: access(&spec, report),
             administrators: administrators(spec.administrators.as_deref(), account, at, report),
-            node_groups: node_groups(spec.node_groups.as_ref(), report),
+            node_groups,
         }
     }
 
@@ -173,6 +302,54 @@ impl Cluster {
 
 fn overlap(a: Ipv4Net, b: Ipv4Net) -> bool {
     a.contains(&b) || b.contains(&a)
+}
+
+/// A key that decides nothing would be believed, so a label and ranges stand only beside the access that they are for.
+fn access(spec: &Spec, report: &mut Report) -> Access {
+    let asked = value_or(&spec.access, AccessSpec::Tunnel);
+    let known = !report.excused("cluster.access");
+    let at = spec.access.as_ref().map(Located::span).unwrap_or_default();
+    let label = spec.runner_label.as_ref();
+    let ranges = spec.public_ranges.as_deref().filter(|ranges| !ranges.is_empty());
+    let mut stray = |key: &str, access: &str, at: Span| {
+        report.add(
+            Finding::new("cluster/access", format!("`{key}` belongs to `access = \"{access}\"`"))
+                .at(at, "nothing is decided by it here")
+                .help(format!(
+                    "leave it out, or write `access = \"{access}\"`; if environments differ, move it to the one that it is for"
+                )),
+        );
+    };
+    if let Some(label) = label.filter(|_| asked != AccessSpec::Runner && known) {
+        stray("runner-label", "runner", label.span());
+    }
+    if let Some(range) = ranges.and_then(|it| it.first()).filter(|_| asked != AccessSpec::Public && known) {
+        stray("public-ranges", "public", range.span());
+    }
+    match asked {
+        AccessSpec::Tunnel => Access::Tunnel,
+        AccessSpec::Runner => {
+            if label.is_none() && !report.excused("cluster.runner-label") {
+                report.add(
+                    Finding::new("cluster/access", "no runner can reach the cluster")
+                        .at(at, "which runners stand inside the network")
+                        .help("add `runner-label = \"LABEL\"`, as the runners were registered with it"),
+                );
+            }
+            Access::Runner(report.read(label))
+        }
+        AccessSpec::Public => {
+            if ranges.is_none() && !report.excused("cluster.public-ranges") {
+                report.add(
+                    Finding::new("cluster/access", "nobody is let in")
+                        .at(at, "a public endpoint is open to ranges that you name, never to everybody")
+                        .help("add `public-ranges = [\"198.51.100.0/24\"]` with your own addresses"),
+                );
+            }
+            let ranges = ranges.unwrap_or_default().iter();
+            Access::Public(ranges.map(|range| report.read(Some(range))).collect())
+        }
+    }
 }
 
 fn administrators(
@@ -209,6 +386,7 @@ fn administrators(
 
 fn node_groups(
     asked: Option<&BTreeMap<Located<String>, NodeGroupSpec>>,
+    version: &KubernetesVersion,
     report: &mut Report,
 ) -> Vec<NodeGroup> {
     let mut groups: Vec<_> =
@@ -216,10 +394,64 @@ fn node_groups(
     if groups.is_empty() {
         groups.push((Name::ours("general"), NodeGroupSpec::default()));
     }
-    groups.into_iter().map(|(name, spec)| node_group(name, &spec, report)).collect()
+    let groups: Vec<_> =
+        groups.into_iter().map(|(name, spec)| node_group(name, &spec, version, report)).collect();
+    let spot = asked.into_iter().flatten().find_map(|(_, spec)| spec.capacity.as_ref());
+    if let Some(spot) = spot.filter(|_| groups.iter().all(|group| group.capacity == Capacity::Spot)) {
+        report.add(
+            Finding::warning("cluster/spot", "every node can be taken back")
+                .at(spot.span(), "no node group is bought on demand")
+                .help(
+                    "add one with `capacity = \"on-demand\"`: what runs the cluster needs a place that stays",
+                ),
+        );
+    }
+    groups
 }
 
-fn node_group(name: Name, spec: &NodeGroupSpec, report: &mut Report) -> NodeGroup {
+/// With the CNI each pod has an address of its own in a private subnet, and so has each node.
+fn room(
+    groups: &[NodeGroup],
+    asked: Option<&BTreeMap<Located<String>, NodeGroupSpec>>,
+    network: &Network,
+    report: &mut Report,
+) {
+    let known = || groups.iter().filter_map(|group| Some((group, group.pods?)));
+    let needed: u64 = known().map(|(group, pods)| u64::from(group.max) * u64::from(pods + 1)).sum();
+    let largest =
+        known().max_by_key(|(group, pods)| group.max * (pods + 1)).map(|(group, _)| group.name.to_string());
+    let spec = asked.into_iter().flatten().find(|(name, _)| Some(name.as_str()) == largest.as_deref());
+    let (zones, each) =
+        (network.zones.len() as u64, network.zones.first().map_or(0, |zone| addresses(zone.private)));
+    if let Some((name, spec)) = spec.filter(|_| needed > zones * each && zones > 0) {
+        let sum: Vec<String> =
+            known().map(|(group, pods)| format!("{} nodes × ({pods} pods + 1)", group.max)).collect();
+        report.add(
+            Finding::new("network/room", "the private subnets have no room for so many pods")
+                .at(
+                    spec.max.as_ref().map_or(name.span(), Located::span),
+                    format!(
+                        "{} = {needed} addresses, and {zones} zones × {each} = {} are there",
+                        sum.join(" + "),
+                        zones * each
+                    ),
+                )
+                .help("widen `network.range`, or lower the `max` of the node groups"),
+        );
+    }
+}
+
+/// AWS keeps five addresses of each subnet.
+fn addresses(range: Ipv4Net) -> u64 {
+    (1u64 << (32 - range.prefix_len())) - 5
+}
+
+fn node_group(
+    name: Name,
+    spec: &NodeGroupSpec,
+    version: &KubernetesVersion,
+    report: &mut Report,
+) -> NodeGroup {
     let asked = spec.instance_types.as_deref().unwrap_or_default();
     let types: Vec<InstanceType> = asked.iter().map(|asked| report.read(Some(asked))).collect();
     let types = if types.is_empty() { InstanceType::read("m7i.large").into_iter().collect() } else { types };
@@ -234,6 +466,38 @@ fn node_group(name: Name, spec: &NodeGroupSpec, report: &mut Report) -> NodeGrou
                 .help("give each kind a node group of its own: one image of the system serves one kind"),
         );
     }
+    let shapes: Vec<Option<Shape>> = types.iter().map(shape).collect();
+    let alike = |a: Shape, b: Shape| (a.processors, a.memory) == (b.processors, b.memory);
+    let odd = shapes.iter().zip(asked).find_map(|(it, at)| {
+        Some(((*it)?, at)).filter(|(it, _)| shapes[0].is_some_and(|first| !alike(first, *it)))
+    });
+    if let (Some((odd, at)), Some(first), None) = (odd, shapes[0], other) {
+        let said = |it: Shape| format!("{} processors and {} MiB", it.processors, it.memory);
+        report.add(
+            Finding::new("cluster/shape", format!("`{name}` mixes nodes of two sizes"))
+                .at(at.span(), format!("this has {}, the first type has {}", said(odd), said(first)))
+                .help("give each size a node group of its own: the autoscaler reckons with the first type"),
+        );
+    }
+    let system = value_or(&spec.system, System::Al2023);
+    let release = match &spec.release {
+        None if system == System::Al2023 => Release::read(&version.minor().node_image).unwrap_or_default(),
+        None => {
+            let at = spec.system.as_ref().map(Located::span).unwrap_or_default();
+            if !report.excused(&format!("cluster.node-groups.{name}.release")) {
+                let machine = if arm { "arm64" } else { "x86_64" };
+                report.add(
+                    Finding::new("cluster/release-missing", format!("nobody says which release `{name}` runs"))
+                        .at(at, "EKS would take the newest, each time another one")
+                        .help(format!(
+                            "add `release = \"…\"`, as `aws ssm get-parameter --name /aws/service/bottlerocket/aws-k8s-{version}/{machine}/latest/image_version` prints it"
+                        )),
+                );
+            }
+            Release::default()
+        }
+        asked => report.read(asked.as_ref()),
+    };
     let min = value_or(&spec.min, 3);
     let max = value_or(&spec.max, (min * 2).clamp(1, 450));
     let known = !report.excused(&format!("cluster.node-groups.{name}"));
@@ -247,10 +511,39 @@ fn node_group(name: Name, spec: &NodeGroupSpec, report: &mut Report) -> NodeGrou
     NodeGroup {
         name,
         instance_types: types.iter().map(|it| Text::ours(it.to_string())).collect(),
+        pods: shapes.iter().flatten().map(|it| it.pods).max(),
+        system,
+        release,
         arm,
         capacity: value_or(&spec.capacity, Capacity::OnDemand),
         min,
         max,
         disk: value_or(&spec.disk, 50),
+    }
+}
+
+fn shape(of: &InstanceType) -> Option<Shape> {
+    let (family, size) = of.parts();
+    Catalogue::get().shape(family, size)
+}
+
+impl NodeGroup {
+    pub fn bottlerocket(&self) -> bool {
+        self.system == System::Bottlerocket
+    }
+
+    /// As EKS names its image.
+    pub fn image(&self) -> &'static str {
+        match (self.system, self.arm) {
+            (System::Al2023, false) => "AL2023_x86_64_STANDARD",
+            (System::Al2023, true) => "AL2023_ARM_64_STANDARD",
+            (System::Bottlerocket, false) => "BOTTLEROCKET_x86_64",
+            (System::Bottlerocket, true) => "BOTTLEROCKET_ARM_64",
+        }
+    }
+
+    /// Where the disk lies that containers fill.
+    pub fn device(&self) -> &'static str {
+        if self.bottlerocket() { "/dev/xvdb" } else { "/dev/xvda" }
     }
 }

@@ -50,11 +50,16 @@ macro_rules! components {
 }
 
 components! {
+    cluster_autoscaler: ClusterAutoscaler,
     coredns: Coredns,
     ebs_csi_driver: EbsCsiDriver,
+    external_dns: ExternalDns,
+    external_secrets: ExternalSecrets,
     flux: Flux,
     kube_proxy: KubeProxy,
+    load_balancer_controller: LoadBalancerController,
     metrics_server: MetricsServer,
+    monitoring: Monitoring,
     pod_identity_agent: PodIdentityAgent,
     vpc_cni: VpcCni,
 }
@@ -75,6 +80,9 @@ pub fn resolve(
     while let Some(next) = rest.iter().position(|(asked, it)| *asked || who(&needs, it.as_ref()).is_some()) {
         let contribution = rest.remove(next).1.contribute(environment, report);
         needs.extend(contribution.needs.clone());
+        if !contribution.secrets.is_empty() {
+            needs.push(Needed { need: Need::Secrets, by: format!("component `{}`", contribution.name) });
+        }
         on.insert(contribution.name, contribution);
     }
     for (_, component) in &off {
@@ -93,9 +101,21 @@ pub fn resolve(
 pub fn needs(environment: &Environment) -> Vec<Needed> {
     use Need::{Delivery, Identities, Names, PodNetwork, ServiceNetwork, Volumes};
     let by = format!("cluster `{}`", environment.prefix());
-    [Delivery, Identities, Names, PodNetwork, ServiceNetwork, Volumes]
+    let mut needs: Vec<Needed> = [Delivery, Identities, Names, PodNetwork, ServiceNetwork, Volumes]
         .map(|need| Needed { need, by: by.clone() })
-        .into()
+        .into();
+    let elastic = environment.cluster.node_groups.iter().find(|group| group.min < group.max);
+    needs.extend(elastic.map(|group| Needed {
+        need: Need::Room,
+        by: format!("node group `{}`, which has room between its bounds", group.name),
+    }));
+    needs.extend(
+        environment
+            .dns
+            .as_ref()
+            .map(|dns| Needed { need: Need::Records, by: format!("zone `{}`", dns.zone) }),
+    );
+    needs
 }
 
 /// The version of an add-on that was asked for, or the catalogue's for the version of the cluster.

@@ -1,11 +1,11 @@
 //! What one component adds to an environment: typed, so that files which many share can be computed
 //! from all of them. Components never name each other; what others must know of one, it contributes.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use crate::{
-    page::Page,
-    words::{AddonVersion, Hcl, Text},
+    page::{Page, Place},
+    words::{AddonVersion, Hcl, Name, Text},
 };
 
 #[derive(Debug)]
@@ -20,6 +20,10 @@ pub struct Contribution {
     /// An add-on that EKS installs.
     pub addon: Option<Addon>,
     pub identity: Option<Identity>,
+    /// Whether it writes into the bucket of access logs.
+    pub bucket: bool,
+    /// Secrets that its namespace reads.
+    pub secrets: Vec<Secret>,
     /// Names that no application may have: what goes by them has rights that none should share.
     pub reserved: &'static [&'static str],
     /// What only it has.
@@ -94,7 +98,8 @@ pub struct Statement {
     pub sid: &'static str,
     pub actions: &'static [&'static str],
     pub resources: Vec<Hcl>,
-    pub condition: Option<Condition>,
+    /// All of them must hold.
+    pub conditions: Vec<Condition>,
 }
 
 /// When a permission holds.
@@ -105,6 +110,27 @@ pub struct Condition {
     /// A string in HCL.
     pub key: Hcl,
     pub value: Hcl,
+}
+
+/// A secret value in Parameter Store, and who keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Secret {
+    /// The namespace whose store reads it: the first part of its path after platform and environment.
+    pub namespace: String,
+    /// The rest of its path, such as `grafana/admin-password`.
+    pub key: String,
+    pub writer: Writer,
+    /// What it is, in one line: its row in the runbook and in preflight.
+    pub about: &'static str,
+}
+
+/// Who writes a secret. Its value never stands in a repository or in a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Writer {
+    /// Terraform makes it up and forgets it.
+    Terraform,
+    /// A person puts it, once: preflight says whether it is there.
+    Person,
 }
 
 /// What a part of the platform cannot do without, whoever provides it.
@@ -124,6 +150,16 @@ pub enum Need {
     Delivery,
     /// The use of processors and memory is measured.
     Usage,
+    /// Node groups grow and shrink with what has to run.
+    Room,
+    /// Secrets come from Parameter Store.
+    Secrets,
+    /// An Ingress becomes a load balancer.
+    LoadBalancers,
+    /// A host name becomes a record.
+    Records,
+    /// Somebody sees what goes on, and is told when it goes wrong.
+    Watch,
 }
 
 /// A need, and who has it.
@@ -157,9 +193,17 @@ impl Contribution {
             release: None,
             addon: None,
             identity: None,
+            bucket: false,
+            secrets: Vec::new(),
             reserved: &[],
             pages: Vec::new(),
         }
+    }
+
+    /// Whether somebody brings it into the cluster: EKS, or a manifest.
+    pub fn is_installed(&self) -> bool {
+        let manifest = self.pages.iter().any(|page| page.place == Place::Manifests);
+        self.release.is_some() || self.addon.is_some() || manifest
     }
 }
 
@@ -170,9 +214,56 @@ impl Identity {
     }
 }
 
+impl Secret {
+    /// `/PLATFORM/ENVIRONMENT/NAMESPACE/KEY`: a reader's rights end with the namespace.
+    pub fn path(&self, platform: &Name, environment: &Name) -> String {
+        format!("/{platform}/{environment}/{}/{}", self.namespace, self.key)
+    }
+
+    /// The last part of its path.
+    pub fn name(&self) -> &str {
+        self.key.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// What Terraform calls it.
+    pub fn resource(&self) -> String {
+        self.name().replace('-', "_")
+    }
+}
+
+impl Writer {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Terraform => "Terraform",
+            Self::Person => "you",
+        }
+    }
+}
+
+impl Secret {
+    pub fn description(&self) -> Text {
+        Text::ours(self.about)
+    }
+
+    /// What it lies in, below platform and environment: `monitoring/grafana`.
+    pub fn folder(&self) -> String {
+        let first = self.key.split('/').next().unwrap_or_default();
+        format!("{}/{first}", self.namespace)
+    }
+}
+
 impl Statement {
     pub fn actions(&self) -> Vec<Text> {
         self.actions.iter().map(|action| Text::ours(*action)).collect()
+    }
+
+    /// Its conditions by test, as IAM lists them.
+    pub fn tests(&self) -> BTreeMap<&'static str, Vec<&Condition>> {
+        let mut tests: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for condition in &self.conditions {
+            tests.entry(condition.test).or_default().push(condition);
+        }
+        tests
     }
 }
 

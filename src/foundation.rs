@@ -3,11 +3,15 @@
 use std::fmt;
 
 use crate::{
+    aws::{Roles, Tag, WorkloadIdentity},
     catalogue::{Catalogue, Region},
     cluster::Cluster,
+    contribution::{Secret, Writer},
+    database::Database,
+    dns::Dns,
     github::{Github, OidcProvider},
     network::Network,
-    words::{Account, Name, Repository, Text},
+    words::{Account, Domain, Name, Repository, Text},
 };
 
 /// What all environments share. Files that belong to no environment see only this.
@@ -29,8 +33,15 @@ pub struct Environment {
     pub name: Name,
     pub account: Account,
     pub region: Region,
+    pub roles: Roles,
+    /// What everything bears beside our own tags.
+    pub tags: Vec<Tag>,
     pub network: Network,
     pub cluster: Cluster,
+    /// There where an application keeps data.
+    pub database: Option<Database>,
+    /// There where the platform has a zone.
+    pub dns: Option<Dns>,
     pub github: Github,
     /// The first environment of an account makes what an account has only once.
     pub first_of_account: bool,
@@ -69,9 +80,66 @@ impl Environment {
         self.first_of_account && self.github.oidc_provider == OidcProvider::Create
     }
 
+    /// What Flux reads Git with: a person puts it before the first run, and only the apply role fetches it.
+    pub fn git_credential(&self) -> Vec<Secret> {
+        let secret = |key: &str, about| Secret {
+            namespace: "flux-system".to_owned(),
+            key: format!("git/{key}"),
+            writer: Writer::Person,
+            about,
+        };
+        match self.github.app {
+            Some(_) => vec![secret("app-private-key", "private key of the GitHub App as which Flux reads")],
+            None => vec![
+                secret("identity", "private half of the deploy key with which Flux reads"),
+                secret("known-hosts", "GitHub's own SSH keys, by which Flux knows that it speaks to GitHub"),
+            ],
+        }
+    }
+
+    /// Where it lies in Parameter Store.
+    pub fn git_credential_path(&self) -> String {
+        format!("/{}/{}/flux-system/git", self.platform, self.name)
+    }
+
     /// What Flux syncs into the cluster.
     pub fn cluster_folder(&self) -> String {
         format!("clusters/{}", self.name)
+    }
+
+    /// Whether pods prove who they are by EKS Pod Identity.
+    pub fn pod_identity(&self) -> bool {
+        self.roles.identity == WorkloadIdentity::PodIdentity
+    }
+
+    /// Whether both would answer for the same names.
+    pub fn same_zone(&self, other: &Self) -> bool {
+        let zone =
+            |it: &Self| it.dns.as_ref().map(|dns| dns.zone.clone()).filter(|it| *it != Domain::default());
+        zone(self).is_some() && zone(self) == zone(other)
+    }
+
+    /// The bucket that load balancers log into. Buckets share one name space with the whole world.
+    pub fn log_bucket(&self) -> String {
+        format!("{}-lb-logs-{}", self.prefix(), self.account)
+    }
+
+    /// The ARN of the policy that limits every role that Terraform makes.
+    pub fn boundary(&self) -> Text {
+        let ours = || Text::ours(format!("arn:aws:iam::{}:policy/{}", self.account, self.role("boundary")));
+        self.roles.boundary.as_ref().map_or_else(ours, |it| it.arn.clone())
+    }
+
+    /// The tag that says whose the platform is, if a person did not set it.
+    pub fn owner(&self) -> Option<Text> {
+        let own = self.tags.iter().any(|tag| tag.key.same("owner"));
+        (!own).then(|| Text::ours(self.github.owner.to_string()))
+    }
+
+    /// What the bootstrap stack hands down to all it makes, as `KEY=VALUE`, beside what names the platform.
+    pub fn stack_tags(&self) -> Vec<Text> {
+        let owner = self.owner().map(|owner| Tag { key: Text::ours("owner"), value: owner });
+        owner.iter().chain(&self.tags).map(|tag| Text::joined(&tag.key, "=", &tag.value)).collect()
     }
 
     /// The name of a role of this environment.
@@ -79,8 +147,9 @@ impl Environment {
         format!("{}-{what}", self.prefix())
     }
 
+    /// A role that Terraform makes.
     pub fn role_arn(&self, what: &str) -> Text {
-        Text::ours(format!("arn:aws:iam::{}:role/{}", self.account, self.role(what)))
+        Text::ours(format!("arn:aws:iam::{}:role{}{}", self.account, self.roles.path, self.role(what)))
     }
 
     /// Buckets share one name space with the whole world, so the account is part of the name.

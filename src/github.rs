@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::{
     diagnostics::{Finding, Report},
     source::{Located, value_or},
-    words::{Owner, Repository},
+    words::{Owner, Repository, Text},
 };
 
 /// Where the repositories live.
@@ -25,6 +25,10 @@ pub struct Spec {
     /// Who makes the provider in AWS that vouches for GitHub's tokens: an account can have only one.
     /// The first environment of each account, if you do not say.
     pub oidc_provider: Option<Located<OidcProvider>>,
+    /// The number (App ID) of the GitHub App as which Flux reads the manifests: installed at the owner, with read access
+    /// to the contents of that repository. A deploy key, if you do not say.
+    #[schemars(range(min = 1))]
+    pub app: Option<Located<u64>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -67,6 +71,8 @@ pub struct Github {
     /// Owner and infrastructure repository by number.
     pub ids: Option<(u64, u64)>,
     pub oidc_provider: OidcProvider,
+    /// The App as which Flux reads. None if it has a deploy key.
+    pub app: Option<u64>,
 }
 
 /// A repository as `OWNER/NAME`.
@@ -105,7 +111,17 @@ impl Github {
             );
         }
         let oidc_provider = value_or(&spec.oidc_provider, OidcProvider::Create);
-        Self { owner, infrastructure, manifests, ids, oidc_provider }
+        let app = spec.app.map(|app| *app);
+        Self { owner, infrastructure, manifests, ids, oidc_provider, app }
+    }
+
+    /// Where Flux reads the manifests: an App speaks HTTPS, a deploy key SSH.
+    pub fn manifests_url(&self) -> Text {
+        let slug = self.slug(&self.manifests);
+        Text::ours(match self.app {
+            Some(_) => format!("https://github.com/{slug}.git"),
+            None => format!("ssh://git@github.com/{slug}.git"),
+        })
     }
 
     pub fn slug<'a>(&'a self, repository: &'a Repository) -> Slug<'a> {

@@ -1,15 +1,19 @@
 //! The repository with the Terraform code. Which components there are was decided before; here all
 //! that they contribute to AWS becomes one set of files.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::{
     application::Application,
-    cluster::Capacity,
-    contribution::{Contribution, Identity},
+    cluster::{Access, Capacity, NodeGroup},
+    contribution::{Contribution, Identity, Secret, Writer},
+    database::Share,
+    dns::Dns,
     foundation::{Environment, Foundation},
     network::Nat,
     page::Page,
     pages,
-    words::{AddonVersion, Hcl},
+    words::{AddonVersion, Hcl, Text},
 };
 
 /// What belongs to no environment. `environments` is for lists that name them all; examples speak of the first.
@@ -18,11 +22,14 @@ pub fn shared(foundation: &Foundation, environments: &Vec<Environment>) -> Vec<P
     pages! { { foundation: Foundation, environments: Vec<Environment>, first: Environment }
         Unlisted "infrastructure/.gitattributes",
         Unlisted "infrastructure/.github/requirements.txt",
+        Unlisted "infrastructure/.github/workflows/drift.yml",
         Unlisted "infrastructure/.github/workflows/lint.yml",
         Unlisted "infrastructure/.github/workflows/terraform.yml",
         Unlisted "infrastructure/.gitignore",
         Unlisted "infrastructure/README.md",
+        Unlisted "infrastructure/scripts/drift-issue",
         Unlisted "infrastructure/scripts/plan-comment",
+        Unlisted "infrastructure/scripts/tunnel",
     }
 }
 
@@ -32,6 +39,8 @@ pub fn pages(
     foundation: &Foundation,
     contributions: &[Contribution],
     applications: &Vec<Application>,
+    shares: &Vec<Share>,
+    secrets: &Vec<Secret>,
 ) -> Vec<Page> {
     let identities = &contributions.iter().filter_map(|it| it.identity.clone()).collect::<Vec<_>>();
     let before = &addons(contributions, true);
@@ -39,12 +48,25 @@ pub fn pages(
     let addon_roles = &contributions
         .iter()
         .filter_map(|it| Some(it.addon.as_ref().and(it.identity.as_ref())?.role))
-        .collect();
+        .collect::<Vec<_>>();
+    // Whom Terraform gives a role to by name: add-ons, or with Pod Identity every service account.
+    let passed = &if environment.pod_identity() {
+        identities.iter().map(|it| it.role).collect()
+    } else {
+        addon_roles.clone()
+    };
+    let bucket = &contributions.iter().any(|it| it.bucket);
+    let edge = &(environment.dns.is_some() || *bucket || !environment.network.endpoints.is_empty());
+    let bottlerocket = &environment.cluster.node_groups.iter().any(NodeGroup::bottlerocket);
+    let readers = &readers(secrets);
+    let folders = &folders(secrets);
     let single = &(environment.network.nat == Nat::Single);
-    pages! {
+    let mut pages = pages! {
         {
             environment: Environment, foundation: Foundation, applications: Vec<Application>,
             identities: Vec<Identity>, before: Vec<Addon>, after: Vec<Addon>, addon_roles: Vec<&'static str>, single: bool,
+            passed: Vec<&'static str>, bucket: bool, edge: bool, bottlerocket: bool, readers: Vec<Reader>,
+            folders: Vec<String>, secrets: Vec<Secret>, shares: Vec<Share>,
         }
         Unlisted "infrastructure/.github/workflows/terraform-{environment}.yml",
         Unlisted "infrastructure/environments/{environment}/README.md",
@@ -59,15 +81,71 @@ pub fn pages(
         Unlisted "infrastructure/environments/{environment}/platform/providers.tf",
         Unlisted "infrastructure/environments/{environment}/platform/tests/platform.tftest.hcl",
         Unlisted "infrastructure/environments/{environment}/platform/versions.tf",
+    };
+    if let Some(dns) = &environment.dns {
+        pages.extend(pages! { { environment: Environment, dns: Dns, bucket: bool }
+            Unlisted "infrastructure/environments/{environment}/platform/dns.tf",
+            Unlisted "infrastructure/environments/{environment}/platform/tests/dns.tftest.hcl",
+        });
     }
+    if environment.database.is_some() {
+        pages.extend(pages! { { environment: Environment, shares: Vec<Share>, bucket: bool }
+            Unlisted "infrastructure/environments/{environment}/platform/database.tf",
+            Unlisted "infrastructure/environments/{environment}/platform/tests/database.tftest.hcl",
+        });
+    }
+    if !secrets.is_empty() {
+        pages.extend(pages! {
+            { environment: Environment, folders: Vec<String>, readers: Vec<Reader>, shares: Vec<Share> }
+            Unlisted "infrastructure/environments/{environment}/platform/parameters.tf",
+            Unlisted "infrastructure/environments/{environment}/platform/secrets.tf",
+        });
+    }
+    pages
+}
+
+/// Where Terraform writes parameters, below platform and environment: `shop/database`. A folder outlives the keys in it, so
+/// that the rights to it, which an administrator gives, do not change with them.
+fn folders(secrets: &[Secret]) -> Vec<String> {
+    let by = |writer| -> BTreeSet<String> {
+        secrets.iter().filter(|it| it.writer == writer).map(Secret::folder).collect()
+    };
+    let (folders, others) = (by(Writer::Terraform), by(Writer::Person));
+    let mixed = folders.intersection(&others).next();
+    assert!(mixed.is_none(), "the pipeline would read what a person puts into `{mixed:?}`");
+    folders.into_iter().collect()
+}
+
+/// A namespace with a secret store, and the folders below platform and environment that its role reads.
+struct Reader {
+    namespace: String,
+    folders: Vec<Text>,
+}
+
+/// Makes the logins of all applications, so it reads what they log in with.
+const DATABASES: &str = "database";
+
+fn readers(secrets: &[Secret]) -> Vec<Reader> {
+    let mut readers: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for Secret { namespace, .. } in secrets {
+        readers.entry(namespace).or_default().insert(namespace.clone());
+    }
+    let logins = secrets.iter().map(Secret::folder).filter(|it| it.ends_with(&format!("/{DATABASES}")));
+    if let Some(folders) = readers.get_mut(DATABASES) {
+        folders.extend(logins);
+    }
+    let reader = |(namespace, folders): (&str, BTreeSet<String>)| Reader {
+        namespace: namespace.to_owned(),
+        folders: folders.into_iter().map(Text::ours).collect(),
+    };
+    readers.into_iter().map(reader).collect()
 }
 
 /// An add-on as one row of a map in Terraform.
 struct Addon {
     name: &'static str,
     version: AddonVersion,
-    /// The resource of its role.
-    role: Option<String>,
+    identity: Option<Identity>,
     configuration: Option<Hcl>,
 }
 
@@ -77,7 +155,7 @@ fn addons(contributions: &[Contribution], before_nodes: bool) -> Vec<Addon> {
         Some(Addon {
             name: addon.name,
             version: addon.version.clone(),
-            role: it.identity.as_ref().map(Identity::resource),
+            identity: it.identity.clone(),
             configuration: addon.configuration.clone(),
         })
     };

@@ -22,8 +22,11 @@ pub mod catalogue;
 // What a platform stands on.
 pub mod network;
 pub mod github;
+pub mod dns;
 pub mod cluster;
 pub mod contribution;
+pub mod aws;
+pub mod database;
 pub mod foundation;
 
 // What it is made of, and the files that say so.

@@ -22,6 +22,41 @@ pub struct Spec {
     pub zones: Option<Located<u32>>,
     /// How private subnets reach the internet. `per-zone`, if you do not say.
     pub nat: Option<Located<Nat>>,
+    /// Services of AWS that the private subnets reach without the NAT gateways. None but S3, which costs nothing, if you do
+    /// not say: each of these is paid for by the hour in each zone, and by the gigabyte.
+    pub endpoints: Option<Vec<Located<Endpoint>>>,
+    /// Ranges that the network is or will be joined with: nothing here may overlap them.
+    pub peers: Option<Vec<Located<String>>>,
+}
+
+/// A service of AWS, reached inside the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Endpoint {
+    /// For cluster-autoscaler.
+    Autoscaling,
+    /// For the CNI, EBS CSI and the load balancer controller.
+    Ec2,
+    /// For images out of ECR: what names them.
+    EcrApi,
+    /// For images out of ECR: what they consist of, beside S3.
+    EcrDkr,
+    /// For nodes that join.
+    Eks,
+    /// For EKS Pod Identity.
+    EksAuth,
+    /// For the load balancer controller.
+    Elasticloadbalancing,
+    /// For what encrypts.
+    Kms,
+    /// For logs.
+    Logs,
+    /// For External Secrets, and for Session Manager.
+    Ssm,
+    /// For Session Manager: the way to the cluster.
+    Ssmmessages,
+    /// For roles of service accounts.
+    Sts,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -38,6 +73,9 @@ pub struct Network {
     pub range: Ipv4Net,
     pub zones: Vec<Zone>,
     pub nat: Nat,
+    pub endpoints: Vec<Endpoint>,
+    /// Each where it was written.
+    pub peers: Vec<Located<Ipv4Net>>,
 }
 
 /// A place by its id, and its subnets.
@@ -48,6 +86,8 @@ pub struct Zone {
     pub private: Ipv4Net,
     /// For load balancers and NAT gateways: a sixty-fourth of the range.
     pub public: Ipv4Net,
+    /// For databases: a sixty-fourth of the range.
+    pub database: Ipv4Net,
 }
 
 /// A range as it was typed: canonical, and neither too small nor too large for a VPC.
@@ -93,7 +133,13 @@ impl Network {
                     .help(format!("write {known} or fewer")),
             );
         }
+        let peers = peers(spec.peers.as_deref(), range, spec.range.as_ref(), report);
+        let mut endpoints: Vec<Endpoint> = spec.endpoints.iter().flatten().map(|it| **it).collect();
+        endpoints.sort();
+        endpoints.dedup();
         Self {
+            endpoints,
+            peers,
             range,
             zones: carve(range, &region.zones()[..count.min(known)]),
             nat: value_or(&spec.nat, Nat::PerZone),
@@ -113,10 +159,81 @@ impl Network {
         list(self.zones.iter().map(|zone| zone.public))
     }
 
+    /// The ranges for databases, as a person lists them.
+    pub fn databases(&self) -> Text {
+        list(self.zones.iter().map(|zone| zone.database))
+    }
+
     /// The private ranges, as a person lists them.
     pub fn private(&self) -> Text {
         list(self.zones.iter().map(|zone| zone.private))
     }
+}
+
+impl Endpoint {
+    /// What follows the region in the name of the service.
+    pub fn service(self) -> &'static str {
+        match self {
+            Self::Autoscaling => "autoscaling",
+            Self::Ec2 => "ec2",
+            Self::EcrApi => "ecr.api",
+            Self::EcrDkr => "ecr.dkr",
+            Self::Eks => "eks",
+            Self::EksAuth => "eks-auth",
+            Self::Elasticloadbalancing => "elasticloadbalancing",
+            Self::Kms => "kms",
+            Self::Logs => "logs",
+            Self::Ssm => "ssm",
+            Self::Ssmmessages => "ssmmessages",
+            Self::Sts => "sts",
+        }
+    }
+}
+
+/// A range of somebody else.
+#[derive(Clone, Copy, Debug)]
+struct Peer(Ipv4Net);
+
+impl Word for Peer {
+    const CODE: &'static str = "network/peer";
+    const WHAT: &'static str = "a range of a peer";
+    const RULE: &'static str = "from a /8 to a /32, without host bits, such as `10.99.0.0/16`";
+
+    fn read(word: &str) -> Option<Self> {
+        let range: Ipv4Net = word.parse().ok()?;
+        (range.prefix_len() >= 8 && range.trunc() == range).then_some(Self(range))
+    }
+}
+
+/// Stands in for a range that does not read, which was reported: one of those kept for documentation.
+impl Default for Peer {
+    fn default() -> Self {
+        Self(Ipv4Net::new_assert([192, 0, 2, 0].into(), 24))
+    }
+}
+
+fn peers(
+    asked: Option<&[Located<String>]>,
+    range: Ipv4Net,
+    own: Option<&Located<String>>,
+    report: &mut Report,
+) -> Vec<Located<Ipv4Net>> {
+    let known = own.is_none_or(|own| Range::read(own).is_some()) && !report.excused("network.range");
+    let mut read = |asked: &Located<String>| {
+        let Peer(peer) = report.try_read(asked)?;
+        if known && (peer.contains(&range) || range.contains(&peer)) {
+            report.add(
+                Finding::new(
+                    "network/overlap",
+                    format!("the network and a peer share addresses: `{range}` and `{peer}`"),
+                )
+                .at(asked.span(), "no packet would know where to go")
+                .help("give `network.range` addresses of its own"),
+            );
+        }
+        Some(Located::new(asked.span(), peer))
+    };
+    asked.unwrap_or_default().iter().filter_map(&mut read).collect()
 }
 
 fn list(ranges: impl Iterator<Item = Ipv4Net>) -> Text {
@@ -125,14 +242,19 @@ fn list(ranges: impl Iterator<Item = Ipv4Net>) -> Text {
 }
 
 /// The first half is for private subnets, of up to four zones. The fifth eighth begins with the public
-/// ones; its second half is kept for databases. The last three eighths stay free: nothing that is added
+/// ones; its second half is for databases. The last three eighths stay free: nothing that is added
 /// later moves what is there.
 fn carve(range: Ipv4Net, zones: &[String]) -> Vec<Zone> {
     let cut = |bits: u8, first: usize| {
         let subnets = range.subnets(range.prefix_len() + bits).expect("a /20 has room for 6 more bits");
         subnets.skip(first)
     };
-    let subnets = cut(3, 0).zip(cut(6, 32));
-    let zone = |(id, (private, public)): (&String, _)| Zone { id: id.clone(), private, public };
+    let subnets = cut(3, 0).zip(cut(6, 32)).zip(cut(6, 36));
+    let zone = |(id, ((private, public), database)): (&String, _)| Zone {
+        id: id.clone(),
+        private,
+        public,
+        database,
+    };
     zones.iter().zip(subnets).map(zone).collect()
 }

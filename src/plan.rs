@@ -36,8 +36,16 @@ pub fn plan(platform: Platform) -> Plan {
     let mut pages: Vec<Page> =
         applications.iter().flat_map(|it| it.pages(&foundation, &environments)).collect();
     let (mut lists, mut layers) = (Lists::default(), BTreeSet::new());
-    for Stage { environment, contributions, workloads } in stages {
-        let mut own = infrastructure::pages(&environment, &foundation, &contributions, &applications);
+    for Stage { environment, contributions, workloads, secrets } in stages {
+        let shares = workloads.iter().filter_map(|it| it.database.clone()).collect();
+        let mut own = infrastructure::pages(
+            &environment,
+            &foundation,
+            &contributions,
+            &applications,
+            &shares,
+            &secrets,
+        );
         own.extend(manifests::pages(&environment, contributions));
         for workload in &workloads {
             own.extend(workload.pages(&environment));
@@ -61,7 +69,8 @@ pub fn plan(platform: Platform) -> Plan {
 /// Each component that any environment has, by name.
 fn parts(stages: &[Stage]) -> Vec<Part> {
     let contributions = stages.iter().flat_map(|stage| &stage.contributions);
-    let parts: BTreeMap<_, _> = contributions.map(|it| (it.name, Part::of(it))).collect();
+    let installed = contributions.filter(|it| it.is_installed());
+    let parts: BTreeMap<_, _> = installed.map(|it| (it.name, Part::of(it))).collect();
     parts.into_values().collect()
 }
 

@@ -2,17 +2,20 @@
 
 use crate::{
     application::{Application, Workload},
+    aws::{self, Roles},
     blueprint::{Blueprint, Spec},
     catalogue::{Catalogue, Region},
     cluster::Cluster,
     components,
-    contribution::{Contribution, Layer},
+    contribution::{Contribution, Layer, Secret},
+    database::{self, Database},
     diagnostics::{Finding, Report},
+    dns::Dns,
     foundation::{Environment, Foundation},
     github::Github,
     network::Network,
     source::Located,
-    words::{Account, Name, Repository, Word},
+    words::{Account, Domain, Name, Repository, Word},
 };
 
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub struct Stage {
     pub environment: Environment,
     pub contributions: Vec<Contribution>,
     pub workloads: Vec<Workload>,
+    /// All that Parameter Store keeps for it, by namespace and key.
+    pub secrets: Vec<Secret>,
 }
 
 /// Goes on after a mistake with a placeholder, so that one run finds them all. There is a platform
@@ -47,7 +52,18 @@ pub fn resolve(blueprint: &Blueprint, report: &mut Report) -> Option<Platform> {
     for (name, spec) in &blueprint.environments {
         report.enter(name.as_ref().map(|name| name.as_str()));
         let first = |account: &Account| stages.iter().all(|stage| stage.environment.account != *account);
-        let environment = environment(name.as_ref(), spec, &foundation, first, report);
+        let stateful = applications.iter().any(|it| it.database.is_some());
+        let environment = environment(name.as_ref(), spec, &foundation, (first, stateful), report);
+        let twin = stages.iter().find(|it| it.environment.same_zone(&environment));
+        if let (Some(twin), Some(asked)) = (twin, spec.dns.as_ref().and_then(|dns| dns.zone.as_ref()))
+            && !report.excused("dns")
+        {
+            report.add(
+                Finding::new("dns/shared", format!("two environments have the zone `{}`", asked.escape_debug()))
+                    .at(asked.span(), format!("`{}` has it as well", twin.environment))
+                    .help("give each a zone of its own, such as `[environments.staging] dns.zone = \"staging.example.com\"`"),
+            );
+        }
         stages.push(stage(environment, spec, base, &applications, report));
     }
     report.enter(None);
@@ -75,7 +91,11 @@ fn applications(base: &Spec, github: &Github, report: &mut Report) -> Vec<Applic
         taken.push(application.repository.clone());
         application
     };
-    specs.map(resolve).collect()
+    let applications: Vec<Application> = specs.map(resolve).collect();
+    let names = base.applications.iter().flatten().map(|(name, _)| name).zip(&applications);
+    let names: Vec<_> = names.filter_map(|(name, it)| Some((name, it.database.as_ref()?))).collect();
+    database::apart(&names, report);
+    applications
 }
 
 /// The name of an environment stands in names of roles, beside the platform's and an application's, which
@@ -86,7 +106,7 @@ fn environment(
     name: Option<&Located<String>>,
     spec: &Spec,
     foundation: &Foundation,
-    first: impl FnOnce(&Account) -> bool,
+    (first, stateful): (impl FnOnce(&Account) -> bool, bool),
     report: &mut Report,
 ) -> Environment {
     if let Some(name) = name.filter(|name| name.len() > LONGEST_ENVIRONMENT && Name::read(name).is_some()) {
@@ -101,11 +121,22 @@ fn environment(
     let region = aws.region.as_ref().and_then(|asked| Region::read(asked));
     let network = Network::resolve(spec.network.as_ref(), region.as_ref(), report);
     let at = aws.account.as_ref().map(Located::span).unwrap_or_default();
+    if let Some(asked) = spec.database.as_ref().filter(|_| !stateful && !report.excused("applications")) {
+        report.add(
+            Finding::warning("database/unused", "no application has a database")
+                .at(asked.span(), "so nothing of this is made")
+                .help("add `[applications.NAME.database]`"),
+        );
+    }
     Environment {
         platform: foundation.name.clone(),
         name: name.map_or_else(|| Name::ours("production"), |name| report.read(Some(name))),
         cluster: Cluster::resolve(spec.cluster.as_ref(), &network, &account, at, report),
+        database: stateful.then(|| Database::resolve(spec.database.as_ref(), region.as_ref(), report)),
+        dns: spec.dns.as_ref().map(|dns| Dns::resolve(dns, report)),
         first_of_account: first(&account),
+        roles: Roles::resolve(&aws, &account, report),
+        tags: aws::tags(&aws, report),
         account,
         region: region.unwrap_or_default(),
         network,
@@ -124,7 +155,7 @@ fn stage(
     let (mut workloads, mut known) = (Vec::new(), applications.iter());
     for (name, spec) in spec.applications.iter().flatten() {
         if base.applications.as_ref().is_some_and(|base| base.contains_key(name)) {
-            workloads.extend(known.next().map(|it| it.workload(name, spec, report)));
+            workloads.extend(known.next().map(|it| it.workload(name, spec, &environment, report)));
         } else if !report.taken("applications") {
             report.add(
                 Finding::new("application/unknown", format!("`{}` is not in the base", name.escape_debug()))
@@ -135,10 +166,36 @@ fn stage(
     }
     let mut needs = components::needs(&environment);
     needs.extend(applications.iter().flat_map(Application::needs));
+    needs.extend(workloads.iter().flat_map(Workload::needs));
     let components = spec.components.clone().unwrap_or_default();
     let contributions = components::resolve(&components, needs, &environment, report);
     names(&contributions, spec, report);
-    Stage { environment, contributions, workloads }
+    hosts(&workloads, spec, report);
+    let mut secrets: Vec<Secret> = contributions.iter().flat_map(|it| it.secrets.clone()).collect();
+    if environment.database.is_some() {
+        secrets.extend(Database::secrets());
+    }
+    secrets.extend(workloads.iter().flat_map(Workload::secrets));
+    secrets.sort();
+    Stage { environment, contributions, workloads, secrets }
+}
+
+/// A host leads to one application.
+fn hosts(workloads: &[Workload], spec: &Spec, report: &mut Report) {
+    let mut taken: Vec<(&Domain, &Name)> = Vec::new();
+    for workload in workloads {
+        let Some(host) = &workload.host else { continue };
+        let name = &workload.application.name;
+        let asked = spec.applications.iter().flatten().find(|(it, _)| it.as_str() == name.to_string());
+        if let (Some((_, other)), Some((at, _))) = (taken.iter().find(|(it, _)| *it == host), asked) {
+            report.add(
+                Finding::new("application/host", format!("two applications would be `{host}`"))
+                    .at(at.span(), format!("`{other}` has this host as well"))
+                    .help("give each a `host` of its own"),
+            );
+        }
+        taken.push((host, name));
+    }
 }
 
 /// An application gives its name to a namespace, and in `flux-system` to a Kustomization and a service
@@ -147,6 +204,7 @@ fn names(contributions: &[Contribution], spec: &Spec, report: &mut Report) {
     let mut taken = vec!["default", "flux-system", "kube-node-lease", "kube-public", "kube-system"];
     let layers = Layer::ALL.map(|layer| layer.to_string());
     taken.extend(layers.iter().map(String::as_str));
+    taken.extend(database::RESERVED);
     taken.extend(contributions.iter().flat_map(|it| it.reserved));
     taken.extend(contributions.iter().filter_map(|it| Some(it.release.as_ref()?.namespace)));
     for name in spec.applications.iter().flatten().map(|(name, _)| name) {

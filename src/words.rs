@@ -106,6 +106,36 @@ atoms! {
         |word| word.len() == 12 && word.bytes().all(|b| b.is_ascii_digit()) && word != "000000000000"
     );
 
+    /// A zone or a host in DNS. The first name of a certificate has at most 64 characters (RFC 5280, which ACM follows).
+    Domain(
+        "dns/zone",
+        "a zone",
+        "two labels or more, such as `shop.example.com`: lower-case letters, digits and `-`, 64 characters at most",
+        "placeholder_.invalid",
+        |word| {
+            word.len() <= 64
+                && word.contains('.')
+                && word.split('.').all(|part| label(part, 63))
+                && word.rsplit('.').next().is_some_and(|top| top.starts_with(|c: char| c.is_ascii_lowercase()))
+        }
+    );
+
+    /// The path of a role, such as `/platform/`. It stands in ARNs, so it is kept short and plain.
+    RolePath(
+        "aws/role-path",
+        "the path of a role",
+        "begins and ends with `/`; letters, digits, `-`, `_`, `.` and `/` between them, at most 128",
+        "/placeholder--/",
+        |word| {
+            (1..=128).contains(&word.len())
+                && word.starts_with('/')
+                && word.ends_with('/')
+                && !word.contains("//")
+                && !word.contains("--")
+                && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b))
+        }
+    );
+
     /// An EC2 instance type, such as `m7i.large`.
     InstanceType(
         "cluster/instance-type",
@@ -121,6 +151,49 @@ atoms! {
                     && family.starts_with(|c: char| c.is_ascii_lowercase())
                     && family.contains(|c: char| c.is_ascii_digit())
                     && !size.is_empty()
+            })
+        }
+    );
+
+    /// A class of RDS instances, such as `db.m7g.large`.
+    DatabaseClass(
+        "database/instance-class",
+        "a class of database instances",
+        "`db.`, a family and a size, such as `db.m7g.large`",
+        "db.placeholder.large",
+        |word| word.strip_prefix("db.").is_some_and(|rest| InstanceType::read(rest).is_some())
+    );
+
+    /// A database of PostgreSQL, and the role that owns it. Logins append `_` and a number, and PostgreSQL cuts off what
+    /// is longer than 63. What needs no quotes in SQL is written alike everywhere.
+    DatabaseName(
+        "database/name",
+        "a name for a database",
+        "up to 58 lower-case letters, digits and `_`, first a letter; no word of SQL such as `user`, not `pg_…` or `rds…`",
+        "placeholder--",
+        |word| {
+            (1..=58).contains(&word.len())
+                && word.starts_with(|c: char| c.is_ascii_lowercase())
+                && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+                && !["pg_", "rds"].iter().any(|taken| word.starts_with(taken))
+                && !YAML_WORDS.contains(&word)
+                && !SQL_WORDS.contains(&word)
+        }
+    );
+
+    /// A release of the image of a node: `1.36.4-20260923`, `1.63.0-d4932ff8`.
+    Release(
+        "cluster/release",
+        "a release of a node image",
+        "three numbers, `-`, and what EKS appends: `1.36.4-20260923` for AL2023, `1.63.0-d4932ff8` for Bottlerocket",
+        "placeholder",
+        |word| {
+            let number = |part: &str| (1..=4).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+            word.split_once('-').is_some_and(|(version, build)| {
+                version.split('.').count() == 3
+                    && version.split('.').all(number)
+                    && build.len() == 8
+                    && build.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
             })
         }
     );
@@ -186,6 +259,136 @@ pub struct Action {
 /// What YAML 1.1 reads as something other than a word, in any case.
 pub const YAML_WORDS: [&str; 9] = ["n", "no", "null", "off", "on", "true", "false", "y", "yes"];
 
+/// What PostgreSQL reserves, as a word of SQL or as a name that is already there (PostgreSQL 18, appendix C; RDS).
+const SQL_WORDS: [&str; 103] = [
+    "admin",
+    "all",
+    "analyse",
+    "analyze",
+    "and",
+    "any",
+    "array",
+    "as",
+    "asc",
+    "asymmetric",
+    "authorization",
+    "binary",
+    "both",
+    "case",
+    "cast",
+    "check",
+    "collate",
+    "collation",
+    "column",
+    "concurrently",
+    "constraint",
+    "create",
+    "cross",
+    "current_catalog",
+    "current_date",
+    "current_role",
+    "current_schema",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "default",
+    "deferrable",
+    "desc",
+    "distinct",
+    "do",
+    "else",
+    "end",
+    "except",
+    "fetch",
+    "for",
+    "foreign",
+    "freeze",
+    "from",
+    "full",
+    "grant",
+    "group",
+    "having",
+    "ilike",
+    "in",
+    "initially",
+    "inner",
+    "intersect",
+    "into",
+    "is",
+    "isnull",
+    "join",
+    "lateral",
+    "leading",
+    "left",
+    "like",
+    "limit",
+    "localtime",
+    "localtimestamp",
+    "natural",
+    "none",
+    "not",
+    "notnull",
+    "offset",
+    "only",
+    "or",
+    "order",
+    "outer",
+    "overlaps",
+    "placing",
+    "postgres",
+    "primary",
+    "public",
+    "references",
+    "returning",
+    "right",
+    "select",
+    "session_user",
+    "similar",
+    "some",
+    "symmetric",
+    "system_user",
+    "table",
+    "tablesample",
+    "template0",
+    "template1",
+    "then",
+    "to",
+    "trailing",
+    "union",
+    "unique",
+    "user",
+    "using",
+    "variadic",
+    "verbose",
+    "when",
+    "where",
+    "window",
+    "with",
+];
+
+impl DatabaseClass {
+    pub fn ours(word: &'static str) -> Self {
+        Self::read(word).expect("our own names follow our own rule")
+    }
+
+    /// What lies between `db.` and the size: `m7g`.
+    pub fn family(&self) -> &str {
+        self.0.split('.').nth(1).unwrap_or_default()
+    }
+
+    pub fn size(&self) -> &str {
+        self.0.split('.').nth(2).unwrap_or_default()
+    }
+}
+
+impl DatabaseName {
+    /// Whether a login of that database may be called so: its name, `_`, and a number.
+    pub fn is_login_of(&self, other: &Self) -> bool {
+        let number = self.0.strip_prefix(&other.0).and_then(|rest| rest.strip_prefix('_'));
+        number.is_some_and(|it| !it.is_empty() && it.bytes().all(|b| b.is_ascii_digit()))
+    }
+}
+
 impl Name {
     /// Role names join platform, environment and what the role is for, and AWS allows them 64 characters.
     pub const MAX: usize = 20;
@@ -222,6 +425,24 @@ impl Repository {
     }
 }
 
+impl Domain {
+    /// Whether it lies below another one.
+    pub fn inside(&self, zone: &Self) -> bool {
+        self.0.strip_suffix(&zone.0).is_some_and(|rest| rest.ends_with('.'))
+    }
+
+    pub fn labels(&self) -> usize {
+        self.0.split('.').count()
+    }
+}
+
+impl RolePath {
+    /// Where roles lie by themselves.
+    pub fn root() -> Self {
+        Self("/".to_owned())
+    }
+}
+
 impl Owner {
     /// Container registries know no capitals.
     pub fn lower(&self) -> String {
@@ -230,6 +451,11 @@ impl Owner {
 }
 
 impl InstanceType {
+    /// `m7i` and `large`.
+    pub fn parts(&self) -> (&str, &str) {
+        self.0.split_once('.').unwrap_or_default()
+    }
+
     /// Amazon's own processors are marked by a `g` behind the generation: `m7g`, `c8gd`, `im4gn`, but not `g6` or `g4dn`.
     pub fn is_arm(&self) -> bool {
         let family = self.0.split('.').next().unwrap_or_default();
@@ -289,6 +515,16 @@ impl Text {
     /// Words of our own, such as an IAM action. They may be made of checked words only.
     pub fn ours(words: impl Into<String>) -> Self {
         Self(words.into())
+    }
+
+    /// Two of them with a word of ours between them.
+    pub fn joined(first: &Self, between: &'static str, second: &Self) -> Self {
+        Self(format!("{}{between}{}", first.0, second.0))
+    }
+
+    /// Whether these are the same words for somebody who does not tell capitals.
+    pub fn same(&self, words: &str) -> bool {
+        self.0.eq_ignore_ascii_case(words)
     }
 }
 

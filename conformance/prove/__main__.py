@@ -22,6 +22,7 @@ from prove import (
     helm_values,
     images_and_scripts,
     manifests,
+    pipeline_scripts,
     providers,
     releases,
     scanners,
@@ -86,6 +87,7 @@ def plan(proof, tree):
         *workflows.steps(proof, tree),
         *images_and_scripts.steps(proof, tree),
         *releases.steps(proof, tree),
+        *pipeline_scripts.steps(proof, tree),
         *documents.steps(proof, tree),
     ]
 

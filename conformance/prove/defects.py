@@ -166,6 +166,10 @@ def no_tests(tree):
     return paths
 
 
+def script(tree, name):
+    return [repository / "scripts" / name for repository in tree.terraform_repositories]
+
+
 DIAGRAM = "\n```mermaid\nflowchart LR\n  a[unclosed --> b\n```\n"
 INGRESS = """apiVersion: networking.k8s.io/v1
 kind: Ingress
@@ -309,8 +313,13 @@ DEFECTS = [
     ),
     # Images, scripts, words
     Defect("a base image without a version", {"hadolint", "base images"}, dockerfile_latest, {"trivy", "checkov"}),
-    Defect("a word that the shell splits", {"shellcheck"}, lambda tree: append(tree.scripts, "echo $defect\n")),
+    Defect("a word that the shell splits", {"shellcheck"}, lambda tree: append(tree.scripts, "echo ${1-}\n"), {"tunnel", "plan comment", "drift issue"}),
     Defect("a feature that raises no version", {"release version"}, lambda tree: change(tree.scripts, r"level == 2 \{", "level == 4 {")),
+    Defect("a tunnel that takes any certificate", {"tunnel"}, lambda tree: change(script(tree, "tunnel"), r'--cacert "\$folder/ca\.pem"', "--insecure"), {"shellcheck"}),
+    Defect("a session that outlives its command", {"tunnel"}, lambda tree: change(script(tree, "tunnel"), r"^trap 'end_session; ", "trap '")),
+    Defect("a comment that shows a password", {"plan comment", "drift issue"}, lambda tree: change(script(tree, "plan-comment"), r"password\|passwd\|", "passwd|")),
+    Defect("a comment that is too long", {"plan comment", "drift issue"}, lambda tree: change(script(tree, "plan-comment"), r"^limit=60000", "limit=600000")),
+    Defect("an issue that is never closed", {"drift issue"}, lambda tree: change(script(tree, "drift-issue"), r'state: "closed"', 'state: "open"')),
     Defect("a diagram that does not parse", {"mermaid"}, lambda tree: append(tree.markdown, DIAGRAM)),
     Defect("blank lines without end", {"markdownlint"}, lambda tree: append(tree.markdown, "\n\n\n\nText.\n")),
     Defect("a link that leads nowhere", {"links"}, lambda tree: append(tree.markdown, "\n[Text](nowhere.md)\n")),

@@ -50,7 +50,7 @@ impl Component for EbsCsiDriver {
 fn statements() -> Vec<Statement> {
     let volumes = || Hcl::string("arn:aws:ec2:${local.region}:${local.account}:volume/*");
     let snapshots = || Hcl::string("arn:aws:ec2:${local.region}::snapshot/*");
-    let equals = |key, value| Some(Condition { test: "StringEquals", key: Hcl::string(key), value });
+    let equals = |key, value| vec![Condition { test: "StringEquals", key: Hcl::string(key), value }];
     let ours = || Hcl::string("true");
     vec![
         Statement {
@@ -65,19 +65,19 @@ fn statements() -> Vec<Statement> {
                 "ec2:DescribeVolumesModifications",
             ],
             resources: vec![Hcl::string("*")],
-            condition: None,
+            conditions: vec![],
         },
         Statement {
             sid: "CreateVolumes",
             actions: &["ec2:CopyVolumes", "ec2:CreateVolume"],
             resources: vec![volumes()],
-            condition: equals("aws:RequestTag/ebs.csi.aws.com/cluster", ours()),
+            conditions: equals("aws:RequestTag/ebs.csi.aws.com/cluster", ours()),
         },
         Statement {
             sid: "CreateSnapshots",
             actions: &["ec2:CreateSnapshot"],
             resources: vec![snapshots()],
-            condition: equals("aws:RequestTag/ebs.csi.aws.com/cluster", ours()),
+            conditions: equals("aws:RequestTag/ebs.csi.aws.com/cluster", ours()),
         },
         Statement {
             sid: "ManageVolumes",
@@ -90,7 +90,7 @@ fn statements() -> Vec<Statement> {
                 "ec2:ModifyVolume",
             ],
             resources: vec![volumes()],
-            condition: equals("ec2:ResourceTag/ebs.csi.aws.com/cluster", ours()),
+            conditions: equals("ec2:ResourceTag/ebs.csi.aws.com/cluster", ours()),
         },
         Statement {
             sid: "ManageSnapshots",
@@ -101,19 +101,19 @@ fn statements() -> Vec<Statement> {
                 "ec2:LockSnapshot",
             ],
             resources: vec![snapshots()],
-            condition: equals("ec2:ResourceTag/ebs.csi.aws.com/cluster", ours()),
+            conditions: equals("ec2:ResourceTag/ebs.csi.aws.com/cluster", ours()),
         },
         Statement {
             sid: "AttachToNodes",
             actions: &["ec2:AttachVolume", "ec2:DetachVolume"],
             resources: vec![Hcl::string("arn:aws:ec2:${local.region}:${local.account}:instance/*")],
-            condition: equals("ec2:ResourceTag/eks:cluster-name", Hcl::code("local.name")),
+            conditions: equals("ec2:ResourceTag/eks:cluster-name", Hcl::code("local.name")),
         },
         Statement {
             sid: "TagOnCreation",
             actions: &["ec2:CreateTags"],
             resources: vec![volumes(), snapshots()],
-            condition: equals(
+            conditions: equals(
                 "ec2:CreateAction",
                 Hcl::code(r#"["CopyVolumes", "CreateSnapshot", "CreateVolume"]"#),
             ),
@@ -122,17 +122,17 @@ fn statements() -> Vec<Statement> {
             sid: "Encrypt",
             actions: &["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
             resources: vec![Hcl::code("aws_kms_key.volumes.arn")],
-            condition: None,
+            conditions: vec![],
         },
         Statement {
             sid: "GrantToVolumes",
             actions: &["kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant"],
             resources: vec![Hcl::code("aws_kms_key.volumes.arn")],
-            condition: Some(Condition {
+            conditions: vec![Condition {
                 test: "Bool",
                 key: Hcl::string("kms:GrantIsForAWSResource"),
                 value: ours(),
-            }),
+            }],
         },
     ]
 }

@@ -1,4 +1,5 @@
-//! What brings into the cluster what stands in Git: Flux, kept by its operator.
+//! What brings into the cluster what stands in Git: Flux, kept by its operator. The second Terraform root installs both
+//! once; from then on Git keeps them.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -9,12 +10,18 @@ use crate::{
     diagnostics::Report,
     foundation::Environment,
     pages,
+    source::{Located, value_or},
 };
 
 /// What brings into the cluster what stands in Git: Flux, kept by its operator.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Flux {}
+pub struct Flux {
+    /// Counts the credential with which Flux reads Git. Raise it after a new one was put into Parameter Store: the next
+    /// apply hands that to the cluster. 1, if you do not say.
+    #[schemars(range(min = 1))]
+    credential_version: Option<Located<u32>>,
+}
 
 impl Component for Flux {
     fn answers(&self) -> Need {
@@ -22,6 +29,9 @@ impl Component for Flux {
     }
 
     fn contribute(&self, environment: &Environment, _: &mut Report) -> Contribution {
+        let credential_version = &value_or(&self.credential_version, 1);
+        let (flux, operator) =
+            (&environment.catalogue.tool("flux"), &environment.catalogue.chart("flux-operator"));
         Contribution {
             about: "brings into the cluster what stands in this repository",
             reserved: &[
@@ -35,7 +45,15 @@ impl Component for Flux {
                 "source-controller",
                 "source-watcher",
             ],
-            pages: pages! { { environment: Environment }
+            secrets: environment.git_credential(),
+            pages: pages! {
+                {
+                    environment: Environment, credential_version: u32, flux: &'static str, operator: &'static str,
+                }
+                Unlisted "infrastructure/environments/{environment}/gitops/flux.tf",
+                Unlisted "infrastructure/environments/{environment}/gitops/providers.tf",
+                Unlisted "infrastructure/environments/{environment}/gitops/tests/gitops.tftest.hcl",
+                Unlisted "infrastructure/environments/{environment}/gitops/versions.tf",
                 Resource "kubernetes-manifest/clusters/{environment}/flux-system/instance.yaml",
                 Resource "kubernetes-manifest/clusters/{environment}/flux-system/operator-release.yaml",
                 Resource "kubernetes-manifest/clusters/{environment}/flux-system/operator-source.yaml",

@@ -59,7 +59,7 @@ fn statements() -> Vec<Statement> {
                 "ec2:DescribeTags",
             ],
             resources: vec![Hcl::string("*")],
-            condition: None,
+            conditions: vec![],
         },
         Statement {
             sid: "NetworkInterfaces",
@@ -74,7 +74,7 @@ fn statements() -> Vec<Statement> {
                 "ec2:UnassignPrivateIpAddresses",
             ],
             resources: vec![Hcl::string("arn:aws:ec2:${local.region}:${local.account}:network-interface/*")],
-            condition: None,
+            conditions: vec![],
         },
         Statement {
             sid: "InThisNetwork",
@@ -83,11 +83,11 @@ fn statements() -> Vec<Statement> {
                 Hcl::string("arn:aws:ec2:${local.region}:${local.account}:security-group/*"),
                 Hcl::string("arn:aws:ec2:${local.region}:${local.account}:subnet/*"),
             ],
-            condition: Some(Condition {
+            conditions: vec![Condition {
                 test: "ArnEquals",
                 key: Hcl::string("ec2:Vpc"),
                 value: Hcl::code("aws_vpc.main.arn"),
-            }),
+            }],
         },
         Statement {
             sid: "OnNodes",
@@ -97,11 +97,11 @@ fn statements() -> Vec<Statement> {
                 "ec2:ModifyNetworkInterfaceAttribute",
             ],
             resources: vec![Hcl::string("arn:aws:ec2:${local.region}:${local.account}:instance/*")],
-            condition: Some(Condition {
+            conditions: vec![Condition {
                 test: "StringEquals",
                 key: Hcl::string("aws:ResourceTag/kubernetes.io/cluster/${local.name}"),
                 value: Hcl::string("owned"),
-            }),
+            }],
         },
     ]
 }

@@ -1,6 +1,6 @@
 use blueprint::{
-    catalogue::{Catalogue, KubernetesVersion, Region},
-    words::{AddonVersion, Word},
+    catalogue::{Catalogue, KubernetesVersion, PostgresVersion, Region},
+    words::{AddonVersion, DatabaseClass, Word},
 };
 
 #[test]
@@ -24,6 +24,32 @@ fn every_version_has_its_addons() {
         assert!(minor.addons["kube-proxy"].starts_with(&format!("v{version}.")));
     }
     assert!(KubernetesVersion::read(&KubernetesVersion::default().to_string()).is_some());
+}
+
+/// Every class that the catalogue knows can be typed, each region offers what is chosen there by itself, and no major is at
+/// once supported and ended.
+#[test]
+fn every_region_has_a_database() {
+    for region in Region::all().as_array().unwrap() {
+        let region = Region::read(region.as_str().unwrap()).unwrap();
+        assert!(["db.m6g.large", "db.m7g.large"].iter().any(|it| region.offers(&DatabaseClass::ours(it))));
+        for family in region.families() {
+            for size in PostgresVersion::sizes(family).unwrap_or_else(|| panic!("`{family}` has no sizes")) {
+                let class = DatabaseClass::read(&format!("db.{family}.{size}")).unwrap();
+                assert!(region.offers(&class), "`{class}` in `{region}`");
+            }
+        }
+        assert!(!region.offers(&DatabaseClass::ours("db.t2.micro")));
+    }
+    for version in PostgresVersion::all() {
+        assert!(!PostgresVersion::ended(version), "`{version}` has ended");
+        assert_eq!(PostgresVersion::read(version).unwrap().standard_support_ends().len(), "2031-02-28".len());
+    }
+    let default = PostgresVersion::default().to_string();
+    assert!(PostgresVersion::read(&default).is_some());
+    let schema = blueprint::blueprint::schema();
+    let key = &schema["properties"]["database"]["properties"]["engine-version"];
+    assert!(key["description"].as_str().unwrap().contains(&format!("`{default}`, if you do not say")));
 }
 
 /// EKS refuses these for its control plane.

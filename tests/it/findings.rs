@@ -97,7 +97,8 @@ fn collect(table: &toml::Table, path: &mut Vec<String>, paths: &mut Vec<Vec<Stri
         path.push(key.clone());
         let free = path.iter().any(|it| it == "values");
         let named = path.len() > 1
-            && ["applications", "environments", "node-groups"].contains(&path[path.len() - 2].as_str());
+            && ["applications", "environments", "node-groups", "tags"]
+                .contains(&path[path.len() - 2].as_str());
         if !free && !named {
             paths.push(path.clone());
         }
@@ -139,8 +140,18 @@ fn shapes_are_checked_to_the_bottom() {
 /// Whatever stands in a string of the source that looks like a code is one, and some fixture earns it.
 #[test]
 fn every_code_has_a_fixture() {
-    let rooms =
-        ["application", "aws", "blueprint", "cluster", "component", "environment", "github", "network"];
+    let rooms = [
+        "application",
+        "aws",
+        "blueprint",
+        "cluster",
+        "component",
+        "database",
+        "dns",
+        "environment",
+        "github",
+        "network",
+    ];
     let is_code = |word: &str| {
         word.split_once('/').is_some_and(|(room, rest)| {
             rooms.contains(&room)

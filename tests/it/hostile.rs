@@ -2,7 +2,8 @@ use std::{collections::BTreeSet, process::Command};
 
 use askama::Template;
 use blueprint::words::{
-    AddonVersion, Cpu, Hcl, InstanceType, Memory, Name, Owner, Repository, Text, UrlPath, Word, is_bare,
+    AddonVersion, Cpu, DatabaseClass, DatabaseName, Domain, Hcl, InstanceType, Memory, Name, Owner, Release,
+    Repository, RolePath, Text, UrlPath, Word, is_bare,
 };
 
 use crate::{plan, tree, walk, wide};
@@ -201,8 +202,38 @@ fn words_that_will_not_do() {
     ] {
         assert!(AddonVersion::read(word).is_none(), "`{word}` should not be a version");
     }
+    for word in ["", "m7g.large", "db.m7g", "db.", "db.m7g.large.x", "DB.m7g.large", "db.large"] {
+        assert!(DatabaseClass::read(word).is_none(), "`{word}` should not be a class of database instances");
+    }
+    for word in ["", "1a", "_a", "a-b", "A", "a b", "a\"b", "user", "no", "pg_a", "rdsadmin", &"a".repeat(59)]
+    {
+        assert!(DatabaseName::read(word).is_none(), "`{word}` should not be a database");
+    }
+    assert!(DatabaseName::read(&"a".repeat(58)).is_some() && DatabaseName::read("order_1").is_some());
     for word in ["", "a", "//a", "/a/../b", "/a?b", "/a b", "/ä", "/a\"b"] {
         assert!(UrlPath::read(word).is_none(), "`{word}` should not be a path");
+    }
+    for word in [
+        "",
+        "example",
+        ".example.com",
+        "example.com.",
+        "Example.com",
+        "a_b.example.com",
+        "example.1",
+        "-a.com",
+        "a b.com",
+    ] {
+        assert!(Domain::read(word).is_none(), "`{word}` should not be a zone");
+    }
+    for word in
+        ["", "latest", "1.36", "1.36.4", "1.36.4-", "1.36.4-2026", "1.36.4-2026093x", "v1.36.4-20260923"]
+    {
+        assert!(Release::read(word).is_none(), "`{word}` should not be a release");
+    }
+    for word in ["", "platform", "/platform", "platform/", "//", "/a b/", "/a//b/", "/a\"b/", "/ä/", "/--/"]
+    {
+        assert!(RolePath::read(word).is_none(), "`{word}` should not be the path of a role");
     }
     for word in ["", "0", "-1", "1.5", "250", "250M", "99999999m", "250m "] {
         assert!(Cpu::read(word).is_none() || word == "250", "`{word}` should not be processor time");
@@ -211,7 +242,11 @@ fn words_that_will_not_do() {
         assert!(Memory::read(word).is_none(), "`{word}` should not be memory");
     }
     assert!(Name::read(&long[1..]).is_some() && Name::read("a-1-b").is_some());
-    assert!(UrlPath::read("/").is_some() && Repository::read("Ledger.Service_1").is_some());
+    assert!(
+        UrlPath::read("/").is_some()
+            && RolePath::read("/a.b/c_d/").is_some()
+            && Repository::read("Ledger.Service_1").is_some()
+    );
     assert_eq!(Cpu::read("2").map(|it| it.to_string()).as_deref(), Some("2"));
     assert_eq!(Memory::read("2048Mi").map(|it| it.to_string()).as_deref(), Some("2Gi"));
 }
@@ -228,6 +263,11 @@ fn nobody_types_a_placeholder() {
     placeholder::<Repository>();
     placeholder::<InstanceType>();
     placeholder::<AddonVersion>();
+    placeholder::<RolePath>();
+    placeholder::<Release>();
+    placeholder::<Domain>();
+    placeholder::<DatabaseClass>();
+    placeholder::<DatabaseName>();
     placeholder::<UrlPath>();
     placeholder::<blueprint::words::Account>();
 }

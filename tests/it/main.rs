@@ -1,7 +1,13 @@
 //! One test binary, one module per promise.
 
+/// What the pipeline may do fits into what IAM takes, and reaches no further than it says.
+mod bootstrap;
 /// The catalogue is whole, and says where each fact comes from.
 mod catalogue;
+/// What a production-grade platform must show.
+mod checklist;
+/// Data is kept where it is asked for, and its secrets go no further than they must.
+mod database;
 /// What the README and the manual show is what the program does.
 mod documents;
 /// An environment is a whole of its own.
@@ -10,6 +16,8 @@ mod environments;
 mod exit;
 /// Every mistake is answered with the words that lie next to it.
 mod findings;
+/// What the second Terraform root installs is what the manifests then keep.
+mod gitops;
 /// What lies in `generated/` is what the blueprints draw.
 mod golden;
 /// No words can change the shape of a file.

@@ -24,7 +24,7 @@ proptest! {
         prop_assume!(Range::read(&range.to_string()).is_some());
         let zones = network(range, "us-east-1").zones;
         prop_assert_eq!(zones.len(), 3);
-        let subnets: Vec<Ipv4Net> = zones.iter().flat_map(|zone| [zone.private, zone.public]).collect();
+        let subnets: Vec<Ipv4Net> = zones.iter().flat_map(|zone| [zone.private, zone.public, zone.database]).collect();
         for (index, subnet) in subnets.iter().enumerate() {
             prop_assert!(range.contains(subnet));
             prop_assert!(subnets[index + 1..].iter().all(|other| !subnet.contains(other) && !other.contains(subnet)));
@@ -32,6 +32,8 @@ proptest! {
         for zone in &zones {
             prop_assert!(zone.private.hosts().count() >= 500, "too few addresses for pods");
             prop_assert!(zone.public.hosts().count() >= 8 + 5, "too few addresses for load balancers");
+            // An instance, its standby, and as much again while they are replaced; AWS keeps five for itself.
+            prop_assert!(zone.database.hosts().count() >= 4 + 5, "too few addresses for databases");
         }
     }
 
@@ -53,16 +55,17 @@ fn a_zone_more_moves_no_other() {
         Network::resolve(Some(&spec), Region::read("eu-west-2").as_ref(), &mut Report::default()).zones
     });
     for (a, b) in three.iter().zip(&four) {
-        assert_eq!((a.private, a.public), (b.private, b.public));
+        assert_eq!((a.private, a.public, a.database), (b.private, b.public, b.database));
     }
-    let said: Vec<String> = four.iter().map(|zone| format!("{} {}", zone.private, zone.public)).collect();
+    let said: Vec<String> =
+        four.iter().map(|zone| format!("{} {} {}", zone.private, zone.public, zone.database)).collect();
     assert_eq!(
         said,
         [
-            "10.0.0.0/19 10.0.128.0/22",
-            "10.0.32.0/19 10.0.132.0/22",
-            "10.0.64.0/19 10.0.136.0/22",
-            "10.0.96.0/19 10.0.140.0/22"
+            "10.0.0.0/19 10.0.128.0/22 10.0.144.0/22",
+            "10.0.32.0/19 10.0.132.0/22 10.0.148.0/22",
+            "10.0.64.0/19 10.0.136.0/22 10.0.152.0/22",
+            "10.0.96.0/19 10.0.140.0/22 10.0.156.0/22"
         ]
     );
 }

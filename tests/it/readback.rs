@@ -18,11 +18,12 @@ fn all() -> BTreeMap<String, Tree> {
             for values in ["", "values.a = [[], {}, [{ b = \"no\" }]]"] {
                 for environments in ["", "[environments.one]\n[environments.two]"] {
                     for ids in ["", "[github.ids]\nowner = 1\ninfrastructure = 2"] {
+                        let database = if ids.is_empty() { "" } else { "database.login = 2" };
                         let text = format!(
                             "schema = 1\nname = \"{long}\"\ngithub.owner = \"acme\"
                              aws = {{ account = \"111122223333\", region = \"eu-west-1\" }}
                              [network]\n{network}\n{nodes}\n{ids}\n[components.metrics-server]\n{values}
-                             [applications.{long}]\n[applications.b]\nreplicas.min = 1\n{environments}"
+                             [applications.{long}]\n[applications.b]\nreplicas.min = 1\n{database}\n{environments}"
                         );
                         let name = format!("{network} {nodes} {values} {environments} {ids}");
                         all.insert(
@@ -142,7 +143,9 @@ fn the_longest_names_fit() {
     let long = "l".repeat(Name::MAX);
     let text = wide(|table| {
         table.insert("name".into(), long.clone().into());
-        table["environments"].as_table_mut().unwrap().insert("e".repeat(12), toml::Table::new().into());
+        let zone = toml::Table::from_iter([("zone".to_owned(), "long.example.net".into())]);
+        let environment = toml::Table::from_iter([("dns".to_owned(), zone.into())]);
+        table["environments"].as_table_mut().unwrap().insert("e".repeat(12), environment.into());
     });
     let prefix = format!("{long}-{}", "e".repeat(12));
     let (mut roles, mut buckets) = (0, 0);
@@ -151,7 +154,7 @@ fn the_longest_names_fit() {
             if !word.starts_with(&prefix) {
                 continue;
             }
-            let bucket = word.contains("-tfstate-");
+            let bucket = word.contains("-tfstate-") || word.contains("-lb-logs-");
             let limit = if bucket { 63 } else { 64 };
             assert!(word.len() <= limit, "`{path}`: `{word}` has {} characters", word.len());
             *(if bucket { &mut buckets } else { &mut roles }) += 1;

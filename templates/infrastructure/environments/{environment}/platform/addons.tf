@@ -4,11 +4,14 @@ locals {
 #%- for it in before %#
     "#{ it.name }#" = {
       version = "#{ it.version }#"
-#%- if let Some(role) = it.role %#
-      role = aws_iam_role.#{ role }#.arn
-#%- else %#
+#%- match it.identity %#
+#%- when Some with (identity) %#
+      service_account = "#{ identity.service_account }#"
+      role = aws_iam_role.#{ identity.resource() }#.arn
+#%- when None %#
+      service_account = null
       role = null
-#%- endif %#
+#%- endmatch %#
 #%- if let Some(configuration) = it.configuration %#
       configuration = jsonencode(#{ configuration.clone()|code }#)
 #%- else %#
@@ -23,11 +26,14 @@ locals {
 #%- for it in after %#
     "#{ it.name }#" = {
       version = "#{ it.version }#"
-#%- if let Some(role) = it.role %#
-      role = aws_iam_role.#{ role }#.arn
-#%- else %#
+#%- match it.identity %#
+#%- when Some with (identity) %#
+      service_account = "#{ identity.service_account }#"
+      role = aws_iam_role.#{ identity.resource() }#.arn
+#%- when None %#
+      service_account = null
       role = null
-#%- endif %#
+#%- endmatch %#
 #%- if let Some(configuration) = it.configuration %#
       configuration = jsonencode(#{ configuration.clone()|code }#)
 #%- else %#
@@ -44,10 +50,23 @@ resource "aws_eks_addon" "before_nodes" {
   cluster_name                = aws_eks_cluster.main.name
   addon_name                  = each.key
   addon_version               = each.value.version
-  service_account_role_arn    = each.value.role
+#%- if !environment.pod_identity() %#
+  service_account_role_arn = each.value.role
+#%- endif %#
   configuration_values        = each.value.configuration
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"
+#%- if environment.pod_identity() %#
+
+  dynamic "pod_identity_association" {
+    for_each = each.value.service_account == null ? {} : { (each.value.service_account) = each.value.role }
+
+    content {
+      service_account = pod_identity_association.key
+      role_arn        = pod_identity_association.value
+    }
+  }
+#%- endif %#
 
   # An add-on that leaves this list leaves its pods behind: a node without CNI loses the network and its interfaces leak.
   preserve = true
@@ -55,8 +74,8 @@ resource "aws_eks_addon" "before_nodes" {
   # Without its rights an add-on never becomes active.
   depends_on = [
 #%- for it in before %#
-#%- if let Some(role) = it.role %#
-    aws_iam_role_policy.#{ role }#,
+#%- if let Some(identity) = it.identity %#
+    aws_iam_role_policy.#{ identity.resource() }#,
 #%- endif %#
 #%- endfor %#
   ]
@@ -68,16 +87,29 @@ resource "aws_eks_addon" "after_nodes" {
   cluster_name                = aws_eks_cluster.main.name
   addon_name                  = each.key
   addon_version               = each.value.version
-  service_account_role_arn    = each.value.role
+#%- if !environment.pod_identity() %#
+  service_account_role_arn = each.value.role
+#%- endif %#
   configuration_values        = each.value.configuration
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"
+#%- if environment.pod_identity() %#
+
+  dynamic "pod_identity_association" {
+    for_each = each.value.service_account == null ? {} : { (each.value.service_account) = each.value.role }
+
+    content {
+      service_account = pod_identity_association.key
+      role_arn        = pod_identity_association.value
+    }
+  }
+#%- endif %#
 
   depends_on = [
     aws_eks_node_group.main,
 #%- for it in after %#
-#%- if let Some(role) = it.role %#
-    aws_iam_role_policy.#{ role }#,
+#%- if let Some(identity) = it.identity %#
+    aws_iam_role_policy.#{ identity.resource() }#,
 #%- endif %#
 #%- endfor %#
   ]

@@ -5,7 +5,7 @@ locals {
   # Who has every right in the cluster. The role that applies this root is one of them: it made the cluster without
   # becoming a hidden administrator.
   administrators = [
-    #{ environment.role_arn("apply")|hcl }#,
+    "arn:aws:iam::${local.account}:role/${local.name}-apply",
 #%- for administrator in environment.cluster.administrators %#
     #{ administrator.arn|hcl }#,
 #%- endfor %#
@@ -20,6 +20,10 @@ resource "aws_cloudwatch_log_group" "cluster" {
 }
 
 resource "aws_eks_cluster" "main" {
+#%- if environment.cluster.access.ranges().is_some() %#
+  # checkov:skip=CKV_AWS_39:Only the ranges that the blueprint names come in, and never everybody
+
+#%- endif %#
 #%- if environment.cluster.version.is_new() %#
   # checkov:skip=CKV_AWS_339:The list of versions in this check ends before #{ environment.cluster.version }#, which is in standard support
 
@@ -60,7 +64,21 @@ resource "aws_eks_cluster" "main" {
   vpc_config {
     subnet_ids              = [for zone in keys(local.zones) : aws_subnet.private[zone].id]
     endpoint_private_access = true
-    endpoint_public_access  = false
+#%- if let Some(ranges) = environment.cluster.access.ranges() %#
+
+    # Only the ranges that the blueprint names come in, and never everybody.
+    #trivy:ignore:AWS-0040
+    endpoint_public_access = true
+
+    # The same.
+    #trivy:ignore:AWS-0041
+    public_access_cidrs = #{ ranges.clone()|hcl_list(4) }#
+#%- else %#
+    endpoint_public_access = false
+#%- endif %#
+#%- if environment.cluster.access.inside() %#
+    security_group_ids = [aws_security_group.api.id]
+#%- endif %#
   }
 
   # The role keeps its rights until the cluster has removed its network interfaces.
@@ -70,6 +88,26 @@ resource "aws_eks_cluster" "main" {
     aws_iam_role_policy_attachment.cluster,
   ]
 }
+
+#%- if environment.cluster.access.inside() %#
+
+# The cluster's own group lets in only what carries it, the nodes: the runners of the network do not.
+resource "aws_security_group" "api" {
+  name = "${local.name}-api"
+  description = "Kubernetes API of ${local.name}, from inside the network"
+  vpc_id = aws_vpc.main.id
+
+  ingress {
+    description = "HTTPS from the network, where the runners stand"
+    protocol = "tcp"
+    from_port = 443
+    to_port = 443
+    cidr_blocks = [local.vpc_range]
+  }
+
+  tags = { Name = "${local.name}-api" }
+}
+#%- endif %#
 
 resource "aws_eks_access_entry" "administrator" {
   for_each = toset(local.administrators)

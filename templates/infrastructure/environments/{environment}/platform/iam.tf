@@ -3,6 +3,7 @@
 resource "aws_iam_role" "cluster" {
   name                 = "${local.name}-cluster"
   description          = "Control plane of ${local.name}"
+  path                 = local.role_path
   permissions_boundary = local.boundary
 
   assume_role_policy = jsonencode({
@@ -43,6 +44,7 @@ resource "aws_iam_role_policy" "cluster" {
 resource "aws_iam_role" "node" {
   name                 = "${local.name}-node"
   description          = "Nodes of ${local.name}"
+  path                 = local.role_path
   permissions_boundary = local.boundary
 
   assume_role_policy = jsonencode({
@@ -95,6 +97,7 @@ resource "aws_iam_role_policy" "node" {
 resource "aws_iam_role" "flow_logs" {
   name                 = "${local.name}-flow-logs"
   description          = "Flow logs of ${local.name}"
+  path                 = local.role_path
   permissions_boundary = local.boundary
 
   assume_role_policy = jsonencode({
@@ -134,6 +137,12 @@ resource "aws_iam_role_policy" "flow_logs" {
   })
 }
 
+#%- if environment.pod_identity() %#
+
+# The workloads: one role for each service account that speaks to AWS. EKS takes it in the name of that service account
+# of this cluster, and of no other.
+#%- else %#
+
 # The workloads: one role for each service account that speaks to AWS, trusted by the cluster's own issuer for that
 # service account alone.
 
@@ -148,17 +157,31 @@ resource "aws_iam_openid_connect_provider" "cluster" {
 
   tags = { Name = local.name }
 }
+#%- endif %#
 #%- for it in identities %#
 
 resource "aws_iam_role" "#{ it.resource() }#" {
   name = "${local.name}-#{ it.role }#"
   description = "Service account #{ it.namespace }#/#{ it.service_account }# of ${local.name}"
+  path                 = local.role_path
   permissions_boundary = local.boundary
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [
       {
+#%- if environment.pod_identity() %#
+        Effect = "Allow"
+        Principal = { Service = "pods.eks.amazonaws.com" }
+        Action = ["sts:AssumeRole", "sts:TagSession"]
+        Condition = {
+          StringEquals = {
+            "aws:RequestTag/eks-cluster-arn" = aws_eks_cluster.main.arn
+            "aws:RequestTag/kubernetes-namespace" = "#{ it.namespace }#"
+            "aws:RequestTag/kubernetes-service-account" = "#{ it.service_account }#"
+          }
+        }
+#%- else %#
         Effect = "Allow"
         Principal = { Federated = aws_iam_openid_connect_provider.cluster.arn }
         Action = "sts:AssumeRoleWithWebIdentity"
@@ -168,6 +191,7 @@ resource "aws_iam_role" "#{ it.resource() }#" {
             "${local.issuer}:sub" = "system:serviceaccount:#{ it.namespace }#:#{ it.service_account }#"
           }
         }
+#%- endif %#
       },
     ]
   })
@@ -186,12 +210,31 @@ resource "aws_iam_role_policy" "#{ it.resource() }#" {
         Effect = "Allow"
         Action = #{ statement.actions()|hcl_list(8) }#
         Resource = #{ statement.resources|code_list(8) }#
-#%- if let Some(condition) = statement.condition %#
-        Condition = { #{ condition.test }# = { #{ condition.key|code }# = #{ condition.value|code }# } }
+#%- if !statement.conditions.is_empty() %#
+        Condition = {
+#%- for (test, conditions) in statement.tests() %#
+          #{ test }# = {
+#%- for condition in conditions %#
+            #{ condition.key|code }# = #{ condition.value|code }#
+#%- endfor %#
+          }
+#%- endfor %#
+        }
 #%- endif %#
       },
 #%- endfor %#
     ]
   })
 }
+#%- if environment.pod_identity() && !addon_roles.contains(&it.role) %#
+
+resource "aws_eks_pod_identity_association" "#{ it.resource() }#" {
+  cluster_name    = aws_eks_cluster.main.name
+  namespace       = "#{ it.namespace }#"
+  service_account = "#{ it.service_account }#"
+  role_arn        = aws_iam_role.#{ it.resource() }#.arn
+
+  tags = { Name = "${local.name}-#{ it.role }#" }
+}
+#%- endif %#
 #%- endfor %#

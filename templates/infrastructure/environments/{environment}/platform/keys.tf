@@ -2,6 +2,12 @@ locals {
   log_groups = {
     cluster   = "/aws/eks/${local.name}/cluster"
     flow_logs = "/aws/vpc/${local.name}/flow-logs"
+#%- if environment.database.is_some() %#
+
+    # As RDS names them.
+    database_postgresql = "/aws/rds/instance/${local.name}/postgresql"
+    database_upgrade    = "/aws/rds/instance/${local.name}/upgrade"
+#%- endif %#
   }
 
   autoscaling_role = "arn:aws:iam::${local.account}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"

@@ -4,7 +4,11 @@ locals {
   # Zone ids name the same building in every account; zone letters do not.
   zones = {
 #%- for zone in environment.network.zones %#
+#%- if environment.database.is_some() %#
+    "#{ zone.id }#" = { private = "#{ zone.private }#", public = "#{ zone.public }#", database = "#{ zone.database }#" }
+#%- else %#
     "#{ zone.id }#" = { private = "#{ zone.private }#", public = "#{ zone.public }#" }
+#%- endif %#
 #%- endfor %#
   }
 
@@ -152,6 +156,46 @@ resource "aws_vpc_endpoint" "s3" {
 
   tags = { Name = "${local.name}-s3" }
 }
+
+#%- if !environment.network.endpoints.is_empty() %#
+
+# Paid for by the hour in each zone: for those who must not leave the network, or send so much that NAT costs more.
+resource "aws_vpc_endpoint" "interface" {
+  for_each = toset([
+#%- for endpoint in environment.network.endpoints %#
+    "#{ endpoint.service() }#",
+#%- endfor %#
+  ])
+
+  vpc_id              = aws_vpc.main.id
+  service_name        = "com.amazonaws.${local.region}.${each.key}"
+  vpc_endpoint_type   = "Interface"
+  private_dns_enabled = true
+  subnet_ids          = [for zone in keys(local.zones) : aws_subnet.private[zone].id]
+  security_group_ids  = [aws_security_group.endpoints.id]
+
+  tags = { Name = "${local.name}-${each.key}" }
+}
+
+resource "aws_security_group" "endpoints" {
+  name        = "${local.name}-endpoints"
+  description = "Interface endpoints of ${local.name}"
+  vpc_id      = aws_vpc.main.id
+
+  tags = { Name = "${local.name}-endpoints" }
+}
+
+resource "aws_vpc_security_group_ingress_rule" "endpoints" {
+  security_group_id = aws_security_group.endpoints.id
+  description       = "From inside the network"
+  cidr_ipv4         = local.vpc_range
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+
+  tags = { Name = "${local.name}-endpoints" }
+}
+#%- endif %#
 
 resource "aws_cloudwatch_log_group" "flow_logs" {
   name              = local.log_groups.flow_logs

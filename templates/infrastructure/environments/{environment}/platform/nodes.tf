@@ -2,12 +2,8 @@ locals {
   node_groups = {
 #%- for group in environment.cluster.node_groups %#
     "#{ group.name }#" = {
-#%- if group.arm %#
-      ami_type = "AL2023_ARM_64_STANDARD"
-#%- else %#
-      ami_type = "AL2023_x86_64_STANDARD"
-#%- endif %#
-      release_version = "#{ environment.cluster.version.minor().node_image }#"
+      ami_type = "#{ group.image() }#"
+      release_version = "#{ group.release }#"
 #%- if group.capacity == Capacity::Spot %#
       capacity_type = "SPOT"
 #%- else %#
@@ -17,6 +13,7 @@ locals {
       min_size = #{ group.min }#
       max_size = #{ group.max }#
       disk_size = #{ group.disk }#
+      disk_device = "#{ group.device() }#"
     }
 #%- endfor %#
   }
@@ -44,7 +41,7 @@ resource "aws_launch_template" "node" {
   update_default_version = true
 
   block_device_mappings {
-    device_name = "/dev/xvda"
+    device_name = each.value.disk_device
 
     ebs {
       volume_type           = "gp3"
@@ -54,6 +51,25 @@ resource "aws_launch_template" "node" {
       delete_on_termination = true
     }
   }
+
+#%- if *bottlerocket %#
+
+  # Bottlerocket itself lies on a disk of its own, which nothing writes to: as large as its image.
+  dynamic "block_device_mappings" {
+    for_each = each.value.disk_device == "/dev/xvdb" ? toset(["/dev/xvda"]) : toset([])
+
+    content {
+      device_name = block_device_mappings.value
+
+      ebs {
+        volume_type           = "gp3"
+        encrypted             = true
+        kms_key_id            = aws_kms_key.volumes.arn
+        delete_on_termination = true
+      }
+    }
+  }
+#%- endif %#
 
   # One hop: pods cannot reach the node's credentials, they have roles of their own.
   metadata_options {

@@ -8,6 +8,21 @@ output "cluster_endpoint" {
   value       = aws_eks_cluster.main.endpoint
 }
 
+#%- if environment.database.is_some() %#
+
+output "database_address" {
+  description = "Address of the database, reachable inside the VPC; workloads read it from Parameter Store."
+  value       = aws_db_instance.main.address
+}
+#%- endif %#
+#%- if environment.dns.is_some() %#
+
+output "name_servers" {
+  description = "Who answers for the zone: the zone above must name them."
+  value       = local.name_servers
+}
+#%- endif %#
+
 output "nat_addresses" {
   description = "Addresses from which the platform speaks to the internet, by zone; for other people's allow lists."
   value       = { for zone, address in aws_eip.nat : zone => address.public_ip }

@@ -8,13 +8,21 @@ locals {
   name = "#{ environment.prefix() }#"
 
   # Each role made here carries the boundary; the apply role cannot create one without it.
-  boundary = "arn:aws:iam::#{ environment.account }#:policy/#{ environment.prefix() }#-boundary"
+  boundary = #{ environment.boundary()|hcl }#
+
+  # Where these roles lie.
+  role_path = "#{ environment.roles.path }#"
 
   tags = {
     project     = local.project
     environment = local.environment
-    owner       = "#{ environment.github.owner }#"
-    managed-by  = "terraform"
+#%- if let Some(owner) = environment.owner() %#
+    owner = #{ owner.clone()|hcl }#
+#%- endif %#
+    managed-by = "terraform"
+#%- for tag in environment.tags %#
+    #{ tag.key|hcl }# = #{ tag.value|hcl }#
+#%- endfor %#
   }
 }
 

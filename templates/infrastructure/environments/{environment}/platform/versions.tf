@@ -6,6 +6,13 @@ terraform {
       source  = "hashicorp/aws"
       version = "~> 6.47"
     }
+#%- if !folders.is_empty() %#
+
+    random = {
+      source  = "hashicorp/random"
+      version = "~> 3.7"
+    }
+#%- endif %#
   }
 
   # `encrypt` stays away: it asks for AES256 in each upload, and the bucket would no longer use its own KMS key.

@@ -4,33 +4,38 @@ locals {
   # What a node needs to become Ready and to give its pods an identity.
   addons_before_nodes = {
     "kube-proxy" = {
-      version       = "v1.36.0-eksbuild.25"
-      role          = null
-      configuration = null
+      version         = "v1.36.0-eksbuild.25"
+      service_account = null
+      role            = null
+      configuration   = null
     }
     "eks-pod-identity-agent" = {
-      version       = "v1.3.10-eksbuild.3"
-      role          = null
-      configuration = null
+      version         = "v1.3.10-eksbuild.3"
+      service_account = null
+      role            = null
+      configuration   = null
     }
     "vpc-cni" = {
-      version       = "v1.22.4-eksbuild.3"
-      role          = aws_iam_role.vpc_cni.arn
-      configuration = jsonencode({ enableNetworkPolicy = "true" })
+      version         = "v1.22.4-eksbuild.3"
+      service_account = "aws-node"
+      role            = aws_iam_role.vpc_cni.arn
+      configuration   = jsonencode({ enableNetworkPolicy = "true" })
     }
   }
 
   # What runs as pods on nodes, and is degraded without them.
   addons_after_nodes = {
     "coredns" = {
-      version       = "v1.14.3-eksbuild.23"
-      role          = null
-      configuration = null
+      version         = "v1.14.3-eksbuild.23"
+      service_account = null
+      role            = null
+      configuration   = null
     }
     "aws-ebs-csi-driver" = {
-      version       = "v1.66.0-eksbuild.1"
-      role          = aws_iam_role.ebs_csi_driver.arn
-      configuration = null
+      version         = "v1.66.0-eksbuild.1"
+      service_account = "ebs-csi-controller-sa"
+      role            = aws_iam_role.ebs_csi_driver.arn
+      configuration   = null
     }
   }
 }

@@ -7,7 +7,7 @@ locals {
   # Who has every right in the cluster. The role that applies this root is one of them: it made the cluster without
   # becoming a hidden administrator.
   administrators = [
-    "arn:aws:iam::111122223333:role/orchard-production-apply",
+    "arn:aws:iam::${local.account}:role/${local.name}-apply",
   ]
 }
 

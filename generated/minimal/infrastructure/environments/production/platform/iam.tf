@@ -5,6 +5,7 @@
 resource "aws_iam_role" "cluster" {
   name                 = "${local.name}-cluster"
   description          = "Control plane of ${local.name}"
+  path                 = local.role_path
   permissions_boundary = local.boundary
 
   assume_role_policy = jsonencode({
@@ -45,6 +46,7 @@ resource "aws_iam_role_policy" "cluster" {
 resource "aws_iam_role" "node" {
   name                 = "${local.name}-node"
   description          = "Nodes of ${local.name}"
+  path                 = local.role_path
   permissions_boundary = local.boundary
 
   assume_role_policy = jsonencode({
@@ -97,6 +99,7 @@ resource "aws_iam_role_policy" "node" {
 resource "aws_iam_role" "flow_logs" {
   name                 = "${local.name}-flow-logs"
   description          = "Flow logs of ${local.name}"
+  path                 = local.role_path
   permissions_boundary = local.boundary
 
   assume_role_policy = jsonencode({
@@ -151,9 +154,80 @@ resource "aws_iam_openid_connect_provider" "cluster" {
   tags = { Name = local.name }
 }
 
+resource "aws_iam_role" "cluster_autoscaler" {
+  name                 = "${local.name}-cluster-autoscaler"
+  description          = "Service account cluster-autoscaler/cluster-autoscaler of ${local.name}"
+  path                 = local.role_path
+  permissions_boundary = local.boundary
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Effect    = "Allow"
+        Principal = { Federated = aws_iam_openid_connect_provider.cluster.arn }
+        Action    = "sts:AssumeRoleWithWebIdentity"
+        Condition = {
+          StringEquals = {
+            "${local.issuer}:aud" = "sts.amazonaws.com"
+            "${local.issuer}:sub" = "system:serviceaccount:cluster-autoscaler:cluster-autoscaler"
+          }
+        }
+      },
+    ]
+  })
+}
+
+resource "aws_iam_role_policy" "cluster_autoscaler" {
+  name = "cluster-autoscaler"
+  role = aws_iam_role.cluster_autoscaler.name
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid    = "Read"
+        Effect = "Allow"
+        Action = [
+          "autoscaling:DescribeAutoScalingGroups",
+          "autoscaling:DescribeAutoScalingInstances",
+          "autoscaling:DescribeLaunchConfigurations",
+          "autoscaling:DescribeScalingActivities",
+          "ec2:DescribeImages",
+          "ec2:DescribeInstanceTypes",
+          "ec2:DescribeLaunchTemplateVersions",
+          "ec2:GetInstanceTypesFromInstanceRequirements",
+        ]
+        Resource = ["*"]
+      },
+      {
+        Sid      = "ReadNodeGroups"
+        Effect   = "Allow"
+        Action   = ["eks:DescribeNodegroup"]
+        Resource = ["arn:aws:eks:${local.region}:${local.account}:nodegroup/${local.name}/*/*"]
+      },
+      {
+        Sid    = "Scale"
+        Effect = "Allow"
+        Action = ["autoscaling:SetDesiredCapacity", "autoscaling:TerminateInstanceInAutoScalingGroup"]
+        Resource = [
+          "arn:aws:autoscaling:${local.region}:${local.account}:autoScalingGroup:*:autoScalingGroupName/eks-*",
+        ]
+        Condition = {
+          StringEquals = {
+            "aws:ResourceTag/k8s.io/cluster-autoscaler/enabled"       = "true"
+            "aws:ResourceTag/k8s.io/cluster-autoscaler/${local.name}" = "owned"
+          }
+        }
+      },
+    ]
+  })
+}
+
 resource "aws_iam_role" "ebs_csi_driver" {
   name                 = "${local.name}-ebs-csi-driver"
   description          = "Service account kube-system/ebs-csi-controller-sa of ${local.name}"
+  path                 = local.role_path
   permissions_boundary = local.boundary
 
   assume_role_policy = jsonencode({
@@ -196,18 +270,26 @@ resource "aws_iam_role_policy" "ebs_csi_driver" {
         Resource = ["*"]
       },
       {
-        Sid       = "CreateVolumes"
-        Effect    = "Allow"
-        Action    = ["ec2:CopyVolumes", "ec2:CreateVolume"]
-        Resource  = ["arn:aws:ec2:${local.region}:${local.account}:volume/*"]
-        Condition = { StringEquals = { "aws:RequestTag/ebs.csi.aws.com/cluster" = "true" } }
+        Sid      = "CreateVolumes"
+        Effect   = "Allow"
+        Action   = ["ec2:CopyVolumes", "ec2:CreateVolume"]
+        Resource = ["arn:aws:ec2:${local.region}:${local.account}:volume/*"]
+        Condition = {
+          StringEquals = {
+            "aws:RequestTag/ebs.csi.aws.com/cluster" = "true"
+          }
+        }
       },
       {
-        Sid       = "CreateSnapshots"
-        Effect    = "Allow"
-        Action    = ["ec2:CreateSnapshot"]
-        Resource  = ["arn:aws:ec2:${local.region}::snapshot/*"]
-        Condition = { StringEquals = { "aws:RequestTag/ebs.csi.aws.com/cluster" = "true" } }
+        Sid      = "CreateSnapshots"
+        Effect   = "Allow"
+        Action   = ["ec2:CreateSnapshot"]
+        Resource = ["arn:aws:ec2:${local.region}::snapshot/*"]
+        Condition = {
+          StringEquals = {
+            "aws:RequestTag/ebs.csi.aws.com/cluster" = "true"
+          }
+        }
       },
       {
         Sid    = "ManageVolumes"
@@ -220,8 +302,12 @@ resource "aws_iam_role_policy" "ebs_csi_driver" {
           "ec2:DetachVolume",
           "ec2:ModifyVolume",
         ]
-        Resource  = ["arn:aws:ec2:${local.region}:${local.account}:volume/*"]
-        Condition = { StringEquals = { "ec2:ResourceTag/ebs.csi.aws.com/cluster" = "true" } }
+        Resource = ["arn:aws:ec2:${local.region}:${local.account}:volume/*"]
+        Condition = {
+          StringEquals = {
+            "ec2:ResourceTag/ebs.csi.aws.com/cluster" = "true"
+          }
+        }
       },
       {
         Sid    = "ManageSnapshots"
@@ -232,15 +318,23 @@ resource "aws_iam_role_policy" "ebs_csi_driver" {
           "ec2:EnableFastSnapshotRestores",
           "ec2:LockSnapshot",
         ]
-        Resource  = ["arn:aws:ec2:${local.region}::snapshot/*"]
-        Condition = { StringEquals = { "ec2:ResourceTag/ebs.csi.aws.com/cluster" = "true" } }
+        Resource = ["arn:aws:ec2:${local.region}::snapshot/*"]
+        Condition = {
+          StringEquals = {
+            "ec2:ResourceTag/ebs.csi.aws.com/cluster" = "true"
+          }
+        }
       },
       {
-        Sid       = "AttachToNodes"
-        Effect    = "Allow"
-        Action    = ["ec2:AttachVolume", "ec2:DetachVolume"]
-        Resource  = ["arn:aws:ec2:${local.region}:${local.account}:instance/*"]
-        Condition = { StringEquals = { "ec2:ResourceTag/eks:cluster-name" = local.name } }
+        Sid      = "AttachToNodes"
+        Effect   = "Allow"
+        Action   = ["ec2:AttachVolume", "ec2:DetachVolume"]
+        Resource = ["arn:aws:ec2:${local.region}:${local.account}:instance/*"]
+        Condition = {
+          StringEquals = {
+            "ec2:ResourceTag/eks:cluster-name" = local.name
+          }
+        }
       },
       {
         Sid    = "TagOnCreation"
@@ -250,7 +344,11 @@ resource "aws_iam_role_policy" "ebs_csi_driver" {
           "arn:aws:ec2:${local.region}:${local.account}:volume/*",
           "arn:aws:ec2:${local.region}::snapshot/*",
         ]
-        Condition = { StringEquals = { "ec2:CreateAction" = ["CopyVolumes", "CreateSnapshot", "CreateVolume"] } }
+        Condition = {
+          StringEquals = {
+            "ec2:CreateAction" = ["CopyVolumes", "CreateSnapshot", "CreateVolume"]
+          }
+        }
       },
       {
         Sid      = "Encrypt"
@@ -259,11 +357,15 @@ resource "aws_iam_role_policy" "ebs_csi_driver" {
         Resource = [aws_kms_key.volumes.arn]
       },
       {
-        Sid       = "GrantToVolumes"
-        Effect    = "Allow"
-        Action    = ["kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant"]
-        Resource  = [aws_kms_key.volumes.arn]
-        Condition = { Bool = { "kms:GrantIsForAWSResource" = "true" } }
+        Sid      = "GrantToVolumes"
+        Effect   = "Allow"
+        Action   = ["kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant"]
+        Resource = [aws_kms_key.volumes.arn]
+        Condition = {
+          Bool = {
+            "kms:GrantIsForAWSResource" = "true"
+          }
+        }
       },
     ]
   })
@@ -272,6 +374,7 @@ resource "aws_iam_role_policy" "ebs_csi_driver" {
 resource "aws_iam_role" "vpc_cni" {
   name                 = "${local.name}-vpc-cni"
   description          = "Service account kube-system/aws-node of ${local.name}"
+  path                 = local.role_path
   permissions_boundary = local.boundary
 
   assume_role_policy = jsonencode({
@@ -335,7 +438,11 @@ resource "aws_iam_role_policy" "vpc_cni" {
           "arn:aws:ec2:${local.region}:${local.account}:security-group/*",
           "arn:aws:ec2:${local.region}:${local.account}:subnet/*",
         ]
-        Condition = { ArnEquals = { "ec2:Vpc" = aws_vpc.main.arn } }
+        Condition = {
+          ArnEquals = {
+            "ec2:Vpc" = aws_vpc.main.arn
+          }
+        }
       },
       {
         Sid    = "OnNodes"
@@ -345,8 +452,12 @@ resource "aws_iam_role_policy" "vpc_cni" {
           "ec2:DetachNetworkInterface",
           "ec2:ModifyNetworkInterfaceAttribute",
         ]
-        Resource  = ["arn:aws:ec2:${local.region}:${local.account}:instance/*"]
-        Condition = { StringEquals = { "aws:ResourceTag/kubernetes.io/cluster/${local.name}" = "owned" } }
+        Resource = ["arn:aws:ec2:${local.region}:${local.account}:instance/*"]
+        Condition = {
+          StringEquals = {
+            "aws:ResourceTag/kubernetes.io/cluster/${local.name}" = "owned"
+          }
+        }
       },
     ]
   })

@@ -10,6 +10,7 @@ locals {
       min_size        = 3
       max_size        = 6
       disk_size       = 50
+      disk_device     = "/dev/xvda"
     }
   }
 
@@ -32,7 +33,7 @@ resource "aws_launch_template" "node" {
   update_default_version = true
 
   block_device_mappings {
-    device_name = "/dev/xvda"
+    device_name = each.value.disk_device
 
     ebs {
       volume_type           = "gp3"

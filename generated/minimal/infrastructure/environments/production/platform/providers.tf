@@ -12,6 +12,9 @@ locals {
   # Each role made here carries the boundary; the apply role cannot create one without it.
   boundary = "arn:aws:iam::111122223333:policy/orchard-production-boundary"
 
+  # Where these roles lie.
+  role_path = "/"
+
   tags = {
     project     = local.project
     environment = local.environment

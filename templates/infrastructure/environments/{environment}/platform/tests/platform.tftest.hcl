@@ -4,9 +4,46 @@ mock_provider "aws" {
   mock_resource "aws_cloudwatch_log_group" {
     defaults = { arn = "arn:aws:logs:#{ environment.region }#:#{ environment.account }#:log-group:mock" }
   }
+#%- if environment.dns.is_some() %#
+
+  mock_data "aws_route53_zone" {
+    defaults = {
+      arn          = "arn:aws:route53:::hostedzone/Z0123456789MOCK"
+      name_servers = ["ns-1.mock.invalid", "ns-2.mock.invalid"]
+      zone_id      = "Z0123456789MOCK"
+    }
+  }
+
+  mock_resource "aws_acm_certificate" {
+    defaults = {
+      status = "ISSUED"
+      domain_validation_options = [{
+        domain_name           = "mock.invalid"
+        resource_record_name  = "_mock.invalid"
+        resource_record_type  = "CNAME"
+        resource_record_value = "_mock.acm-validations.aws"
+      }]
+    }
+  }
+
+  mock_resource "aws_route53_zone" {
+    defaults = {
+      arn          = "arn:aws:route53:::hostedzone/Z0123456789MOCK"
+      name_servers = ["ns-1.mock.invalid", "ns-2.mock.invalid"]
+      zone_id      = "Z0123456789MOCK"
+    }
+  }
+#%- endif %#
+#%- if *bucket %#
+
+  mock_resource "aws_s3_bucket" {
+    defaults = { arn = "arn:aws:s3:::mock" }
+  }
+#%- endif %#
 
   mock_resource "aws_eks_cluster" {
     defaults = {
+      arn = "arn:aws:eks:#{ environment.region }#:#{ environment.account }#:cluster/#{ environment.prefix() }#"
       identity = [{ oidc = [{ issuer = "https://oidc.eks.#{ environment.region }#.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF" }] }]
     }
   }
@@ -16,12 +53,14 @@ mock_provider "aws" {
       resources = [{ autoscaling_groups = [{ name = "eks-mock" }], remote_access_security_group_id = "" }]
     }
   }
+#%- if !environment.pod_identity() %#
 
   mock_resource "aws_iam_openid_connect_provider" {
     defaults = {
       arn = "arn:aws:iam::#{ environment.account }#:oidc-provider/oidc.eks.#{ environment.region }#.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF"
     }
   }
+#%- endif %#
 
   mock_resource "aws_iam_role" {
     defaults = { arn = "arn:aws:iam::#{ environment.account }#:role/mock" }
@@ -38,10 +77,12 @@ override_resource {
   values = { arn = #{ environment.role_arn(it.role)|hcl }# }
 }
 #%- endfor %#
+#%- if !environment.pod_identity() %#
 
 variables {
   issuer = "oidc.eks.#{ environment.region }#.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF"
 }
+#%- endif %#
 
 run "subnets" {
   assert {
@@ -119,11 +160,51 @@ run "nothing_is_open" {
   }
 }
 
+#%- if !environment.network.endpoints.is_empty() %#
+
+run "endpoints" {
+  assert {
+    condition = alltrue([
+      aws_vpc_security_group_ingress_rule.endpoints.cidr_ipv4 == local.vpc_range,
+      aws_vpc_security_group_ingress_rule.endpoints.from_port == 443,
+      aws_vpc_security_group_ingress_rule.endpoints.to_port == 443,
+    ])
+    error_message = "Endpoints answer inside the network only."
+  }
+
+  assert {
+    condition = alltrue([
+      for endpoint in aws_vpc_endpoint.interface :
+      endpoint.private_dns_enabled && toset(endpoint.subnet_ids) == toset([for subnet in aws_subnet.private : subnet.id])
+    ])
+    error_message = "They go by the usual names, and stand in every zone."
+  }
+}
+#%- endif %#
+
 run "control_plane" {
   assert {
-    condition     = aws_eks_cluster.main.vpc_config[0].endpoint_private_access && !aws_eks_cluster.main.vpc_config[0].endpoint_public_access
+#%- if let Some(ranges) = environment.cluster.access.ranges() %#
+    condition = alltrue([
+      aws_eks_cluster.main.vpc_config[0].endpoint_private_access,
+      toset(aws_eks_cluster.main.vpc_config[0].public_access_cidrs) == toset(#{ ranges.clone()|hcl_list(6) }#),
+      !contains(aws_eks_cluster.main.vpc_config[0].public_access_cidrs, "0.0.0.0/0"),
+    ])
+    error_message = "The Kubernetes API is reachable inside the VPC, and from the ranges that are named."
+#%- else %#
+    condition = aws_eks_cluster.main.vpc_config[0].endpoint_private_access && !aws_eks_cluster.main.vpc_config[0].endpoint_public_access
     error_message = "The Kubernetes API is reachable inside the VPC only."
+#%- endif %#
   }
+#%- if environment.cluster.access.inside() %#
+
+  assert {
+    condition = alltrue(flatten([
+      for rule in aws_security_group.api.ingress : [rule.from_port == 443, rule.to_port == 443, rule.cidr_blocks == tolist([local.vpc_range])]
+    ]))
+    error_message = "Machines of the network reach the Kubernetes API, and only there."
+  }
+#%- endif %#
 
   assert {
     condition     = toset(aws_eks_cluster.main.vpc_config[0].subnet_ids) == toset([for subnet in aws_subnet.private : subnet.id])
@@ -177,7 +258,7 @@ run "nodes" {
   assert {
     condition = alltrue([
       for template in aws_launch_template.node :
-      template.block_device_mappings[0].ebs[0].encrypted == "true" && template.block_device_mappings[0].ebs[0].kms_key_id == aws_kms_key.volumes.arn
+      alltrue([for disk in template.block_device_mappings : disk.ebs[0].encrypted == "true" && disk.ebs[0].kms_key_id == aws_kms_key.volumes.arn])
     ])
     error_message = "Node disks are encrypted with the platform's key."
   }
@@ -201,7 +282,7 @@ run "nodes" {
   }
 
   assert {
-    condition     = alltrue([for group in aws_eks_node_group.main : group.version == aws_eks_cluster.main.version && startswith(group.release_version, "${group.version}.")])
+    condition     = alltrue([for group in aws_eks_node_group.main : group.version == aws_eks_cluster.main.version && can(regex("^[0-9.]+-[0-9a-f]{8}$", group.release_version))])
     error_message = "Nodes run the cluster's version, out of a pinned image."
   }
 
@@ -234,13 +315,27 @@ run "addons" {
   assert {
     condition = alltrue([
 #%- for it in before %#
-#%- if let Some(role) = it.role %#
-      aws_eks_addon.before_nodes["#{ it.name }#"].service_account_role_arn == aws_iam_role.#{ role }#.arn,
+#%- if let Some(identity) = it.identity %#
+#%- if environment.pod_identity() %#
+      aws_eks_addon.before_nodes["#{ it.name }#"].pod_identity_association == toset([{
+        service_account = "#{ identity.service_account }#"
+        role_arn = aws_iam_role.#{ identity.resource() }#.arn
+      }]),
+#%- else %#
+      aws_eks_addon.before_nodes["#{ it.name }#"].service_account_role_arn == aws_iam_role.#{ identity.resource() }#.arn,
+#%- endif %#
 #%- endif %#
 #%- endfor %#
 #%- for it in after %#
-#%- if let Some(role) = it.role %#
-      aws_eks_addon.after_nodes["#{ it.name }#"].service_account_role_arn == aws_iam_role.#{ role }#.arn,
+#%- if let Some(identity) = it.identity %#
+#%- if environment.pod_identity() %#
+      aws_eks_addon.after_nodes["#{ it.name }#"].pod_identity_association == toset([{
+        service_account = "#{ identity.service_account }#"
+        role_arn = aws_iam_role.#{ identity.resource() }#.arn
+      }]),
+#%- else %#
+      aws_eks_addon.after_nodes["#{ it.name }#"].service_account_role_arn == aws_iam_role.#{ identity.resource() }#.arn,
+#%- endif %#
 #%- endif %#
 #%- endfor %#
     ])
@@ -251,30 +346,162 @@ run "addons" {
 
 run "role_of_#{ it.resource() }#" {
   assert {
-    condition = jsondecode(aws_iam_role.#{ it.resource() }#.assume_role_policy).Statement[0].Condition == {
-      StringEquals = {
-        "${var.issuer}:aud" = "sts.amazonaws.com"
-        "${var.issuer}:sub" = "system:serviceaccount:#{ it.namespace }#:#{ it.service_account }#"
+#%- if environment.pod_identity() %#
+    condition = jsonencode(jsondecode(aws_iam_role.#{ it.resource() }#.assume_role_policy).Statement) == jsonencode([{
+      Effect = "Allow"
+      Principal = { Service = "pods.eks.amazonaws.com" }
+      Action = ["sts:AssumeRole", "sts:TagSession"]
+      Condition = {
+        StringEquals = {
+          "aws:RequestTag/eks-cluster-arn" = aws_eks_cluster.main.arn
+          "aws:RequestTag/kubernetes-namespace" = "#{ it.namespace }#"
+          "aws:RequestTag/kubernetes-service-account" = "#{ it.service_account }#"
+        }
       }
-    }
+    }])
+#%- else %#
+    condition = jsonencode(jsondecode(aws_iam_role.#{ it.resource() }#.assume_role_policy).Statement) == jsonencode([{
+      Effect = "Allow"
+      Principal = { Federated = aws_iam_openid_connect_provider.cluster.arn }
+      Action = "sts:AssumeRoleWithWebIdentity"
+      Condition = {
+        StringEquals = {
+          "${var.issuer}:aud" = "sts.amazonaws.com"
+          "${var.issuer}:sub" = "system:serviceaccount:#{ it.namespace }#:#{ it.service_account }#"
+        }
+      }
+    }])
+#%- endif %#
     error_message = "Only #{ it.namespace }#/#{ it.service_account }# takes this role."
   }
+
+  assert {
+    condition     = length(aws_iam_role_policy.#{ it.resource() }#.policy) <= 10240
+    error_message = "IAM takes 10240 characters for the policies that stand in a role."
+  }
+#%- if environment.pod_identity() && !addon_roles.contains(&it.role) %#
+
+  assert {
+    condition = [
+      aws_eks_pod_identity_association.#{ it.resource() }#.namespace,
+      aws_eks_pod_identity_association.#{ it.resource() }#.service_account,
+      aws_eks_pod_identity_association.#{ it.resource() }#.role_arn,
+    ] == ["#{ it.namespace }#", "#{ it.service_account }#", aws_iam_role.#{ it.resource() }#.arn]
+    error_message = "EKS gives the role to that service account."
+  }
+#%- endif %#
 }
 #%- endfor %#
+
+#%- if !readers.is_empty() %#
+
+run "secrets" {
+  assert {
+    condition = alltrue([
+      for namespace, policy in aws_iam_role_policy.secrets :
+      alltrue([
+        for resource in jsondecode(policy.policy).Statement[0].Resource :
+        startswith(resource, "arn:aws:ssm:${local.region}:${local.account}:parameter/${local.project}/${local.environment}/")
+        && strcontains(resource, namespace == "database" ? "/database/" : "/${local.environment}/${namespace}/")
+      ])
+    ])
+    error_message = "A namespace reads its own parameters; the one that makes the logins reads those as well."
+  }
+
+  assert {
+    condition = alltrue([
+      for policy in aws_iam_role_policy.secrets :
+      jsondecode(policy.policy).Statement[1].Resource == [aws_kms_key.parameters.arn]
+      && jsondecode(policy.policy).Statement[1].Condition.StringEquals["kms:ViaService"] == "ssm.${local.region}.amazonaws.com"
+      && length(policy.policy) <= 10240
+    ])
+    error_message = "It decrypts with the key of the parameters, through Parameter Store."
+  }
+
+  assert {
+    condition = alltrue([
+      for namespace, role in aws_iam_role.secrets :
+#%- if environment.pod_identity() %#
+      jsondecode(role.assume_role_policy).Statement[0].Principal.AWS == aws_iam_role.external_secrets.arn
+#%- else %#
+      jsondecode(role.assume_role_policy).Statement[0].Condition.StringEquals == {
+        "${var.issuer}:aud" = "sts.amazonaws.com"
+        "${var.issuer}:sub" = "system:serviceaccount:${namespace}:external-secrets"
+      }
+#%- endif %#
+    ])
+    error_message = "Only External Secrets takes a reader's role, and for that namespace."
+  }
+}
+#%- endif %#
+#%- if environment.dns.is_some() %#
+
+run "names" {
+  assert {
+    condition     = aws_acm_certificate.main.domain_name == local.zone && aws_acm_certificate.main.subject_alternative_names == toset(["*.${local.zone}"])
+    error_message = "The certificate is for the zone and for each host in it."
+  }
+
+  assert {
+    condition     = aws_route53_record.validation.zone_id == local.zone_id && aws_route53_record.validation.type == "CNAME"
+    error_message = "The zone proves to ACM whose the name is."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role_policy.external_dns.policy).Statement[0].Resource == [local.zone_arn]
+    error_message = "Records are written into this zone only."
+  }
+}
+#%- endif %#
+#%- if *bucket %#
+
+run "logs_of_load_balancers" {
+  assert {
+    condition = alltrue([
+      aws_s3_bucket_public_access_block.load_balancer_logs.block_public_acls,
+      aws_s3_bucket_public_access_block.load_balancer_logs.block_public_policy,
+      aws_s3_bucket_public_access_block.load_balancer_logs.ignore_public_acls,
+      aws_s3_bucket_public_access_block.load_balancer_logs.restrict_public_buckets,
+    ])
+    error_message = "Nobody outside reads who visits whom."
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_s3_bucket_policy.load_balancer_logs.policy).Statement :
+      statement.Principal == { Service = "logdelivery.elasticloadbalancing.amazonaws.com" } && endswith(statement.Resource, "/AWSLogs/${local.account}/*")
+      if statement.Effect == "Allow"
+    ])
+    error_message = "Only load balancers of this account write."
+  }
+
+  assert {
+    condition = one([
+      for rule in aws_s3_bucket_server_side_encryption_configuration.load_balancer_logs.rule :
+      rule.apply_server_side_encryption_by_default[0].sse_algorithm
+    ]) == "AES256"
+    error_message = "Elastic Load Balancing writes with the keys of S3 only."
+  }
+}
+#%- endif %#
 
 run "boundary" {
   assert {
     condition = alltrue([
-      for role in [
+      for role in concat([
         aws_iam_role.cluster,
         aws_iam_role.flow_logs,
         aws_iam_role.node,
 #%- for it in identities %#
         aws_iam_role.#{ it.resource() }#,
 #%- endfor %#
-      ] : role.permissions_boundary == local.boundary && startswith(role.name, "${local.name}-")
+#%- if readers.is_empty() %#
+      ]) : role.permissions_boundary == local.boundary && role.path == local.role_path && startswith(role.name, "${local.name}-")
+#%- else %#
+      ], values(aws_iam_role.secrets)) : role.permissions_boundary == local.boundary && role.path == local.role_path && startswith(role.name, "${local.name}-")
+#%- endif %#
     ])
-    error_message = "Every role carries the boundary and the prefix, without which the apply role may not make it."
+    error_message = "Every role carries the boundary, the path and the prefix, without which the apply role may not make it."
   }
 
   assert {
@@ -286,7 +513,11 @@ run "boundary" {
 run "keys" {
   assert {
     condition = alltrue([
+#%- if readers.is_empty() %#
       for key in [aws_kms_key.cluster, aws_kms_key.logs, aws_kms_key.volumes] :
+#%- else %#
+      for key in [aws_kms_key.cluster, aws_kms_key.logs, aws_kms_key.parameters, aws_kms_key.volumes] :
+#%- endif %#
       key.enable_key_rotation && key.deletion_window_in_days >= 7
     ])
     error_message = "Keys rotate, and are not deleted at once."

@@ -9,6 +9,7 @@ mock_provider "aws" {
 
   mock_resource "aws_eks_cluster" {
     defaults = {
+      arn      = "arn:aws:eks:eu-west-1:111122223333:cluster/orchard-production"
       identity = [{ oidc = [{ issuer = "https://oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF" }] }]
     }
   }
@@ -32,6 +33,11 @@ mock_provider "aws" {
   mock_resource "aws_kms_key" {
     defaults = { arn = "arn:aws:kms:eu-west-1:111122223333:key/01234567-89ab-cdef-0123-456789abcdef" }
   }
+}
+
+override_resource {
+  target = aws_iam_role.cluster_autoscaler
+  values = { arn = "arn:aws:iam::111122223333:role/orchard-production-cluster-autoscaler" }
 }
 
 override_resource {
@@ -172,7 +178,7 @@ run "nodes" {
   assert {
     condition = alltrue([
       for template in aws_launch_template.node :
-      template.block_device_mappings[0].ebs[0].encrypted == "true" && template.block_device_mappings[0].ebs[0].kms_key_id == aws_kms_key.volumes.arn
+      alltrue([for disk in template.block_device_mappings : disk.ebs[0].encrypted == "true" && disk.ebs[0].kms_key_id == aws_kms_key.volumes.arn])
     ])
     error_message = "Node disks are encrypted with the platform's key."
   }
@@ -196,7 +202,7 @@ run "nodes" {
   }
 
   assert {
-    condition     = alltrue([for group in aws_eks_node_group.main : group.version == aws_eks_cluster.main.version && startswith(group.release_version, "${group.version}.")])
+    condition     = alltrue([for group in aws_eks_node_group.main : group.version == aws_eks_cluster.main.version && can(regex("^[0-9.]+-[0-9a-f]{8}$", group.release_version))])
     error_message = "Nodes run the cluster's version, out of a pinned image."
   }
 
@@ -235,42 +241,120 @@ run "addons" {
   }
 }
 
+run "role_of_cluster_autoscaler" {
+  assert {
+    condition = jsonencode(jsondecode(aws_iam_role.cluster_autoscaler.assume_role_policy).Statement) == jsonencode([{
+      Effect    = "Allow"
+      Principal = { Federated = aws_iam_openid_connect_provider.cluster.arn }
+      Action    = "sts:AssumeRoleWithWebIdentity"
+      Condition = {
+        StringEquals = {
+          "${var.issuer}:aud" = "sts.amazonaws.com"
+          "${var.issuer}:sub" = "system:serviceaccount:cluster-autoscaler:cluster-autoscaler"
+        }
+      }
+    }])
+    error_message = "Only cluster-autoscaler/cluster-autoscaler takes this role."
+  }
+
+  assert {
+    condition     = length(aws_iam_role_policy.cluster_autoscaler.policy) <= 10240
+    error_message = "IAM takes 10240 characters for the policies that stand in a role."
+  }
+}
+
 run "role_of_ebs_csi_driver" {
   assert {
-    condition = jsondecode(aws_iam_role.ebs_csi_driver.assume_role_policy).Statement[0].Condition == {
-      StringEquals = {
-        "${var.issuer}:aud" = "sts.amazonaws.com"
-        "${var.issuer}:sub" = "system:serviceaccount:kube-system:ebs-csi-controller-sa"
+    condition = jsonencode(jsondecode(aws_iam_role.ebs_csi_driver.assume_role_policy).Statement) == jsonencode([{
+      Effect    = "Allow"
+      Principal = { Federated = aws_iam_openid_connect_provider.cluster.arn }
+      Action    = "sts:AssumeRoleWithWebIdentity"
+      Condition = {
+        StringEquals = {
+          "${var.issuer}:aud" = "sts.amazonaws.com"
+          "${var.issuer}:sub" = "system:serviceaccount:kube-system:ebs-csi-controller-sa"
+        }
       }
-    }
+    }])
     error_message = "Only kube-system/ebs-csi-controller-sa takes this role."
+  }
+
+  assert {
+    condition     = length(aws_iam_role_policy.ebs_csi_driver.policy) <= 10240
+    error_message = "IAM takes 10240 characters for the policies that stand in a role."
   }
 }
 
 run "role_of_vpc_cni" {
   assert {
-    condition = jsondecode(aws_iam_role.vpc_cni.assume_role_policy).Statement[0].Condition == {
-      StringEquals = {
-        "${var.issuer}:aud" = "sts.amazonaws.com"
-        "${var.issuer}:sub" = "system:serviceaccount:kube-system:aws-node"
+    condition = jsonencode(jsondecode(aws_iam_role.vpc_cni.assume_role_policy).Statement) == jsonencode([{
+      Effect    = "Allow"
+      Principal = { Federated = aws_iam_openid_connect_provider.cluster.arn }
+      Action    = "sts:AssumeRoleWithWebIdentity"
+      Condition = {
+        StringEquals = {
+          "${var.issuer}:aud" = "sts.amazonaws.com"
+          "${var.issuer}:sub" = "system:serviceaccount:kube-system:aws-node"
+        }
       }
-    }
+    }])
     error_message = "Only kube-system/aws-node takes this role."
+  }
+
+  assert {
+    condition     = length(aws_iam_role_policy.vpc_cni.policy) <= 10240
+    error_message = "IAM takes 10240 characters for the policies that stand in a role."
+  }
+}
+
+run "secrets" {
+  assert {
+    condition = alltrue([
+      for namespace, policy in aws_iam_role_policy.secrets :
+      alltrue([
+        for resource in jsondecode(policy.policy).Statement[0].Resource :
+        startswith(resource, "arn:aws:ssm:${local.region}:${local.account}:parameter/${local.project}/${local.environment}/")
+        && strcontains(resource, namespace == "database" ? "/database/" : "/${local.environment}/${namespace}/")
+      ])
+    ])
+    error_message = "A namespace reads its own parameters; the one that makes the logins reads those as well."
+  }
+
+  assert {
+    condition = alltrue([
+      for policy in aws_iam_role_policy.secrets :
+      jsondecode(policy.policy).Statement[1].Resource == [aws_kms_key.parameters.arn]
+      && jsondecode(policy.policy).Statement[1].Condition.StringEquals["kms:ViaService"] == "ssm.${local.region}.amazonaws.com"
+      && length(policy.policy) <= 10240
+    ])
+    error_message = "It decrypts with the key of the parameters, through Parameter Store."
+  }
+
+  assert {
+    condition = alltrue([
+      for namespace, role in aws_iam_role.secrets :
+      jsondecode(role.assume_role_policy).Statement[0].Condition.StringEquals == {
+        "${var.issuer}:aud" = "sts.amazonaws.com"
+        "${var.issuer}:sub" = "system:serviceaccount:${namespace}:external-secrets"
+      }
+    ])
+    error_message = "Only External Secrets takes a reader's role, and for that namespace."
   }
 }
 
 run "boundary" {
   assert {
     condition = alltrue([
-      for role in [
+      for role in concat([
         aws_iam_role.cluster,
         aws_iam_role.flow_logs,
         aws_iam_role.node,
+        aws_iam_role.cluster_autoscaler,
         aws_iam_role.ebs_csi_driver,
         aws_iam_role.vpc_cni,
-      ] : role.permissions_boundary == local.boundary && startswith(role.name, "${local.name}-")
+      ], values(aws_iam_role.secrets)) : role.permissions_boundary == local.boundary && role.path == local.role_path && startswith(role.name, "${local.name}-")
     ])
-    error_message = "Every role carries the boundary and the prefix, without which the apply role may not make it."
+    error_message = "Every role carries the boundary, the path and the prefix, without which the apply role may not make it."
   }
 
   assert {
@@ -282,7 +366,7 @@ run "boundary" {
 run "keys" {
   assert {
     condition = alltrue([
-      for key in [aws_kms_key.cluster, aws_kms_key.logs, aws_kms_key.volumes] :
+      for key in [aws_kms_key.cluster, aws_kms_key.logs, aws_kms_key.parameters, aws_kms_key.volumes] :
       key.enable_key_rotation && key.deletion_window_in_days >= 7
     ])
     error_message = "Keys rotate, and are not deleted at once."

@@ -1,0 +1,21 @@
+# Written by blueprint. Change the blueprint instead.
+
+# What workloads read: `/project/environment/NAMESPACE/…`, and nobody reads beyond its own namespace.
+locals {
+  parameters = "/${local.project}/${local.environment}"
+}
+
+resource "aws_kms_key" "parameters" {
+  description             = "Secrets of ${local.name} in Parameter Store"
+  enable_key_rotation     = true
+  deletion_window_in_days = 30
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = local.key_administration
+  })
+}
+
+resource "aws_kms_alias" "parameters" {
+  name          = "alias/${local.name}-parameters"
+  target_key_id = aws_kms_key.parameters.key_id
+}

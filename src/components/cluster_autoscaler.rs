@@ -1,0 +1,85 @@
+//! Nodes for what has to run: it moves each node group between its bounds.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Component;
+use crate::{
+    contribution::{Condition, Contribution, Identity, Need, Statement},
+    diagnostics::Report,
+    foundation::Environment,
+    source::Located,
+    words::Hcl,
+};
+
+/// Nodes for what has to run: it moves each node group between its bounds.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ClusterAutoscaler {
+    /// On by itself where something needs it, if you do not say.
+    enabled: Option<Located<bool>>,
+}
+
+impl Component for ClusterAutoscaler {
+    fn enabled(&self) -> Option<&Located<bool>> {
+        self.enabled.as_ref()
+    }
+
+    fn answers(&self) -> Need {
+        Need::Room
+    }
+
+    fn contribute(&self, _: &Environment, _: &mut Report) -> Contribution {
+        Contribution {
+            about: "adds nodes where pods wait for room, and takes empty ones away",
+            reserved: &["cluster-autoscaler"],
+            identity: Some(Identity {
+                role: "cluster-autoscaler",
+                namespace: "cluster-autoscaler",
+                service_account: "cluster-autoscaler",
+                statements: statements(),
+            }),
+            ..Contribution::new("cluster-autoscaler")
+        }
+    }
+}
+
+/// Its full policy (kubernetes/autoscaler@55c37cd5 cluster-autoscaler/cloudprovider/aws/README.md), which leaves it to us to
+/// keep the second half to what bears its tags.
+fn statements() -> Vec<Statement> {
+    let tagged = |key, value| Condition { test: "StringEquals", key: Hcl::string(key), value: Hcl::string(value) };
+    vec![
+        Statement {
+            sid: "Read",
+            actions: &[
+                "autoscaling:DescribeAutoScalingGroups",
+                "autoscaling:DescribeAutoScalingInstances",
+                "autoscaling:DescribeLaunchConfigurations",
+                "autoscaling:DescribeScalingActivities",
+                "ec2:DescribeImages",
+                "ec2:DescribeInstanceTypes",
+                "ec2:DescribeLaunchTemplateVersions",
+                "ec2:GetInstanceTypesFromInstanceRequirements",
+            ],
+            resources: vec![Hcl::string("*")],
+            conditions: vec![],
+        },
+        Statement {
+            sid: "ReadNodeGroups",
+            actions: &["eks:DescribeNodegroup"],
+            resources: vec![Hcl::string("arn:aws:eks:${local.region}:${local.account}:nodegroup/${local.name}/*/*")],
+            conditions: vec![],
+        },
+        Statement {
+            sid: "Scale",
+            actions: &["autoscaling:SetDesiredCapacity", "autoscaling:TerminateInstanceInAutoScalingGroup"],
+            resources: vec![Hcl::string(
+                "arn:aws:autoscaling:${local.region}:${local.account}:autoScalingGroup:*:autoScalingGroupName/eks-*",
+            )],
+            conditions: vec![
+                tagged("aws:ResourceTag/k8s.io/cluster-autoscaler/enabled", "true"),
+                tagged("aws:ResourceTag/k8s.io/cluster-autoscaler/${local.name}", "owned"),
+            ],
+        },
+    ]
+}

@@ -1,0 +1,455 @@
+//! The database: one instance of PostgreSQL in each environment whose applications keep data, and the logins of these
+//! applications. How a login comes into the database, the manifests say.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::{
+    catalogue::{PostgresVersion, Region},
+    contribution::{Secret, Writer},
+    diagnostics::{Finding, Report},
+    source::{Located, value_or},
+    words::{DatabaseClass, DatabaseName, Name, Word},
+};
+
+/// The database that the applications of an environment share. It exists when one of them has a `database`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Spec {
+    /// The major version of PostgreSQL; minor ones come by themselves. `18`, if you do not say.
+    #[schemars(extend("examples" = PostgresVersion::all()))]
+    pub engine_version: Option<Located<String>>,
+    /// What the instance is. `db.m7g.large`, or `db.m6g.large` in regions without it, if you do not say.
+    pub instance_class: Option<Located<String>>,
+    /// The storage it starts with, in GiB. 50, if you do not say.
+    #[schemars(range(min = 20, max = 65536))]
+    pub storage: Option<Located<u32>>,
+    /// The storage it may grow to by itself, in GiB: at least a tenth more, or the same, so that it does not grow. Four times
+    /// `storage`, if you do not say.
+    #[schemars(range(min = 20, max = 65536))]
+    pub max_storage: Option<Located<u32>>,
+    /// Whether a second instance in another zone stands by. It does, if you do not say.
+    pub multi_az: Option<Located<bool>>,
+    /// For how many days it can be restored to any point in time. 14, if you do not say.
+    #[schemars(range(min = 7, max = 35))]
+    pub backup_days: Option<Located<u32>>,
+    /// When the daily backup is made, in UTC. `02:00-03:00`, if you do not say.
+    pub backup_window: Option<Located<String>>,
+    /// When minor upgrades are made, in UTC. `sun:03:30-sun:04:30`, if you do not say.
+    pub maintenance_window: Option<Located<String>>,
+    /// Whether AWS refuses to delete it. It does, if you do not say; a teardown switches it off first.
+    pub deletion_protection: Option<Located<bool>>,
+    /// Raising it gives the master login a new password. 1, if you do not say.
+    #[schemars(range(min = 1, max = 9999))]
+    pub master_password_version: Option<Located<u32>>,
+    /// How many seconds lie between two measurements of the system below it: 1, 5, 10, 15, 30 or 60. 60, if you do not say.
+    pub monitoring_interval: Option<Located<u32>>,
+    /// Which statements are logged. `ddl`, if you do not say.
+    pub log_statements: Option<Located<Statements>>,
+    /// How many milliseconds a statement takes before it is logged as slow. 1000, if you do not say.
+    #[schemars(range(min = 1, max = 3_600_000))]
+    pub log_slower_than: Option<Located<u32>>,
+}
+
+/// The database of an application: its own, in the instance that all of them share.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ApplicationSpec {
+    /// What it is called, and its owner. The name of the application with `_` for `-`, if you do not say.
+    #[schemars(extend("x-platform-wide" = "the owner of the data has one name everywhere"))]
+    name: Option<Located<String>>,
+    /// The number of the login in use; the one before stays alive. Raised by one, it rotates. 1, if you do not say.
+    #[schemars(range(min = 1, max = 9999))]
+    login: Option<Located<u32>>,
+}
+
+/// Which statements are logged.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Statements {
+    /// None by its kind; slow ones still are.
+    None,
+    /// Those that define: `CREATE`, `ALTER`, `DROP`.
+    Ddl,
+    /// Those that define and those that change data.
+    Mod,
+    /// Every one.
+    All,
+}
+
+/// The instance of an environment.
+#[derive(Clone, Debug)]
+pub struct Database {
+    pub version: PostgresVersion,
+    pub class: DatabaseClass,
+    /// In GiB.
+    pub storage: u32,
+    /// In GiB.
+    pub max_storage: u32,
+    pub multi_az: bool,
+    pub backup_days: u32,
+    pub backup_window: BackupWindow,
+    pub maintenance_window: MaintenanceWindow,
+    pub deletion_protection: bool,
+    pub master_password_version: u32,
+    /// In seconds.
+    pub monitoring_interval: u32,
+    pub log_statements: Statements,
+    /// In milliseconds.
+    pub log_slower_than: u32,
+}
+
+/// What one application has of the instance in one environment.
+#[derive(Clone, Debug)]
+pub struct Share {
+    pub application: Name,
+    /// Its database, and the role that owns it.
+    pub name: DatabaseName,
+    /// The number of the login in use.
+    pub login: u32,
+}
+
+/// A time of each day: `02:00-03:00`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BackupWindow {
+    /// In minutes, from midnight.
+    start: u32,
+    length: u32,
+}
+
+/// A time of each week: `sun:03:30-sun:04:30`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaintenanceWindow {
+    /// In minutes, from Monday's midnight.
+    start: u32,
+    length: u32,
+}
+
+const DAY: u32 = 24 * 60;
+const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+impl Database {
+    /// `at` is what the blueprint says of it, if it says anything.
+    pub fn resolve(spec: Option<&Located<Spec>>, region: Option<&Region>, report: &mut Report) -> Self {
+        let spec = spec.map(|spec| (**spec).clone()).unwrap_or_default();
+        let storage = value_or(&spec.storage, 50);
+        let max_storage = value_or(&spec.max_storage, (storage * 4).min(65536));
+        let known = ["storage", "max-storage"].iter().all(|key| !report.excused(&format!("database.{key}")));
+        let short = max_storage < storage || max_storage > storage && max_storage * 10 < storage * 11;
+        if let Some(at) = spec.max_storage.as_ref().filter(|_| short && known) {
+            let least = (storage * 11).div_ceil(10);
+            let help = if least > 65536 {
+                format!("write {storage}, so that it does not grow")
+            } else {
+                format!("write {least} or more, or {storage}, so that it does not grow")
+            };
+            report.add(
+                Finding::new(
+                    "database/storage",
+                    format!("storage cannot grow from {storage} to {max_storage} GiB"),
+                )
+                .at(at.span(), "RDS asks for a tenth more")
+                .help(help),
+            );
+        }
+        let interval = value_or(&spec.monitoring_interval, 60);
+        if let Some(at) =
+            spec.monitoring_interval.as_ref().filter(|_| ![1, 5, 10, 15, 30, 60].contains(&interval))
+        {
+            report.add(
+                Finding::new(
+                    "database/monitoring-interval",
+                    format!("RDS does not measure every {interval} seconds"),
+                )
+                .at(at.span(), "1, 5, 10, 15, 30 or 60"),
+            );
+        }
+        let (backup_window, maintenance_window) = windows(&spec, report);
+        Self {
+            version: version(spec.engine_version.as_ref(), report),
+            class: class(spec.instance_class.as_ref(), region, report),
+            storage,
+            max_storage,
+            multi_az: value_or(&spec.multi_az, true),
+            backup_days: value_or(&spec.backup_days, 14),
+            backup_window,
+            maintenance_window,
+            deletion_protection: value_or(&spec.deletion_protection, true),
+            master_password_version: value_or(&spec.master_password_version, 1),
+            monitoring_interval: interval,
+            log_statements: value_or(&spec.log_statements, Statements::Ddl),
+            log_slower_than: value_or(&spec.log_slower_than, 1000),
+        }
+    }
+
+    /// What the master login is called. Nobody but the platform uses it.
+    pub fn master(&self) -> &'static str {
+        "postgres"
+    }
+
+    /// The version that gives the master login a new password.
+    pub fn next_master(&self) -> u32 {
+        self.master_password_version + 1
+    }
+
+    /// What only the platform's own namespace reads.
+    pub fn secrets() -> Vec<Secret> {
+        vec![Secret {
+            namespace: NAMESPACE.to_owned(),
+            key: "master/password".to_owned(),
+            writer: Writer::Terraform,
+            about: "the password of the master login",
+        }]
+    }
+}
+
+/// Where the logins are made, with the master's rights.
+pub const NAMESPACE: &str = "database";
+
+/// What no application may be called: its parameters would lie among the master's.
+pub const RESERVED: [&str; 1] = [NAMESPACE];
+
+fn version(asked: Option<&Located<String>>, report: &mut Report) -> PostgresVersion {
+    let Some(asked) = asked else { return PostgresVersion::default() };
+    if let Some(version) = PostgresVersion::read(asked) {
+        return version;
+    }
+    let major = asked.split_once('.').map_or(asked.as_str(), |(major, _)| major);
+    let known = PostgresVersion::all().join("`, `");
+    let (label, help) = if PostgresVersion::ended(major) {
+        ("its standard support has ended", format!("choose `{known}`: extended support is paid by the hour"))
+    } else if PostgresVersion::read(major).is_some() {
+        ("names a minor version", format!("write `{major}`: minor upgrades come by themselves"))
+    } else {
+        ("not known", format!("choose `{known}`"))
+    };
+    let title = format!("`{}` is not a major version of PostgreSQL on RDS", asked.escape_debug());
+    report.add(Finding::new("database/engine-version", title).at(asked.span(), label).help(help));
+    PostgresVersion::default()
+}
+
+fn class(asked: Option<&Located<String>>, region: Option<&Region>, report: &mut Report) -> DatabaseClass {
+    let standard = |region: &Region| {
+        let newest = DatabaseClass::ours("db.m7g.large");
+        if region.offers(&newest) { newest } else { DatabaseClass::ours("db.m6g.large") }
+    };
+    let Some(asked) = asked else { return region.map(standard).unwrap_or_default() };
+    let class: DatabaseClass = report.read(Some(asked));
+    let Some(region) = region.filter(|region| class != DatabaseClass::default() && !region.offers(&class))
+    else {
+        return class;
+    };
+    let (family, size) = (class.family(), class.size());
+    let quoted = |words: Vec<String>| words.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
+    let (label, help) = match PostgresVersion::sizes(family) {
+        Some(sizes) if region.families().iter().any(|it| it == family) => {
+            ("no such size", format!("`{family}` comes in {}", quoted(sizes.to_vec())))
+        }
+        sizes => {
+            // What was meant is probably of the same kind: `m`, `r` or `t`.
+            let near = region.families().iter().filter(|it| it[..1] == family[..1]);
+            let near = near.map(|it| DatabaseClass::read(&format!("db.{it}.{size}")).unwrap_or_default());
+            let near: Vec<String> = near.filter(|it| region.offers(it)).map(|it| it.to_string()).collect();
+            let label = if sizes.is_some() { "not offered there" } else { "no such family" };
+            let choice = if near.is_empty() { region.families().to_vec() } else { near };
+            (label, format!("choose {}", quoted(choice)))
+        }
+    };
+    let title = format!("RDS has no `{class}` for PostgreSQL in `{region}`");
+    report.add(Finding::new("database/offering", title).at(asked.span(), label).help(help));
+    class
+}
+
+/// RDS refuses a backup that is made while it maintains.
+fn windows(spec: &Spec, report: &mut Report) -> (BackupWindow, MaintenanceWindow) {
+    let backup = spec.backup_window.as_ref().map(|asked| report.try_read(asked));
+    let maintenance = spec.maintenance_window.as_ref().map(|asked| report.try_read(asked));
+    let bad = matches!(backup, Some(None)) || matches!(maintenance, Some(None));
+    let known = ["backup-window", "maintenance-window"];
+    let known = !bad && known.iter().all(|key| !report.excused(&format!("database.{key}")));
+    let backup: BackupWindow = backup.flatten().unwrap_or_default();
+    let maintenance: MaintenanceWindow = maintenance.flatten().unwrap_or_default();
+    let at = spec.backup_window.as_ref().or(spec.maintenance_window.as_ref());
+    if let Some(at) = at.filter(|_| known && maintenance.meets(backup)) {
+        report.add(
+            Finding::new(
+                "database/windows",
+                format!("the backup meets the maintenance: `{backup}` and `{maintenance}`"),
+            )
+            .at(at.span(), "RDS wants them apart")
+            .help("move `backup-window` or `maintenance-window`"),
+        );
+    }
+    (backup, maintenance)
+}
+
+/// Roles belong to the whole instance, so no two databases share a name, and none is called like the login of another.
+pub fn apart(names: &[(&Located<String>, &DatabaseName)], report: &mut Report) {
+    for (index, &(at, name)) in
+        names.iter().enumerate().filter(|(_, (_, name))| **name != DatabaseName::default())
+    {
+        let clash = |&(other, &(_, it)): &(usize, &(&Located<String>, &DatabaseName))| {
+            it == name && other < index || name.is_login_of(it)
+        };
+        if let Some((_, &(_, other))) = names.iter().enumerate().find(clash) {
+            let title = if other == name {
+                format!("two databases would be `{name}`")
+            } else {
+                format!("`{name}` may become a login of the database `{other}`")
+            };
+            report.add(
+                Finding::new("database/taken", title)
+                    .at(at.span(), "roles belong to the whole instance")
+                    .help("give this application's `database` a `name` of its own"),
+            );
+        }
+    }
+}
+
+impl ApplicationSpec {
+    /// What the base says. `application` is where it was written.
+    pub fn name(&self, application: &Located<String>, report: &mut Report) -> DatabaseName {
+        match (&self.name, Name::read(application)) {
+            (None, None) => DatabaseName::default(),
+            (None, Some(name)) => report.read(Some(&Located::new(application.span(), name.identifier()))),
+            (asked, _) => report.read(asked.as_ref()),
+        }
+    }
+
+    pub fn login(&self) -> u32 {
+        value_or(&self.login, 1)
+    }
+}
+
+impl Share {
+    /// The logins that are alive: the one in use, and the one before.
+    pub fn logins(&self) -> Vec<u32> {
+        (self.login.saturating_sub(1).max(1)..=self.login).collect()
+    }
+
+    /// The login that comes with the next rotation.
+    pub fn next(&self) -> u32 {
+        self.login + 1
+    }
+
+    pub fn user_now(&self) -> String {
+        self.user(&self.login)
+    }
+
+    pub fn user_next(&self) -> String {
+        self.user(&self.next())
+    }
+
+    /// What a login is called.
+    pub fn user(&self, login: &u32) -> String {
+        format!("{}_{login}", self.name)
+    }
+
+    /// What the application's namespace reads.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let secret = |login: u32, part: &str, about| Secret {
+            namespace: self.application.to_string(),
+            key: format!("database/{login}/{part}"),
+            writer: Writer::Terraform,
+            about,
+        };
+        let both = |login| {
+            [
+                secret(login, "password", "the password of a numbered login"),
+                secret(login, "username", "the user name of a numbered login"),
+            ]
+        };
+        self.logins().into_iter().flat_map(both).collect()
+    }
+}
+
+/// Minutes since midnight: `02:30`.
+fn minutes(word: &str) -> Option<u32> {
+    let (hours, minutes) = word.split_once(':')?;
+    let number = |part: &str, below: u32| {
+        let fair = part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
+        part.parse::<u32>().ok().filter(|it| fair && *it < below)
+    };
+    Some(number(hours, 24)? * 60 + number(minutes, 60)?)
+}
+
+fn clock(minutes: u32) -> String {
+    format!("{:02}:{:02}", minutes / 60 % 24, minutes % 60)
+}
+
+impl Word for BackupWindow {
+    const CODE: &'static str = "database/backup-window";
+    const WHAT: &'static str = "a window for backups";
+    const RULE: &'static str = "half an hour or more in UTC, such as `02:00-03:00`";
+
+    fn read(word: &str) -> Option<Self> {
+        let (start, end) = word.split_once('-')?;
+        let (start, end) = (minutes(start)?, minutes(end)?);
+        let length = (end + DAY - start) % DAY;
+        (length >= 30).then_some(Self { start, length })
+    }
+}
+
+impl Word for MaintenanceWindow {
+    const CODE: &'static str = "database/maintenance-window";
+    const WHAT: &'static str = "a window for maintenance";
+    const RULE: &'static str = "from half an hour to a day in UTC, such as `sun:03:30-sun:04:30`";
+
+    fn read(word: &str) -> Option<Self> {
+        let at = |word: &str| {
+            let (day, time) = word.split_once(':')?;
+            let day = DAYS.iter().position(|it| *it == day)? as u32;
+            Some(day * DAY + minutes(time)?)
+        };
+        let (start, end) = word.split_once('-')?;
+        let (start, end) = (at(start)?, at(end)?);
+        let length = (end + 7 * DAY - start) % (7 * DAY);
+        (30..DAY).contains(&length).then_some(Self { start, length })
+    }
+}
+
+impl MaintenanceWindow {
+    fn meets(self, backup: BackupWindow) -> bool {
+        // From the start of either to the start of the other, on the clock of one day.
+        let start = self.start % DAY;
+        (backup.start + DAY - start) % DAY < self.length || (start + DAY - backup.start) % DAY < backup.length
+    }
+}
+
+impl Default for BackupWindow {
+    fn default() -> Self {
+        Self { start: 2 * 60, length: 60 }
+    }
+}
+
+impl Default for MaintenanceWindow {
+    fn default() -> Self {
+        Self { start: 6 * DAY + 3 * 60 + 30, length: 60 }
+    }
+}
+
+impl fmt::Display for BackupWindow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", clock(self.start), clock(self.start + self.length))
+    }
+}
+
+impl fmt::Display for MaintenanceWindow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = |minutes: u32| format!("{}:{}", DAYS[(minutes / DAY % 7) as usize], clock(minutes));
+        write!(f, "{}-{}", at(self.start), at(self.start + self.length))
+    }
+}
+
+impl fmt::Display for Statements {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Ddl => "ddl",
+            Self::Mod => "mod",
+            Self::All => "all",
+        })
+    }
+}

@@ -1,0 +1,268 @@
+// What a production-grade platform must show, by the ids of the checklist. Each check reads rendered files and lists
+// what is wrong with them: nothing with the platforms that we render, something with every altered copy.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
+
+use self::{documents::Document, terraform::Root};
+use crate::{Tree, plan, tree, walk, wide};
+
+/// Nodes, add-ons and the control plane.
+mod cluster;
+/// The database, its secrets and its name.
+mod database;
+/// Reads YAML into values.
+mod documents;
+/// Terraform's own manners.
+mod hygiene;
+/// Who may do what, and who believes it.
+mod identity;
+/// Subnets, ways out, and what is written down about them.
+mod network;
+/// Reads policies of both languages.
+mod policies;
+/// Reads HCL into values.
+mod terraform;
+/// What GitHub runs.
+mod workflows;
+
+/// Ids and the subjects that nothing renders yet. What has landed must leave this list: a test says so.
+const AWAITED: &[(&str, &str)] = &[
+    ("T17", "interface endpoint"),
+    ("T27", "load balancer controller"),
+    ("T29", "storage class"),
+    ("T40", "client"),
+    ("T54", "teardown"),
+];
+
+/// The ids whose tests stand here.
+fn ids() -> BTreeSet<String> {
+    let infrastructure = (1..=54).map(|it| format!("t{it:02}"));
+    let workflows = [1, 2, 3, 4, 5, 6, 7, 10, 15].map(|it| format!("a{it:02}"));
+    infrastructure.chain(workflows).collect()
+}
+
+/// The traps that concern infrastructure.
+const TRAPS: [u8; 31] = [
+    1, 2, 3, 4, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 21, 41, 43, 48, 52, 59, 60, 61, 62, 63, 64, 65, 66,
+    69, 70, 78, 79,
+];
+
+/// A platform as it was rendered, read.
+struct Platform {
+    files: Tree,
+    /// What it was rendered from; empty for the fixture.
+    blueprint: toml::Table,
+    roots: Vec<Root>,
+    documents: Vec<Document>,
+}
+
+impl Platform {
+    fn new(files: Tree, blueprint: toml::Table) -> Self {
+        Self { roots: Root::all(&files), documents: Document::all(&files), files, blueprint }
+    }
+
+    /// What the blueprint says of an environment.
+    fn asked(&self, environment: &str, path: &[&str]) -> Option<&toml::Value> {
+        let find = |from: &[&str]| {
+            let table = self.blueprint.get(*from.first()?)?;
+            from[1..].iter().try_fold(table, |it, key| it.get(key))
+        };
+        let own: Vec<&str> = ["environments", environment].iter().chain(path).copied().collect();
+        find(&own).or_else(|| find(path))
+    }
+}
+
+/// What a check found.
+#[derive(Default)]
+struct Verdict {
+    seen: BTreeSet<&'static str>,
+    wrong: Vec<String>,
+}
+
+impl Verdict {
+    /// There is something to judge.
+    fn see(&mut self, subject: &'static str) {
+        self.seen.insert(subject);
+    }
+
+    fn hold(&mut self, holds: bool, words: impl Into<String>) {
+        if !holds {
+            self.wrong.push(words.into());
+        }
+    }
+}
+
+type Check = fn(&Platform, &mut Verdict);
+
+/// The end of a file's path, words in it, and what stands there instead. A space is any white space, `…` the rest of a
+/// line or less.
+type Alteration = (&'static str, &'static str, &'static str);
+
+/// The platform that must have every subject, before all others.
+static PLATFORMS: LazyLock<Vec<(&str, Platform)>> = LazyLock::new(|| {
+    let drawn = |text: &str| Platform::new(tree(plan(text)), toml::from_str(text).unwrap());
+    let committed = |name| crate::blueprints().remove(name).unwrap();
+    let minimal = committed("minimal.toml");
+    let pair = format!("{minimal}\n[environments.staging]\n[environments.production]\n");
+    vec![
+        ("faceit.toml", drawn(&committed("faceit.toml"))),
+        ("tests/checklist", Platform::new(walk("tests/checklist"), toml::Table::new())),
+        ("minimal.toml", drawn(&minimal)),
+        ("wide.toml", drawn(&wide(|_| ()))),
+        ("two environments in one account", drawn(&pair)),
+    ]
+});
+
+/// The check finds nothing wrong in what we render, has the subjects that it is about, and refuses altered copies.
+fn prove(id: &str, subjects: &[&'static str], check: Check, alterations: &[Alteration]) {
+    let judge = |platform: &Platform| {
+        let mut verdict = Verdict::default();
+        check(platform, &mut verdict);
+        verdict
+    };
+    for (name, platform) in PLATFORMS.iter() {
+        let verdict = judge(platform);
+        assert!(verdict.wrong.is_empty(), "{id}, {name}:\n{}", verdict.wrong.join("\n"));
+        for subject in &verdict.seen {
+            assert!(subjects.contains(subject), "{id} is also about `{subject}`");
+        }
+        if *name != "faceit.toml" {
+            continue;
+        }
+        for subject in subjects {
+            let awaited = AWAITED.contains(&(id, subject));
+            let seen = verdict.seen.contains(subject);
+            assert!(seen || awaited, "{id}: `{name}` has no `{subject}`");
+            assert!(!seen || !awaited, "{id}: `{subject}` has landed, so it leaves `AWAITED`");
+        }
+    }
+    let all = subjects.iter().flat_map(|subject| {
+        PLATFORMS.iter().filter(|(_, platform)| judge(platform).seen.contains(subject)).take(1)
+    });
+    assert_eq!(all.count(), subjects.len(), "{id}: a subject that no platform has, not even the fixture");
+    let mut reached = BTreeSet::new();
+    for (file, from, to) in alterations {
+        // The reference platform and the fixture; where these have no such place, the first of the others that has.
+        let mut altered = Vec::new();
+        for (at, (name, platform)) in PLATFORMS.iter().enumerate() {
+            if at < 2 || altered.is_empty() {
+                altered.extend(alter(platform, file, from, to).map(|it| (*name, it)));
+            }
+        }
+        assert!(!altered.is_empty(), "{id}: `{from}` changes nothing in any `{file}`");
+        for (name, platform) in altered {
+            reached.insert(name);
+            assert!(!judge(&platform).wrong.is_empty(), "{id}, {name}: accepts `{to}` for `{from}`");
+        }
+    }
+    let landed = subjects.iter().any(|it| !AWAITED.contains(&(id, it)));
+    assert!(!landed || reached.contains("faceit.toml"), "{id}: no alteration reaches faceit.toml");
+}
+
+/// A copy in which one place differs; none, where no place is meant.
+fn alter(platform: &Platform, file: &str, from: &str, to: &str) -> Option<Platform> {
+    let mut all = platform.files.iter().filter(|(path, _)| path.ends_with(file));
+    let (path, text) = all.find_map(|(path, text)| {
+        let starts = text.char_indices().map(|(at, _)| at);
+        let (at, length) = starts.filter_map(|at| Some((at, matched(from, &text[at..])?))).next()?;
+        Some((path, format!("{}{to}{}", &text[..at], &text[at + length..])))
+    })?;
+    assert!(platform.files[path] != text, "`{from}` becomes itself");
+    let mut files = platform.files.clone();
+    files.insert(path.clone(), text);
+    Some(Platform::new(files, platform.blueprint.clone()))
+}
+
+/// How much of a text matches from its first letter on.
+fn matched(pattern: &str, text: &str) -> Option<usize> {
+    let Some(first) = pattern.chars().next() else { return Some(0) };
+    let rest = &pattern[first.len_utf8()..];
+    match first {
+        ' ' => {
+            let length = text.len() - text.trim_start().len();
+            if length == 0 { None } else { Some(length + matched(rest, &text[length..])?) }
+        }
+        '…' => {
+            let line = text.split('\n').next().unwrap();
+            if rest.is_empty() {
+                return Some(line.len());
+            }
+            let ends = line.char_indices().map(|(at, _)| at).chain([line.len()]);
+            ends.filter_map(|at| Some(at + matched(rest, &text[at..])?)).next()
+        }
+        _ => Some(first.len_utf8() + matched(rest, text.strip_prefix(first)?)?),
+    }
+}
+
+/// Whatever else is wrong, a test must not pass for want of something to look at.
+#[test]
+fn a_proof_can_fail() {
+    const SOUND: Alteration =
+        ("platform/network.tf", "enable_dns_support = true", "enable_dns_support = false");
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        for network in platform.roots.iter().flat_map(|it| it.resources("aws_vpc")) {
+            verdict.see("network");
+            verdict.hold(network.body["enable_dns_support"] == true, "no names");
+        }
+    }
+    fn strict(platform: &Platform, verdict: &mut Verdict) {
+        check(platform, verdict);
+        verdict.hold(platform.roots.is_empty(), "anything");
+    }
+    let fails = |subjects: &'static [&str], check: Check, alterations: Vec<Alteration>| {
+        let proof = std::panic::catch_unwind(|| prove("T00", subjects, check, &alterations));
+        proof.err().map(|it| *it.downcast::<String>().unwrap()).unwrap_or_default()
+    };
+    assert_eq!(fails(&["network"], check, vec![SOUND]), "");
+    assert!(fails(&["network"], strict, vec![SOUND]).contains("anything"));
+    assert!(fails(&["network", "moon"], check, vec![SOUND]).contains("has no `moon`"));
+    assert!(fails(&[], check, vec![SOUND]).contains("also about `network`"));
+    assert!(fails(&["network"], check, vec![]).contains("no alteration reaches"));
+    let missing = ("platform/network.tf", "not there", "");
+    assert!(fails(&["network"], check, vec![SOUND, missing]).contains("changes nothing"));
+    let harmless = ("platform/network.tf", "map_public_ip_on_launch = false", "");
+    assert!(fails(&["network"], check, vec![SOUND, harmless]).contains("accepts"));
+}
+
+#[test]
+fn an_alteration_finds_its_place() {
+    assert_eq!(matched("a = …,", "a   = [1, 2]"), Some(9));
+    assert_eq!(matched("a = …", "a = 1\nb"), Some(5));
+    assert_eq!(matched("a = 1 b", "a   = 1\n  b"), Some(11));
+    assert_eq!(matched("a = …2", "a = 1\n2"), None);
+}
+
+/// Where the tests of the checklist stand.
+fn sources() -> BTreeMap<String, String> {
+    walk("tests/it/checklist")
+}
+
+#[test]
+fn every_id_has_a_test() {
+    let sources = sources();
+    let tests = sources.values().flat_map(|text| {
+        text.split("#[test]\nfn ").skip(1).filter_map(|it| Some(it.split_once('_')?.0.to_owned()))
+    });
+    let mut found = BTreeSet::new();
+    for id in tests.filter(|it| it.len() == 3 && it[1..].parse::<u8>().is_ok()) {
+        assert!(found.insert(id.clone()), "`{id}` has two tests");
+    }
+    assert_eq!(found, ids());
+    for (id, subject) in AWAITED {
+        assert!(ids().contains(&id.to_lowercase()) || id.starts_with("Trap "), "`{id}` is no id");
+        let named = sources.values().any(|it| it.contains(&format!("\"{subject}\"")));
+        assert!(named, "nothing awaits `{subject}`");
+    }
+}
+
+#[test]
+fn every_trap_is_named() {
+    let sources = sources();
+    let lines = sources.values().flat_map(|it| it.lines()).filter(|it| it.starts_with("/// Trap"));
+    let words = lines.flat_map(|it| it.split(|it: char| !it.is_ascii_digit()));
+    let named: BTreeSet<u8> = words.filter_map(|it| it.parse().ok()).collect();
+    assert_eq!(named, BTreeSet::from(TRAPS));
+}

@@ -1,0 +1,494 @@
+// What GitHub runs.
+
+use serde_json::Value;
+
+use super::{
+    Platform, Verdict,
+    documents::{Document, commands},
+    prove,
+    terraform::{attributes, words},
+};
+
+fn workflows(platform: &Platform) -> impl Iterator<Item = &Document> {
+    platform.documents.iter().filter(|it| it.is_workflow())
+}
+
+/// Each job: where it stands, and what it says.
+fn jobs(document: &Document) -> impl Iterator<Item = (String, &Value)> {
+    let jobs = document.value()["jobs"].as_object().unwrap();
+    jobs.iter().map(|(name, it)| (format!("{}: `{name}`", document.path), it))
+}
+
+fn steps(job: &Value) -> impl Iterator<Item = &Value> {
+    job["steps"].as_array().into_iter().flatten()
+}
+
+fn runs(job: &Value) -> impl Iterator<Item = &str> {
+    steps(job).filter_map(|it| it["run"].as_str())
+}
+
+fn uses<'a>(job: &'a Value, action: &str) -> impl Iterator<Item = &'a Value> {
+    let start = format!("{action}@");
+    steps(job).filter(move |it| it["uses"].as_str().is_some_and(|it| it.starts_with(&start)))
+}
+
+/// The one that plans and applies.
+fn terraform(platform: &Platform) -> impl Iterator<Item = &Document> {
+    workflows(platform).filter(|it| it.path.ends_with("/workflows/terraform.yml"))
+}
+
+#[test]
+fn a01_actions_are_pinned_to_commits() {
+    prove(
+        "A01",
+        &["action"],
+        check,
+        &[
+            ("workflows/terraform.yml", "actions/checkout@…", "actions/checkout@v7"),
+            (
+                "workflows/terraform.yml",
+                "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1",
+                "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1",
+            ),
+            ("workflows/lint.yml", "actions/setup-go@…", "actions/setup-go@main # v7.0.0"),
+        ],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        for document in workflows(platform) {
+            let text = &platform.files[&document.path];
+            for (place, job) in jobs(document) {
+                let called = job["uses"].as_str();
+                for action in steps(job).filter_map(|it| it["uses"].as_str()).chain(called) {
+                    if action.starts_with("./") {
+                        continue;
+                    }
+                    verdict.see("action");
+                    let commit = action.split_once('@').map(|it| it.1).unwrap_or_default();
+                    let exact = commit.len() == 40 && commit.chars().all(|it| it.is_ascii_hexdigit());
+                    verdict.hold(exact, format!("{place} runs {action}"));
+                    let tag = |line: &str| {
+                        line.split_once(&format!("{action} # v")).is_some_and(|(_, it)| {
+                            it.split('.').count() == 3 && it.starts_with(|it: char| it.is_ascii_digit())
+                        })
+                    };
+                    // The parser drops comments, so the lines are read for them.
+                    let lines = text.lines().filter(|it| it.contains(action));
+                    verdict.hold(
+                        lines.clone().count() > 0 && lines.clone().all(tag),
+                        format!("{place} does not say which version {action} is"),
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a02_a_job_has_the_rights_that_it_needs() {
+    prove(
+        "A02",
+        &["workflow", "job"],
+        check,
+        &[
+            ("workflows/terraform.yml", "permissions: {}", "permissions: write-all"),
+            ("workflows/lint.yml", "permissions: {}", ""),
+            ("workflows/lint.yml", "permissions: contents: read …", ""),
+            ("workflows/terraform.yml", "contents: read # to check out the repository", "contents: write"),
+            ("workflows/terraform.yml", "id-token: write # to take the plan role", ""),
+            ("workflows/terraform.yml", "contents: read # to check out the script", "id-token: write"),
+        ],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        for document in workflows(platform) {
+            verdict.see("workflow");
+            let top = document.value()["permissions"].as_object().is_some_and(|it| it.is_empty());
+            verdict.hold(top, format!("{}: every job begins with rights", document.path));
+            let infrastructure = platform.files.keys().any(|it| {
+                it.contains("/environments/") && it.split('/').next() == document.path.split('/').next()
+            });
+            for (place, job) in jobs(document) {
+                verdict.see("job");
+                let Some(rights) = job["permissions"].as_object() else {
+                    verdict.hold(false, format!("{place} does not say its rights"));
+                    continue;
+                };
+                for (scope, level) in rights {
+                    let known = level == "read" || level == "write" || level == "none";
+                    verdict.hold(known, format!("{place}: `{scope}: {level}`"));
+                    let pushes = scope == "contents" && level == "write";
+                    verdict.hold(!infrastructure || !pushes, format!("{place} may push"));
+                }
+                if !infrastructure || job["uses"].is_string() {
+                    continue;
+                }
+                let needs = [
+                    ("contents", "read", uses(job, "actions/checkout").next().is_some()),
+                    (
+                        "id-token",
+                        "write",
+                        uses(job, "aws-actions/configure-aws-credentials").next().is_some(),
+                    ),
+                ];
+                for (scope, level, needed) in needs {
+                    let has = rights.get(scope).is_some_and(|it| it == level);
+                    verdict.hold(has == needed, format!("{place} and `{scope}: {level}`"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a03_a_checkout_leaves_no_credential() {
+    prove(
+        "A03",
+        &["checkout"],
+        check,
+        &[
+            ("workflows/terraform.yml", "persist-credentials: false", "persist-credentials: true"),
+            ("workflows/lint.yml", "with: persist-credentials: false", ""),
+        ],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        for document in workflows(platform) {
+            for (place, job) in jobs(document) {
+                for step in uses(job, "actions/checkout") {
+                    verdict.see("checkout");
+                    let gone = step["with"]["persist-credentials"] == false;
+                    verdict.hold(gone, format!("{place} leaves its token to later steps"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a04_no_expression_becomes_shell() {
+    prove(
+        "A04",
+        &["script"],
+        check,
+        &[
+            (
+                "workflows/terraform.yml",
+                "run: bash scripts/plan-comment plan.txt",
+                "run: bash scripts/plan-comment \"${{ github.event.pull_request.title }}\"",
+            ),
+            (
+                "workflows/terraform.yml",
+                "terraform …validate",
+                "terraform validate ${{ inputs.environment }}",
+            ),
+        ],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        for document in workflows(platform) {
+            for (place, job) in jobs(document) {
+                for run in runs(job) {
+                    verdict.see("script");
+                    verdict.hold(!run.contains("${{"), format!("{place} pastes an expression into `{run}`"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a05_nothing_trusted_runs_what_strangers_wrote() {
+    prove(
+        "A05",
+        &["trigger"],
+        check,
+        &[
+            ("workflows/terraform-production.yml", "on: pull_request:", "on:\n  pull_request_target:"),
+            (
+                "workflows/lint.yml",
+                "on: pull_request:",
+                "on:\n  workflow_run:\n    workflows: [\"x\"]\n  pull_request:",
+            ),
+        ],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        for document in workflows(platform) {
+            let on = document.value()["on"].as_object();
+            let triggers: Vec<&str> = on
+                .map(|it| it.keys().map(String::as_str).collect())
+                .unwrap_or_else(|| words(&document.value()["on"]));
+            verdict.hold(!triggers.is_empty(), format!("{}: starts by itself", document.path));
+            for trigger in triggers {
+                verdict.see("trigger");
+                let trusted = ["pull_request_target", "workflow_run", "issue_comment"].contains(&trigger);
+                verdict.hold(!trusted, format!("{}: starts on `{trigger}`", document.path));
+            }
+        }
+    }
+}
+
+#[test]
+fn a06_jobs_queue_end_and_know_their_image() {
+    prove(
+        "A06",
+        &["workflow", "job"],
+        check,
+        &[
+            ("workflows/terraform.yml", "timeout-minutes: 20", ""),
+            ("workflows/terraform.yml", "runs-on: ubuntu-24.04", "runs-on: ubuntu-latest"),
+            ("workflows/terraform-production.yml", "concurrency: group: … cancel-in-progress: false", ""),
+            ("workflows/terraform-production.yml", "cancel-in-progress: false", "cancel-in-progress: true"),
+        ],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        for document in workflows(platform) {
+            verdict.see("workflow");
+            let value = document.value();
+            let called =
+                value["on"].as_object().is_some_and(|it| it.len() == 1 && it.contains_key("workflow_call"));
+            let queue = &value["concurrency"];
+            let every = jobs(document).all(|(_, job)| job["concurrency"]["group"].is_string());
+            let queued = queue["group"].is_string() || every;
+            verdict.hold(called || queued, format!("{}: runs beside itself", document.path));
+            let changes = jobs(document)
+                .any(|(_, job)| job["uses"].as_str().is_some_and(|it| it.ends_with("/terraform.yml")));
+            let patient = queue["cancel-in-progress"] == false;
+            verdict
+                .hold(!changes || patient, format!("{}: an apply may be cancelled half way", document.path));
+            for (place, job) in jobs(document).filter(|(_, job)| !job["uses"].is_string()) {
+                verdict.see("job");
+                verdict.hold(job["timeout-minutes"].is_u64(), format!("{place} may hang for six hours"));
+                let images = words(&job["runs-on"]);
+                let moving = images.iter().any(|it| it.ends_with("-latest")) || images.is_empty();
+                verdict.hold(!moving, format!("{place} runs on {images:?}"));
+            }
+        }
+    }
+}
+
+/// Trap 66.
+#[test]
+fn a07_nobody_holds_a_key_and_an_apply_is_approved() {
+    prove(
+        "A07",
+        &["login", "runbook"],
+        check,
+        &[
+            (
+                "workflows/terraform.yml",
+                "role-to-assume: …",
+                "aws-access-key-id: ${{ secrets.AWS_ACCESS_KEY_ID }}",
+            ),
+            (
+                "workflows/terraform.yml",
+                "GH_TOKEN: ${{ github.token }}",
+                "GH_TOKEN: ${{ secrets.AWS_SECRET_ACCESS_KEY }}",
+            ),
+            ("workflows/terraform.yml", "allowed-account-ids: …", ""),
+            ("workflows/terraform.yml", "environment: ${{ inputs.environment }} defaults:", "defaults:"),
+            ("production/README.md", "\"reviewers\": […],", ""),
+            ("production/README.md", "### 1. Create the GitHub environment", "### 9. Later"),
+        ],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        for document in workflows(platform) {
+            let mut found = Vec::new();
+            attributes(document.value(), &mut found);
+            for (key, value) in found {
+                let text = value.as_str().unwrap_or_default().to_uppercase();
+                let kept = key.to_lowercase().replace('_', "-").contains("aws-access-key")
+                    || text.contains("SECRETS.AWS");
+                verdict.hold(!kept, format!("{}: `{key}` is a key that somebody keeps", document.path));
+            }
+            for (place, job) in jobs(document) {
+                for step in uses(job, "aws-actions/configure-aws-credentials") {
+                    verdict.see("login");
+                    let with = &step["with"];
+                    let role = with["role-to-assume"].as_str().unwrap_or_default();
+                    verdict.hold(!role.is_empty(), format!("{place} takes no role"));
+                    verdict
+                        .hold(with["allowed-account-ids"].is_string(), format!("{place} takes any account"));
+                    let approved = !role.ends_with("-apply")
+                        || job["environment"].is_string()
+                        || job["environment"]["name"].is_string();
+                    verdict.hold(approved, format!("{place} applies unasked"));
+                }
+            }
+        }
+        for (path, text) in platform
+            .files
+            .iter()
+            .filter(|(path, _)| path.contains("/environments/") && path.ends_with("/README.md"))
+        {
+            verdict.see("runbook");
+            let first = text.split("\n### ").find(|it| it.starts_with("1.")).unwrap_or_default();
+            let made = first.contains("GitHub environment")
+                && first.contains("\"reviewers\"")
+                && first.contains("--method PUT");
+            verdict.hold(made, format!("{path}: GitHub makes the environment itself, without reviewers"));
+        }
+    }
+}
+
+#[test]
+fn a10_what_is_written_is_scanned() {
+    prove(
+        "A10",
+        &["scan", "lint"],
+        check,
+        &[
+            ("workflows/terraform.yml", "exit-code: \"1\"", "exit-code: \"0\""),
+            ("workflows/terraform.yml", "scan-type: config", "scan-type: fs"),
+            ("workflows/lint.yml", "--offline --no-progress --persona=auditor .", "--version"),
+            ("workflows/lint.yml", "run: go run github.com/rhysd/actionlint/…", "run: go version"),
+            ("workflows/lint.yml", "run: shellcheck scripts/*", "run: ls scripts"),
+            ("workflows/lint.yml", "on: pull_request: branches: - main", "on:"),
+        ],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        for document in terraform(platform) {
+            let repository = document.path.split("/.github/").next().unwrap();
+            verdict.see("scan");
+            let gate = jobs(document).any(|(_, job)| {
+                uses(job, "aquasecurity/trivy-action").any(|it| {
+                    it["with"]["scan-type"] == "config"
+                        && it["with"]["exit-code"] == "1"
+                        && it["continue-on-error"].is_null()
+                })
+            });
+            verdict.hold(gate, format!("{}: nothing scans before a plan", document.path));
+            let lint =
+                workflows(platform).find(|it| it.path == format!("{repository}/.github/workflows/lint.yml"));
+            let Some(lint) = lint else {
+                verdict.hold(false, format!("{repository}: nobody lints its workflows"));
+                continue;
+            };
+            verdict.see("lint");
+            verdict.hold(
+                !lint.value()["on"]["pull_request"].is_null(),
+                format!("{}: lints too late", lint.path),
+            );
+            for command in ["actionlint", "zizmor\" --offline", "shellcheck scripts"] {
+                let run = jobs(lint).any(|(_, job)| runs(job).any(|it| it.contains(command)));
+                verdict.hold(run, format!("{}: never runs `{command}`", lint.path));
+            }
+        }
+    }
+}
+
+/// Trap 63.
+#[test]
+fn a15_a_pull_request_plans_and_main_applies_that_plan() {
+    prove(
+        "A15",
+        &["plan", "apply", "callers"],
+        check,
+        &[
+            ("workflows/terraform.yml", "run: terraform fmt -check …", "run: terraform fmt"),
+            ("workflows/terraform.yml", "terraform …validate", "ls"),
+            ("workflows/terraform.yml", "terraform …test", "ls"),
+            (
+                "workflows/terraform.yml",
+                "- name: Plan id: plan",
+                "- working-directory: environments/x/gitops\n        run: terraform plan\n      - name: Plan\n        id: plan",
+            ),
+            ("workflows/terraform.yml", "uses: aquasecurity/trivy-action@…", "uses: actions/checkout@…"),
+            ("workflows/terraform.yml", "needs: check", ""),
+            ("workflows/terraform.yml", "-out=tfplan", ""),
+            ("workflows/terraform.yml", "-lock-timeout=10m tfplan", "-auto-approve"),
+            (
+                "workflows/terraform.yml",
+                "github.event_name != 'pull_request' && github.ref == 'refs/heads/main'",
+                "github.ref == 'refs/heads/main'",
+            ),
+            ("workflows/terraform.yml", "github.ref == 'refs/heads/main' && ", ""),
+            (
+                "workflows/terraform.yml",
+                "github.event.pull_request.head.repo.full_name == github.repository",
+                "true",
+            ),
+            ("workflows/terraform.yml", "retention-days: 30", "retention-days: 1"),
+            ("workflows/terraform-production.yml", "pull_request: branches: - main", ""),
+            ("workflows/terraform-production.yml", "environment: production", "environment: staging"),
+        ],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        for document in terraform(platform) {
+            let place = &document.path;
+            let runs_in = |job: &Value, command: &str| commands(job).any(|it| it.contains(command));
+            let find = |command: &str| jobs(document).find(|(_, job)| runs_in(job, command));
+            let name = |it: &str| it.rsplit('`').nth(1).unwrap().to_owned();
+            let condition = |job: &Value| job["if"].as_str().unwrap_or_default().to_owned();
+            let Some((checking, check)) = find("terraform fmt -check") else {
+                verdict.hold(false, format!("{place}: nothing checks the format"));
+                continue;
+            };
+            let checked = runs_in(check, "terraform validate")
+                && runs_in(check, "terraform test")
+                && uses(check, "aquasecurity/trivy-action").next().is_some();
+            verdict.hold(checked && condition(check).is_empty(), format!("{place}: checks too little"));
+            let Some((planning, plan)) = jobs(document).find(|(_, job)| {
+                job["environment"].is_null() && runs_in(job, "terraform plan") && runs_in(job, "-out=tfplan")
+            }) else {
+                verdict.hold(false, format!("{place}: saves no plan"));
+                continue;
+            };
+            verdict.see("plan");
+            let reads = uses(plan, "aws-actions/configure-aws-credentials")
+                .all(|it| it["with"]["role-to-assume"].as_str().unwrap_or_default().ends_with("-plan"));
+            verdict.hold(reads, format!("{place}: plans with too much"));
+            let after = |job: &Value, other: &str| words(&job["needs"]).contains(&name(other).as_str());
+            verdict.hold(after(plan, &checking), format!("{place}: plans what nobody checked"));
+            let fork = condition(plan)
+                .contains("github.event.pull_request.head.repo.full_name == github.repository");
+            verdict.hold(fork, format!("{place}: lets forks plan"));
+            let Some((_, apply)) = find("terraform apply").filter(|(_, job)| runs_in(job, " tfplan")) else {
+                verdict.hold(false, format!("{place}: applies something else than the plan"));
+                continue;
+            };
+            verdict.see("apply");
+            let on_main = condition(apply).contains("github.event_name != 'pull_request'")
+                && condition(apply).contains("github.ref == 'refs/heads/main'");
+            verdict.hold(
+                on_main && apply["environment"].is_string() && after(apply, &planning),
+                format!("{place}: applies unasked"),
+            );
+            verdict.hold(!runs_in(apply, "-auto-approve"), format!("{place}: applies another plan"));
+            let saved = uses(plan, "actions/upload-artifact")
+                .find(|it| it["with"]["path"].as_str().unwrap_or_default().ends_with("/tfplan"));
+            let fetched = uses(apply, "actions/download-artifact")
+                .any(|it| saved.is_some_and(|saved| saved["with"]["name"] == it["with"]["name"]));
+            verdict.hold(fetched, format!("{place}: applies a plan from elsewhere"));
+            let kept = saved.is_some_and(|it| it["with"]["retention-days"].as_u64() >= Some(30));
+            verdict.hold(kept, format!("{place}: the plan is gone before its approval"));
+            for (job, it) in jobs(document)
+                .filter(|(_, it)| !condition(it).starts_with("github.event_name != 'pull_request' &&"))
+            {
+                let folder =
+                    |it: &Value| it["working-directory"].as_str().unwrap_or_default().ends_with("gitops");
+                let inside = folder(&it["defaults"]["run"]);
+                let mut reaches = steps(it).filter(|step| inside || folder(step));
+                let plans = reaches.any(|step| {
+                    let unasked = !step["if"].as_str().unwrap_or_default().contains("!= 'pull_request'");
+                    unasked && step["run"].as_str().is_some_and(|it| it.contains("terraform plan"))
+                });
+                verdict.hold(!plans, format!("{job} shows Secrets to whoever opens a pull request"));
+            }
+        }
+        for root in platform.roots.iter().filter(|it| it.name == "platform") {
+            let Some(repository) = root.path.split("/environments/").next() else { continue };
+            let path = format!("{repository}/.github/workflows/terraform-{}.yml", root.environment);
+            let Some(caller) = workflows(platform).find(|it| it.path == path) else {
+                let fixture = !platform.blueprint.contains_key("name");
+                verdict.hold(fixture, format!("{path} is missing"));
+                continue;
+            };
+            verdict.see("callers");
+            let on = &caller.value()["on"];
+            let branches = |trigger: &str| words(&on[trigger]["branches"]) == ["main"];
+            verdict.hold(branches("pull_request") && branches("push"), format!("{path}: starts on {on}"));
+            let own = jobs(caller).any(|(_, job)| {
+                job["with"]["environment"] == *root.environment
+                    && job["uses"] == "./.github/workflows/terraform.yml"
+            });
+            verdict.hold(own, format!("{path}: applies another environment"));
+        }
+    }
+}
