@@ -112,3 +112,23 @@ fn t51_roles_are_passed_by_name() {
         assert!(passed >= 4, "`{path}`: the roles were not found");
     }
 }
+
+/// A role beside the path is one that the apply role may neither make nor pass.
+#[test]
+fn every_role_lies_below_the_path() {
+    let mut roles = 0;
+    for (path, text) in crate::tree(crate::plan(&crate::wide(|_| ()))) {
+        if !path.ends_with(".tf") {
+            continue;
+        }
+        let body = hcl::parse(&text).unwrap();
+        for role in
+            body.blocks().filter(|it| it.labels().first().is_some_and(|it| it.as_str() == "aws_iam_role"))
+        {
+            let lies = role.body().attributes().any(|it| it.key() == "path");
+            assert!(lies, "`{path}`: `{}` lies beside the path", role.labels()[1].as_str());
+            roles += 1;
+        }
+    }
+    assert!(roles > 10, "the roles were not found");
+}

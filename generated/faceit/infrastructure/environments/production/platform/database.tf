@@ -111,6 +111,7 @@ resource "aws_cloudwatch_log_group" "database" {
 resource "aws_iam_role" "database_monitoring" {
   name                 = "${local.name}-database-monitoring"
   description          = "Enhanced monitoring of the database of ${local.name}"
+  path                 = local.role_path
   permissions_boundary = local.boundary
 
   assume_role_policy = jsonencode({
