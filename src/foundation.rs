@@ -112,6 +112,12 @@ impl Environment {
         self.roles.identity == WorkloadIdentity::PodIdentity
     }
 
+    /// Whether what may be done to `NAME-*` of one of them would reach the other.
+    pub fn nests(&self, other: &Self) -> bool {
+        let within = |inner: &Self, outer: &Self| inner.prefix().starts_with(&format!("{}-", outer.prefix()));
+        self.account == other.account && (within(self, other) || within(other, self))
+    }
+
     /// Whether both would answer for the same names.
     pub fn same_zone(&self, other: &Self) -> bool {
         let zone =

@@ -54,6 +54,15 @@ pub fn resolve(blueprint: &Blueprint, report: &mut Report) -> Option<Platform> {
         let first = |account: &Account| stages.iter().all(|stage| stage.environment.account != *account);
         let stateful = applications.iter().any(|it| it.database.is_some());
         let environment = environment(name.as_ref(), spec, &foundation, (first, stateful), report);
+        let nested = stages.iter().find(|it| it.environment.nests(&environment));
+        if let (Some(other), Some(name)) = (nested, name) {
+            let title = format!("`{}` and `{}` cannot be told apart", other.environment, environment.name);
+            report.add(
+                Finding::new("environment/prefix", title)
+                    .at(name.span(), "one name begins with the other, in one account")
+                    .help("give them names of which none begins with the other and `-`: the rights of a pipeline end with its name"),
+            );
+        }
         let twin = stages.iter().find(|it| it.environment.same_zone(&environment));
         if let (Some(twin), Some(asked)) = (twin, spec.dns.as_ref().and_then(|dns| dns.zone.as_ref()))
             && !report.excused("dns")
