@@ -440,7 +440,7 @@ fn t31_the_autoscaler_finds_its_groups_and_touches_no_other() {
             ),
             (
                 "platform/iam.tf",
-                "Condition = { StringEquals = { \"…:ResourceTag/k8s.io/cluster-autoscaler/…\" = \"…\" } }",
+                "\"…:ResourceTag/k8s.io/cluster-autoscaler/enabled\" = \"true\" \"…:ResourceTag/k8s.io/cluster-autoscaler/${local.name}\" = \"owned\"",
                 "",
             ),
         ],

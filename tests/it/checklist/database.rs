@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     Platform, Verdict,
-    policies::{covers, grants},
+    policies::grants,
     prove,
     terraform::{Item, Root, attributes, words},
 };
@@ -227,7 +227,12 @@ fn t42_each_application_has_a_login_and_nobody_has_the_masters() {
                 "\"${local.parameters}/database/master/password\"",
                 "\"${local.parameters}/test-app/database/master/password\"",
             ),
-            ("platform/iam.tf", "${local.parameters}/test-app/*", "${local.parameters}/database/*"),
+            (
+                "platform/secrets.tf",
+                "\"test-app\" = [\"test-app\"]",
+                "\"test-app\" = [\"test-app\", \"database\"]",
+            ),
+            ("platform/secrets.tf", "\"monitoring\" = [\"monitoring\"]", "\"monitoring\" = [\"test-app\"]"),
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
@@ -274,22 +279,17 @@ fn t42_each_application_has_a_login_and_nobody_has_the_masters() {
                 let name = role.body["name"].as_str().unwrap_or_default();
                 for statement in grants(root, role).iter().filter(|it| it.may("ssm:GetParameter")) {
                     verdict.see("reader");
-                    let reads = |path: &str| {
-                        statement
-                            .resources()
-                            .iter()
-                            .any(|it| it.split_once(":parameter").is_some_and(|(_, it)| covers(it, path)))
-                    };
-                    let project: Vec<&str> = statement.resources()[0]
-                        .split_once(":parameter/")
-                        .map(|(_, it)| it.split('/').collect())
-                        .unwrap_or_default();
-                    let master = format!("/{}/{}/database/master/password", project[0], project[1]);
-                    let may = name.ends_with("-secrets-database");
-                    verdict.hold(
-                        may || !reads(&master),
-                        format!("{}: `{name}` reads the master's password", root.path),
-                    );
+                    // `/project/environment/namespace/…`, of its own namespace alone; whoever makes the logins sees them too.
+                    let namespace = name.split_once("-secrets-").map(|it| it.1).unwrap_or_default();
+                    for resource in statement.resources() {
+                        let path: Vec<&str> = resource
+                            .split_once(":parameter/")
+                            .map(|(_, it)| it.split('/').collect())
+                            .unwrap_or_default();
+                        let own = matches!(path[..], [_, _, first, ..] if first == namespace);
+                        let login = namespace == "database" && matches!(path[..], [_, _, _, "database", ..]);
+                        verdict.hold(own || login, format!("{}: `{name}` reads `{resource}`", root.path));
+                    }
                 }
             }
         }

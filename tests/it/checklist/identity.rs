@@ -39,7 +39,7 @@ fn looks(action: &str) -> bool {
 fn t34_a_role_believes_one_service_account() {
     prove(
         "T34",
-        &["web identity"],
+        &["web identity", "pod identity"],
         check,
         &[
             ("platform/iam.tf", "\"${local.issuer}:aud\" = \"sts.amazonaws.com\"", ""),
@@ -64,9 +64,19 @@ fn t34_a_role_believes_one_service_account() {
                 "issuer = trimprefix(…)",
                 "issuer = \"oidc.eks.eu-west-1.amazonaws.com/id/0\"",
             ),
-            ("pods/iam.tf", "service_account = \"dns\"", "service_account = \"*\""),
-            ("pods/iam.tf", "\"sts:TagSession\"", "\"sts:AssumeRoleWithWebIdentity\""),
-            ("pods/iam.tf", "aws_iam_role.dns.arn", "aws_iam_role.other.arn"),
+            ("platform/iam.tf", "service_account = \"cluster-autoscaler\"", "service_account = \"*\""),
+            ("platform/iam.tf", "\"sts:TagSession\"", "\"sts:AssumeRoleWithWebIdentity\""),
+            (
+                "platform/secrets.tf",
+                "Principal = { AWS = aws_iam_role.external_secrets.arn }",
+                "Principal = { AWS = \"arn:aws:iam::${local.account}:root\" }",
+            ),
+            ("platform/addons.tf", "= each.value.role }", "= aws_iam_role.node.arn }"),
+            (
+                "platform/iam.tf",
+                "role_arn = aws_iam_role.cluster_autoscaler.arn",
+                "role_arn = aws_iam_role.node.arn",
+            ),
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
@@ -75,6 +85,7 @@ fn t34_a_role_believes_one_service_account() {
             for statement in trust(role) {
                 let place = format!("{}: `{}`", root.path, role.address());
                 if statement.body["Principal"]["Service"] == "pods.eks.amazonaws.com" {
+                    verdict.see("pod identity");
                     let actions: BTreeSet<&str> = statement.actions().into_iter().collect();
                     let own = root
                         .resources("aws_eks_pod_identity_association")
@@ -96,6 +107,9 @@ fn t34_a_role_believes_one_service_account() {
                     let both = actions == BTreeSet::from(["sts:AssumeRole", "sts:TagSession"]);
                     verdict.hold(both, format!("{place} lets the agent do {actions:?}"));
                 }
+                let who = &statement.body["Principal"]["AWS"];
+                let named = root.resources("aws_iam_role").any(|it| it.is_meant_by(who));
+                verdict.hold(who.is_null() || named, format!("{place} believes {who}"));
                 if !statement.may("sts:AssumeRoleWithWebIdentity") {
                     continue;
                 }
@@ -169,10 +183,10 @@ fn t35_nobody_may_everything_or_everywhere() {
             ),
             (
                 "platform/iam.tf",
-                "Resource = [aws_route53_zone.main.arn]",
+                "Resource = [local.zone_arn]",
                 "Resource = [\"arn:aws:route53:::hostedzone/*\"]",
             ),
-            ("platform/iam.tf", "${local.parameters}/test-app/*", "${local.parameters}/*"),
+            ("platform/secrets.tf", "\"monitoring\" = [\"monitoring\"]", "\"monitoring\" = [\"*\"]"),
             (
                 "platform/keys.tf",
                 "Action = [\"kms:CreateGrant\", \"kms:ListGrants\", \"kms:RevokeGrant\"]",

@@ -188,8 +188,14 @@ fn t17_images_and_backups_do_not_pass_the_nat() {
         &[
             ("platform/network.tf", "vpc_endpoint_type = \"Gateway\"", "vpc_endpoint_type = \"Interface\""),
             ("platform/network.tf", "route_table_ids = …", "route_table_ids = [aws_route_table.public.id]"),
-            ("platform/endpoints.tf", "private_dns_enabled = true", "private_dns_enabled = false"),
-            ("platform/endpoints.tf", "aws_subnet.private[zone].id", "aws_subnet.public[zone].id"),
+            ("platform/network.tf", "private_dns_enabled = true", "private_dns_enabled = false"),
+            (
+                "platform/network.tf",
+                "private_dns_enabled = true subnet_ids = [for zone in keys(local.zones) : aws_subnet.private[zone].id]",
+                "private_dns_enabled = true\n  subnet_ids = [for zone in keys(local.zones) : aws_subnet.public[zone].id]",
+            ),
+            ("platform/network.tf", "security_group_ids = [aws_security_group.endpoints.id]", ""),
+            ("platform/network.tf", "# Paid for by the hour…", ""),
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
@@ -223,6 +229,11 @@ fn t17_images_and_backups_do_not_pass_the_nat() {
                     endpoint.body["security_group_ids"].is_array(),
                     format!("{place} takes the emptied security group"),
                 );
+                let files = platform.files.iter().filter(|(path, _)| path.starts_with(&root.path));
+                let told = files
+                    .flat_map(|(_, text)| text.lines())
+                    .any(|it| it.starts_with("# Paid for by the hour in each zone"));
+                verdict.hold(told, format!("{place} does not say what it costs"));
             }
         }
     }

@@ -45,7 +45,7 @@ impl<'a> Statement<'a> {
 }
 
 /// Whether a pattern of IAM means an action.
-pub fn covers(pattern: &str, action: &str) -> bool {
+fn covers(pattern: &str, action: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == action,
         Some((start, _)) => action.starts_with(start),
