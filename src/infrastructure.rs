@@ -10,6 +10,7 @@ use crate::{
     database::Share,
     dns::Dns,
     foundation::{Environment, Foundation},
+    github::OidcProvider,
     network::Nat,
     page::Page,
     pages,
@@ -29,6 +30,7 @@ pub fn shared(foundation: &Foundation, environments: &Vec<Environment>) -> Vec<P
         Unlisted "infrastructure/README.md",
         Unlisted "infrastructure/scripts/drift-issue",
         Unlisted "infrastructure/scripts/plan-comment",
+        Unlisted "infrastructure/scripts/preflight",
         Unlisted "infrastructure/scripts/tunnel",
     }
 }
@@ -60,6 +62,13 @@ pub fn pages(
     let bottlerocket = &environment.cluster.node_groups.iter().any(NodeGroup::bottlerocket);
     let readers = &readers(secrets);
     let folders = &folders(secrets);
+    let puts = &puts(secrets, environment);
+    // Who makes what vouches for GitHub's tokens in the account.
+    let provider = &match environment.github.oidc_provider {
+        _ if environment.makes_provider() => "ours",
+        OidcProvider::Existing => "existing",
+        OidcProvider::Create => "first",
+    };
     let single = &(environment.network.nat == Nat::Single);
     let mut pages = pages! {
         {
@@ -67,10 +76,12 @@ pub fn pages(
             identities: Vec<Identity>, before: Vec<Addon>, after: Vec<Addon>, addon_roles: Vec<&'static str>, single: bool,
             passed: Vec<&'static str>, bucket: bool, edge: bool, bottlerocket: bool, readers: Vec<Reader>,
             folders: Vec<String>, secrets: Vec<Secret>, shares: Vec<Share>,
+            puts: Vec<Put>, provider: &'static str,
         }
         Unlisted "infrastructure/.github/workflows/terraform-{environment}.yml",
         Unlisted "infrastructure/environments/{environment}/README.md",
         Unlisted "infrastructure/environments/{environment}/bootstrap/stack.yaml",
+        Unlisted "infrastructure/environments/{environment}/names.txt",
         Unlisted "infrastructure/environments/{environment}/platform/addons.tf",
         Unlisted "infrastructure/environments/{environment}/platform/cluster.tf",
         Unlisted "infrastructure/environments/{environment}/platform/iam.tf",
@@ -102,6 +113,26 @@ pub fn pages(
         });
     }
     pages
+}
+
+/// A secret that a person puts, and the key that encrypts it.
+struct Put {
+    path: String,
+    key: String,
+    about: Text,
+}
+
+/// The Git credential is put before the platform has keys of its own, so the account's encrypts it.
+fn puts(secrets: &[Secret], environment: &Environment) -> Vec<Put> {
+    let first = format!("{}/", environment.git_credential_path());
+    let put = |it: &Secret| {
+        let path = it.path(&environment.platform, &environment.name);
+        let early = path.starts_with(&first);
+        let own = || format!("alias/{}-parameters", environment.prefix());
+        let key = if early { "alias/aws/ssm".to_owned() } else { own() };
+        Put { path, key, about: it.description() }
+    };
+    secrets.iter().filter(|it| it.writer == Writer::Person).map(put).collect()
 }
 
 /// Where Terraform writes parameters, below platform and environment: `shop/database`. A folder outlives the keys in it, so

@@ -62,6 +62,11 @@ class Tree:
         return sorted({path.parent for path in self.ending(".tf") if path.parent.parent.parent.name == "environments"})
 
     @functools.cached_property
+    def names(self):
+        """What the scripts go by, an environment each."""
+        return [path for path in self.files if path.name == "names.txt" and path.parent.parent.name == "environments"]
+
+    @functools.cached_property
     def cloudformation_templates(self):
         found = []
         for path in self.ending(".yaml", ".yml", ".json", ".template"):

@@ -90,6 +90,12 @@ pub fn md(text: impl Borrow<Text>, _: &dyn Values) -> Result<Safe<String>> {
     Ok(Safe(text.borrow().0.chars().flat_map(escape).collect()))
 }
 
+/// Words as they are, in a file whose readers take each line to its end: no text holds a line break.
+#[askama::filter_fn]
+pub fn line(text: impl Borrow<Text>, _: &dyn Values) -> Result<Safe<String>> {
+    Ok(Safe(text.borrow().0.clone()))
+}
+
 /// One word of a shell, quoted where it has to be.
 #[askama::filter_fn]
 pub fn sh(text: impl Borrow<Text>, _: &dyn Values) -> Result<Safe<String>> {

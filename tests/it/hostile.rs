@@ -132,6 +132,12 @@ struct Shell {
 }
 
 #[derive(Template)]
+#[template(source = "key #{ word|line }#\nnext", ext = "txt")]
+struct Lined {
+    word: Text,
+}
+
+#[derive(Template)]
 #[template(source = "key: #{ word|yaml }#", ext = "yaml")]
 struct Yamled {
     word: Text,
@@ -159,6 +165,8 @@ fn every_filter_means_its_words() {
         let word = || Text::ours(words);
         let line = format!("printf %s {}", Shell { word: word() }.render().unwrap());
         assert_eq!(Command::new("sh").args(["-c", &line]).output().unwrap().stdout, words.as_bytes());
+        let lines = Lined { word: word() }.render().unwrap();
+        assert_eq!(lines.lines().collect::<Vec<_>>(), [&format!("key {words}"), "next"]);
         let read: serde_yaml::Value =
             serde_yaml::from_str(&Yamled { word: word() }.render().unwrap()).unwrap();
         assert_eq!(read["key"], *words);

@@ -30,6 +30,9 @@ mod network;
 mod ownership;
 /// Every page reads well in its own language.
 mod readback;
+/// What a person must make is listed, what is there is seen, and nothing is touched.
+#[cfg(unix)]
+mod scripts;
 /// The schema that is printed is the schema that is checked.
 mod schema;
 /// Tables a person gives us mean the same in YAML.
