@@ -31,6 +31,7 @@ pub fn shared(foundation: &Foundation, environments: &Vec<Environment>) -> Vec<P
         Unlisted "infrastructure/scripts/drift-issue",
         Unlisted "infrastructure/scripts/plan-comment",
         Unlisted "infrastructure/scripts/preflight",
+        Unlisted "infrastructure/scripts/teardown",
         Unlisted "infrastructure/scripts/tunnel",
     }
 }

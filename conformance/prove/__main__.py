@@ -28,6 +28,7 @@ from prove import (
     scanners,
     selftest,
     state_backend,
+    teardown,
     terraform,
     workflows,
 )
@@ -86,6 +87,7 @@ def plan(proof, tree):
         *helm_values.steps(proof, tree, built, charts, schemas),
         *workflows.steps(proof, tree),
         *images_and_scripts.steps(proof, tree),
+        *teardown.steps(proof, tree),
         *releases.steps(proof, tree),
         *pipeline_scripts.steps(proof, tree),
         *documents.steps(proof, tree),

@@ -320,6 +320,7 @@ DEFECTS = [
     Defect("a comment that shows a password", {"plan comment", "drift issue"}, lambda tree: change(script(tree, "plan-comment"), r"password\|passwd\|", "passwd|")),
     Defect("a comment that is too long", {"plan comment", "drift issue"}, lambda tree: change(script(tree, "plan-comment"), r"^limit=60000", "limit=600000")),
     Defect("an issue that is never closed", {"drift issue"}, lambda tree: change(script(tree, "drift-issue"), r'state: "closed"', 'state: "open"')),
+    Defect("a teardown that takes other clusters' load balancers", {"teardown"}, lambda tree: change(script(tree, "teardown"), r"cluster' && Value=='\$name'", "cluster' && starts_with(Value, '$name')")),
     Defect("a diagram that does not parse", {"mermaid"}, lambda tree: append(tree.markdown, DIAGRAM)),
     Defect("blank lines without end", {"markdownlint"}, lambda tree: append(tree.markdown, "\n\n\n\nText.\n")),
     Defect("a link that leads nowhere", {"links"}, lambda tree: append(tree.markdown, "\n[Text](nowhere.md)\n")),

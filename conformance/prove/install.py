@@ -25,6 +25,7 @@ PROGRAMS = {
     "trivy": ["trivy"],
     "checkov": ["checkov"],
     "cloudformation": ["cfn-lint", "moto_server"],
+    "aws": ["aws"],
     "terraform": [],
     "go": ["go"],
     "node": ["node", "npm"],

@@ -45,7 +45,7 @@ def server(proof, account):
         yield url
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 # The server reads who asks, and checks no signature.
