@@ -47,8 +47,11 @@ def fill(name, project, environment, bucket):
     (WORLD / "late-interface").write_text(late["NetworkInterface"]["NetworkInterfaceId"])
     (WORLD / "plan.json").write_text(json.dumps({"name": name, "subnet": places[0], "bucket": bucket}))
     s3 = client("s3")
+    region = os.environ["AWS_DEFAULT_REGION"]
+    # S3 refuses to hear the name of its first region.
+    place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
     for whose in (bucket, f"{bucket}-2"):
-        s3.create_bucket(Bucket=whose, CreateBucketConfiguration={"LocationConstraint": os.environ["AWS_DEFAULT_REGION"]})
+        s3.create_bucket(Bucket=whose, **place)
         s3.put_bucket_versioning(Bucket=whose, VersioningConfiguration={"Status": "Enabled"})
         for number in range(3):
             s3.put_object(Bucket=whose, Key=f"AWSLogs/{number}.log.gz", Body=b"a line")

@@ -229,10 +229,15 @@ resource "aws_db_instance" "main" {
   maintenance_window       = "#{ database.maintenance_window }#"
   copy_tags_to_snapshot    = true
   delete_automated_backups = false
+#%- if !database.deletion_protection %#
+
+  # The blueprint switches the protection off here.
+  #trivy:ignore:AWS-0177
+#%- endif %#
+  deletion_protection      = #{ database.deletion_protection }#
 
   # The last snapshot bears the id of the key that encrypts it. Each platform makes its own key, so the snapshot of the
   # next teardown never meets this one; and the name is neither a clock's nor a dice's, which would change in each plan.
-  deletion_protection       = #{ database.deletion_protection }#
   skip_final_snapshot       = false
   final_snapshot_identifier = "${local.name}-${aws_kms_key.database.key_id}"
 

@@ -225,10 +225,10 @@ resource "aws_db_instance" "main" {
   maintenance_window       = "sun:03:30-sun:04:30"
   copy_tags_to_snapshot    = true
   delete_automated_backups = false
+  deletion_protection      = true
 
   # The last snapshot bears the id of the key that encrypts it. Each platform makes its own key, so the snapshot of the
   # next teardown never meets this one; and the name is neither a clock's nor a dice's, which would change in each plan.
-  deletion_protection       = true
   skip_final_snapshot       = false
   final_snapshot_identifier = "${local.name}-${aws_kms_key.database.key_id}"
 
