@@ -28,11 +28,13 @@ if words[0] == "eks":
         sys.exit()
     sys.exit(f"nobody expects {words}")
 
+# Said to each call: for some services the CLI does not ask its environment where they are.
+ELSEWHERE = ["--endpoint-url", os.environ["AWS_ENDPOINT_URL"]]
 late = WORLD / "late-interface"
 if words[:2] == ["ec2", "describe-network-interfaces"] and any("group-id" in word for word in words) and late.exists():
     looks = int((WORLD / "looks").read_text() or 0) if (WORLD / "looks").exists() else 0
     (WORLD / "looks").write_text(str(looks + 1))
     if looks == 1:
-        os.spawnv(os.P_WAIT, os.environ["AWS_CLI"], ["aws", "ec2", "delete-network-interface", "--network-interface-id", late.read_text()])
+        os.spawnv(os.P_WAIT, os.environ["AWS_CLI"], ["aws", "ec2", "delete-network-interface", "--network-interface-id", late.read_text(), *ELSEWHERE])
         late.unlink()
-os.execv(os.environ["AWS_CLI"], ["aws", *words])
+os.execv(os.environ["AWS_CLI"], ["aws", *words, *ELSEWHERE])
