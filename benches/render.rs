@@ -1,5 +1,5 @@
 //! How long the whole process takes, beside a plain copy of the same files. It measures; what it may
-//! take stands in `LIMIT`.
+//! take beyond that copy stands in `LIMIT`.
 
 use std::{
     path::Path,
@@ -10,7 +10,8 @@ use std::{
 const BLUEPRINT: &str = env!("CARGO_BIN_EXE_blueprint");
 const RUNS: usize = 30;
 
-/// What a person still takes for at once. The median of a render must stay below it.
+/// What a person still takes for at once. The median of a render may exceed that of a copy by no more: how fast a disk
+/// takes files is not ours.
 const LIMIT: Duration = Duration::from_millis(20);
 
 fn main() -> ExitCode {
@@ -34,18 +35,20 @@ fn main() -> ExitCode {
     }
     println!("whole process, {RUNS} runs in turn, {} files", files(&root.path().join("same")));
     println!("{:<14} {:>8} {:>8} {:>8}", "", "min", "median", "max");
-    let mut median = Duration::ZERO;
+    let (mut copy, mut render) = (Duration::ZERO, Duration::ZERO);
     for (name, mut times) in rows {
         times.sort();
         let said = [times[0], times[RUNS / 2], times[RUNS - 1]]
             .map(|it| format!("{:.1} ms", it.as_secs_f64() * 1e3));
         println!("{name:<14} {:>8} {:>8} {:>8}", said[0], said[1], said[2]);
-        if name == "render" {
-            median = times[RUNS / 2];
+        match name {
+            "copy" => copy = times[RUNS / 2],
+            "render" => render = times[RUNS / 2],
+            _ => {}
         }
     }
-    if median > LIMIT {
-        eprintln!("error: a render takes longer than {LIMIT:?}");
+    if render > copy + LIMIT {
+        eprintln!("error: a render takes {LIMIT:?} longer than a copy of its files");
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
