@@ -15,19 +15,25 @@ pub struct Contribution {
     /// What it does, in one line: its row in the tables of the READMEs.
     pub about: &'static str,
     pub needs: Vec<Needed>,
-    /// A Helm release that Flux installs.
-    pub release: Option<Release>,
+    /// Helm releases that Flux installs.
+    pub releases: Vec<Release>,
+    /// Namespaces of its own that no release has.
+    pub namespaces: Vec<Namespace>,
     /// An add-on that EKS installs.
     pub addon: Option<Addon>,
     pub identity: Option<Identity>,
     /// Whether it writes into the bucket of access logs.
     pub bucket: bool,
+    /// Whether it watches the others.
+    pub watches: bool,
     /// Secrets that its namespace reads.
     pub secrets: Vec<Secret>,
     /// Names that no application may have: what goes by them has rights that none should share.
     pub reserved: &'static [&'static str],
     /// What only it has.
     pub pages: Vec<Page>,
+    /// What it adds where somebody watches: what to measure of it, and when to call a person.
+    pub watched: Vec<Page>,
 }
 
 /// A component as a reader of the READMEs sees it.
@@ -35,22 +41,32 @@ pub struct Contribution {
 pub struct Part {
     pub name: &'static str,
     pub about: Text,
-    pub release: Option<Release>,
+    pub releases: Vec<Release>,
     addon: bool,
+    manifest: bool,
 }
 
 impl Part {
     pub fn of(contribution: &Contribution) -> Self {
-        let Contribution { name, about, release, addon, .. } = contribution;
-        Self { name, about: Text::ours(*about), release: release.clone(), addon: addon.is_some() }
+        let Contribution { name, about, releases, addon, .. } = contribution;
+        Self {
+            name,
+            about: Text::ours(*about),
+            releases: releases.clone(),
+            addon: addon.is_some(),
+            manifest: contribution.has_manifests() && *name != "flux",
+        }
     }
 
     /// Who installs it.
     pub fn installer(&self) -> Text {
-        Text::ours(match (&self.release, self.addon) {
-            (Some(release), _) => format!("Flux, in the layer {}", release.layer),
-            (None, true) => "EKS, as an add-on".to_owned(),
-            (None, false) => "its operator, which the runbook installs first".to_owned(),
+        let layers: Vec<String> = self.releases.iter().map(|it| it.layer.to_string()).collect();
+        Text::ours(match layers.as_slice() {
+            [] if self.addon => "EKS, as an add-on".to_owned(),
+            [] if self.manifest => "Flux, from plain manifests".to_owned(),
+            [] => "its operator, which the runbook installs first".to_owned(),
+            [layer] => format!("Flux, in the layer {layer}"),
+            layers => format!("Flux, in the layers {}", layers.join(" and ")),
         })
     }
 }
@@ -58,15 +74,36 @@ impl Part {
 /// A chart of an exact version, installed by Flux.
 #[derive(Clone, Debug)]
 pub struct Release {
+    /// Its folder, and what its HelmRelease and the source of its chart are called.
+    pub name: &'static str,
     /// Where it is installed. Other pages of the component may lie in later layers.
     pub layer: Layer,
-    /// Its own, with the service account that installs it and the source of the chart.
+    /// The component's own, with the service account that installs it.
     pub namespace: &'static str,
+    pub pods: PodSecurity,
     pub url: Text,
     pub chart: &'static str,
     pub version: String,
     /// What a person adds to the values.
     pub values: toml::Table,
+}
+
+/// A namespace of the platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Namespace {
+    pub name: &'static str,
+    pub pods: PodSecurity,
+    /// Whether a service account there installs releases.
+    pub installs: bool,
+}
+
+/// Which pods a namespace admits, by the standards that Kubernetes calls so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PodSecurity {
+    #[default]
+    Restricted,
+    /// Any pod: for those that look at their node.
+    Privileged,
 }
 
 /// An add-on of EKS at an exact version.
@@ -190,20 +227,38 @@ impl Contribution {
             name,
             about: "",
             needs: Vec::new(),
-            release: None,
+            releases: Vec::new(),
+            namespaces: Vec::new(),
             addon: None,
             identity: None,
             bucket: false,
+            watches: false,
             secrets: Vec::new(),
             reserved: &[],
             pages: Vec::new(),
+            watched: Vec::new(),
         }
     }
 
     /// Whether somebody brings it into the cluster: EKS, or a manifest.
     pub fn is_installed(&self) -> bool {
-        let manifest = self.pages.iter().any(|page| page.place == Place::Manifests);
-        self.release.is_some() || self.addon.is_some() || manifest
+        !self.releases.is_empty() || self.addon.is_some() || self.has_manifests()
+    }
+
+    fn has_manifests(&self) -> bool {
+        self.pages.iter().any(|page| page.place == Place::Manifests)
+    }
+
+    /// The namespaces that its releases and its other pods lie in, each once.
+    pub fn namespaces(&self) -> Vec<Namespace> {
+        let mut namespaces = self.namespaces.clone();
+        for Release { namespace, pods, .. } in &self.releases {
+            match namespaces.iter_mut().find(|it| it.name == *namespace) {
+                Some(known) => *known = Namespace { pods: known.pods.max(*pods), installs: true, ..*known },
+                None => namespaces.push(Namespace { name: namespace, pods: *pods, installs: true }),
+            }
+        }
+        namespaces
     }
 }
 
@@ -314,6 +369,15 @@ impl fmt::Display for Layer {
             Self::Applications => "applications",
             Self::Monitoring => "monitoring",
             Self::Overprovisioning => "overprovisioning",
+        })
+    }
+}
+
+impl fmt::Display for PodSecurity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Restricted => "restricted",
+            Self::Privileged => "privileged",
         })
     }
 }

@@ -158,6 +158,11 @@ impl Environment {
         Text::ours(format!("arn:aws:iam::{}:role{}{}", self.account, self.roles.path, self.role(what)))
     }
 
+    /// The role that reads the secrets of a namespace.
+    pub fn reader_arn(&self, namespace: &str) -> Text {
+        self.role_arn(&format!("secrets-{namespace}"))
+    }
+
     /// Buckets share one name space with the whole world, so the account is part of the name.
     pub fn state_bucket(&self) -> String {
         format!("{}-tfstate-{}", self.prefix(), self.account)

@@ -1,9 +1,12 @@
 //! The repository that Flux syncs. Which components there are was decided before; here what all of
 //! them contribute to the cluster becomes one tree of layers.
 
+use std::collections::BTreeSet;
+
 use crate::{
     application::Application,
-    contribution::{Contribution, Layer, Part, Release},
+    contribution::{Contribution, Layer, Namespace, Part, PodSecurity, Release, Secret},
+    database,
     foundation::{Environment, Foundation},
     page::{Page, Place, Role, seeded},
     pages,
@@ -35,31 +38,60 @@ pub fn shared(
 }
 
 /// What the components bring into one cluster, and what every application there may do.
-pub fn pages(environment: &Environment, contributions: Vec<Contribution>) -> Vec<Page> {
+pub fn pages(
+    environment: &Environment,
+    contributions: Vec<Contribution>,
+    secrets: &[Secret],
+    tenants: &[&Name],
+) -> Vec<Page> {
     let mut pages = pages! { { environment: Environment }
         Resource "kubernetes-manifest/clusters/{environment}/tenants/deployer.yaml",
     };
-    for Contribution { name, release, pages: own, .. } in contributions {
+    let is_watched = contributions.iter().any(|it| it.watches);
+    let database = Namespace { name: database::NAMESPACE, pods: PodSecurity::Restricted, installs: false };
+    let namespaces = contributions.iter().flat_map(Contribution::namespaces);
+    for namespace in
+        &namespaces.chain(environment.database.iter().map(|_| database.clone())).collect::<Vec<_>>()
+    {
+        let name = namespace.name;
+        pages.extend(pages! { { namespace: Namespace, environment: Environment }
+            Resource "kubernetes-manifest/clusters/{environment}/namespaces/{name}.yaml",
+        });
+    }
+    pages.extend(stores(environment, secrets, tenants));
+    for Contribution { releases, pages: own, watched, .. } in contributions {
         pages.extend(own);
-        pages.extend(release.iter().flat_map(|release| self::release(name, release, environment)));
+        pages.extend(watched.into_iter().filter(|_| is_watched));
+        pages.extend(releases.iter().flat_map(|release| self::release(release, environment)));
     }
     pages
 }
 
-/// What every Helm release has: a namespace, the rights to install it, the source of its chart, and
-/// the values that a person adds.
-fn release(component: &'static str, release: &Release, environment: &Environment) -> Vec<Page> {
-    let component = &component;
-    let Release { layer, namespace, values, .. } = release;
-    let mut pages = pages! { { component: &'static str, release: Release, environment: Environment }
-        Resource "kubernetes-manifest/clusters/{environment}/namespaces/{namespace}.yaml",
-        Resource "kubernetes-manifest/clusters/{environment}/{layer}/{component}/source.yaml",
+/// Where each namespace finds its secrets. A namespace of the platform is there before the store is; an application's
+/// comes with the tenants, and its store with it.
+fn stores(environment: &Environment, secrets: &[Secret], tenants: &[&Name]) -> Vec<Page> {
+    let namespaces: BTreeSet<&String> = secrets.iter().map(|it| &it.namespace).collect();
+    let store = |namespace: &String| {
+        let tenant = tenants.iter().any(|it| it.to_string() == *namespace);
+        let layer = &if tenant { Layer::Tenants } else { Layer::Configs };
+        pages! { { environment: Environment, namespace: String }
+            Resource "kubernetes-manifest/clusters/{environment}/{layer}/{namespace}/store.yaml",
+        }
+    };
+    namespaces.into_iter().flat_map(store).collect()
+}
+
+/// What every Helm release has beside itself: the source of its chart, and the values that a person adds.
+fn release(release: &Release, environment: &Environment) -> Vec<Page> {
+    let Release { layer, name, namespace, values, .. } = release;
+    let mut pages = pages! { { release: Release, environment: Environment }
+        Resource "kubernetes-manifest/clusters/{environment}/{layer}/{name}/source.yaml",
     };
     if !values.is_empty() {
-        let path = format!("clusters/{environment}/{layer}/{component}/values.yaml");
+        let path = format!("clusters/{environment}/{layer}/{name}/values.yaml");
         let head = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\n";
         let body = format!(
-            "{head}metadata:\n  name: {component}\n  namespace: {namespace}\nspec:\n  values:\n{}",
+            "{head}metadata:\n  name: {name}\n  namespace: {namespace}\nspec:\n  values:\n{}",
             yaml::block(values, 4)
         );
         pages.push(Page::computed(Place::Manifests, path, Role::Patch, body));

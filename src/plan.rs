@@ -46,7 +46,8 @@ pub fn plan(platform: Platform) -> Plan {
             &shares,
             &secrets,
         );
-        own.extend(manifests::pages(&environment, contributions));
+        let tenants: Vec<_> = workloads.iter().map(|it| &it.application.name).collect();
+        own.extend(manifests::pages(&environment, contributions, &secrets, &tenants));
         for workload in &workloads {
             own.extend(workload.pages(&environment));
             let overlay = format!("apps/{}/overlays/{environment}", workload.application.name);

@@ -215,7 +215,8 @@ fn names(contributions: &[Contribution], spec: &Spec, report: &mut Report) {
     taken.extend(layers.iter().map(String::as_str));
     taken.extend(database::RESERVED);
     taken.extend(contributions.iter().flat_map(|it| it.reserved));
-    taken.extend(contributions.iter().filter_map(|it| Some(it.release.as_ref()?.namespace)));
+    let namespaces: Vec<_> = contributions.iter().flat_map(Contribution::namespaces).collect();
+    taken.extend(namespaces.iter().map(|it| it.name));
     for name in spec.applications.iter().flatten().map(|(name, _)| name) {
         if taken.contains(&name.as_str()) {
             report.add(

@@ -5,11 +5,12 @@ use serde::Deserialize;
 
 use super::Component;
 use crate::{
-    contribution::{Contribution, Identity, Need, Statement},
+    contribution::{Contribution, Identity, Layer, Need, PodSecurity, Release, Statement},
     diagnostics::Report,
     foundation::Environment,
+    pages,
     source::Located,
-    words::Hcl,
+    words::{Hcl, Text},
 };
 
 /// Secrets of the cluster, out of Parameter Store: each namespace reads its own, by a role of its own.
@@ -18,6 +19,9 @@ use crate::{
 pub struct ExternalSecrets {
     /// On by itself where something needs it, if you do not say.
     enabled: Option<Located<bool>>,
+    /// Added to the values of its Helm release.
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
+    values: Option<toml::Table>,
 }
 
 impl Component for ExternalSecrets {
@@ -46,10 +50,25 @@ impl Component for ExternalSecrets {
                 conditions: vec![],
             }],
         };
+        let release = &Release {
+            name: "external-secrets",
+            layer: Layer::Controllers,
+            namespace: "external-secrets",
+            pods: PodSecurity::Restricted,
+            url: Text::ours("https://charts.external-secrets.io"),
+            chart: "external-secrets",
+            version: environment.catalogue.chart("external-secrets").to_owned(),
+            values: self.values.clone().unwrap_or_default(),
+        };
         Contribution {
             about: "brings secrets from Parameter Store into the namespaces that may read them",
             reserved: &["external-secrets"],
             identity: environment.pod_identity().then(identity),
+            pages: pages! { { release: Release, environment: Environment }
+                Resource "kubernetes-manifest/clusters/{environment}/configs/external-secrets/deployer.yaml",
+                Resource "kubernetes-manifest/clusters/{environment}/controllers/external-secrets/release.yaml",
+            },
+            releases: vec![release.clone()],
             ..Contribution::new("external-secrets")
         }
     }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::Component;
 use crate::{
-    contribution::{Contribution, Layer, Need, Release},
+    contribution::{Contribution, Layer, Need, PodSecurity, Release},
     diagnostics::Report,
     foundation::Environment,
     pages,
@@ -35,8 +35,10 @@ impl Component for MetricsServer {
 
     fn contribute(&self, environment: &Environment, _: &mut Report) -> Contribution {
         let release = &Release {
+            name: "metrics-server",
             layer: Layer::Controllers,
             namespace: "metrics-server",
+            pods: PodSecurity::Restricted,
             url: Text::ours("https://kubernetes-sigs.github.io/metrics-server/"),
             chart: "metrics-server",
             version: environment.catalogue.chart("metrics-server").to_owned(),
@@ -47,7 +49,7 @@ impl Component for MetricsServer {
             pages: pages! { { release: Release, environment: Environment }
                 Resource "kubernetes-manifest/clusters/{environment}/controllers/metrics-server/release.yaml",
             },
-            release: Some(release.clone()),
+            releases: vec![release.clone()],
             ..Contribution::new("metrics-server")
         }
     }

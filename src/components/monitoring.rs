@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::Component;
 use crate::{
-    contribution::{Contribution, Need, Secret, Writer},
+    contribution::{Contribution, Namespace, Need, PodSecurity, Secret, Writer},
     diagnostics::Report,
     foundation::Environment,
     pages,
@@ -51,6 +51,8 @@ impl Component for Monitoring {
         Contribution {
             about: "watches the platform, and says when something is wrong",
             secrets: [password].into_iter().chain(receiver.map(|(key, about)| secret(key, Writer::Person, about))).collect(),
+            watches: true,
+            namespaces: vec![Namespace { name: "monitoring", pods: PodSecurity::Privileged, installs: false }],
             pages: pages! { { environment: Environment, version: u32 }
                 Unlisted "infrastructure/environments/{environment}/platform/monitoring.tf",
             },
