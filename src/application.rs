@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
-    contribution::{Need, Needed, Secret, Writer},
+    contribution::{Layer, Need, Needed, Secret, Writer},
     database::{ApplicationSpec, Share},
     diagnostics::{Finding, Report},
     foundation::{Environment, Foundation},
@@ -91,7 +91,7 @@ pub struct Size {
 }
 
 /// What one environment's overlay says.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Workload {
     pub application: Application,
     pub size: Size,
@@ -245,13 +245,24 @@ impl Workload {
         pages! { { application: Application, size: Size, environment: Environment }
             Patch "kubernetes-manifest/apps/{name}/overlays/{environment}/autoscaler.yaml",
             Patch "kubernetes-manifest/apps/{name}/overlays/{environment}/deployment.yaml",
-            Resource "kubernetes-manifest/clusters/{environment}/applications/{name}.yaml",
             Resource "kubernetes-manifest/clusters/{environment}/tenants/{name}/limits.yaml",
             Resource "kubernetes-manifest/clusters/{environment}/tenants/{name}/namespace.yaml",
             Resource "kubernetes-manifest/clusters/{environment}/tenants/{name}/network-policy.yaml",
             Resource "kubernetes-manifest/clusters/{environment}/tenants/{name}/quota.yaml",
             Resource "kubernetes-manifest/clusters/{environment}/tenants/{name}/role-binding.yaml",
             Resource "kubernetes-manifest/clusters/{environment}/tenants/{name}/service-account.yaml",
+        }
+    }
+}
+
+impl Workload {
+    /// What deploys it, after all that it stands on.
+    pub fn delivery(&self, environment: &Environment, used: &[Layer]) -> Vec<Page> {
+        let application = &self.application;
+        let name = &application.name;
+        let logins = &(self.database.is_some() && used.contains(&Layer::Databases));
+        pages! { { application: Application, environment: Environment, logins: bool }
+            Resource "kubernetes-manifest/clusters/{environment}/applications/{name}.yaml",
         }
     }
 }

@@ -19,6 +19,7 @@ pub struct Catalogue {
     charts: BTreeMap<String, Pin>,
     images: BTreeMap<String, Pin>,
     tools: BTreeMap<String, Pin>,
+    definitions: BTreeMap<String, Definitions>,
     actions: BTreeMap<String, Commit>,
 }
 
@@ -42,6 +43,16 @@ struct Postgres {
     families: BTreeMap<String, Vec<String>>,
     /// The families that each region offers.
     regions: BTreeMap<String, Vec<String>>,
+    ca_bundle: Bundle,
+}
+
+/// The certificates by which a server is known.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Bundle {
+    url: String,
+    sha256: String,
+    source: String,
 }
 
 /// What goes with one minor version of Kubernetes on EKS.
@@ -54,6 +65,8 @@ pub struct Minor {
     pub patch: String,
     /// The release of the AL2023 node image.
     pub node_image: String,
+    /// The release of cluster-autoscaler that is made for it.
+    pub cluster_autoscaler: String,
     /// The version of each add-on.
     pub addons: BTreeMap<String, String>,
 }
@@ -75,7 +88,19 @@ pub struct Pin {
     pub version: String,
     /// The digest of an image, or the checksum of a file, where it is known.
     pub digest: Option<String>,
+    /// The minor versions of Kubernetes that it is made for, where it says so.
+    pub kubernetes: Option<Vec<String>>,
     pub source: String,
+}
+
+/// Where the definitions of custom resources lie: a Go module, and a folder in it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Definitions {
+    pub module: String,
+    pub version: String,
+    pub folder: String,
+    source: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -113,6 +138,16 @@ impl Catalogue {
         &row(&self.tools, name).version
     }
 
+    pub fn definitions(&self, name: &str) -> &Definitions {
+        row(&self.definitions, name)
+    }
+
+    /// Whether a tool is made for a minor version of Kubernetes. One that names none fits any.
+    pub fn fits(&self, tool: &str, version: &KubernetesVersion) -> bool {
+        let listed = row(&self.tools, tool).kubernetes.as_ref();
+        listed.is_none_or(|it| it.contains(&version.to_string()))
+    }
+
     /// The checksum of what a tool is downloaded as.
     pub fn checksum(&self, name: &str) -> &str {
         row(&self.tools, name).digest.as_deref().unwrap_or_else(|| panic!("`{name}` has no checksum"))
@@ -131,10 +166,18 @@ impl Catalogue {
         format!("{name}:{version}{digest}")
     }
 
+    /// Where the certificates are by which a database is known, and their checksum.
+    pub fn ca_bundle(&self) -> (&str, &str) {
+        let Bundle { url, sha256, .. } = &self.postgres.ca_bundle;
+        (url, sha256)
+    }
+
     /// Each row with its source, for the test that none is without.
     pub fn sources(&self) -> impl Iterator<Item = (&str, &str)> {
         let pins = self.charts.iter().chain(&self.images).chain(&self.tools);
         let pins = pins.map(|(name, pin)| (name.as_str(), pin.source.as_str()));
+        let pins = pins.chain(self.definitions.iter().map(|(name, it)| (name.as_str(), it.source.as_str())));
+        let pins = pins.chain([("ca-bundle", self.postgres.ca_bundle.source.as_str())]);
         pins.chain(self.actions.iter().map(|(name, it)| (name.as_str(), it.source.as_str())))
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     diagnostics::{Finding, Report},
     network::Network,
     source::{Located, Span, value_or},
-    words::{Account, InstanceType, Name, Release, Text, Word},
+    words::{Account, Cpu, InstanceType, Memory, Name, Release, Text, Word},
 };
 
 /// The cluster of an environment.
@@ -181,10 +181,31 @@ impl Access {
     }
 }
 
+/// What pods may ask of a node, once the system has taken its part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Allocatable {
+    pub cpu: Cpu,
+    pub memory: Memory,
+}
+
+impl Allocatable {
+    /// The system takes 6 % of the first processor, 1 % of the second, half a percent of the next two, a quarter of the others;
+    /// 255 MiB, 11 MiB for each pod, and 100 MiB below which pods are evicted.
+    /// Source: awslabs/amazon-eks-ami@81fec2e89585 (2026-07-23) nodeadm/internal/kubelet/config.go.
+    pub fn of(Shape { processors, memory, pods }: Shape) -> Self {
+        let of_first = |most: u32, percent: u32| processors.min(most) * percent;
+        let taken = of_first(1, 500) + of_first(2, 50) + of_first(4, 25) + processors * 25;
+        let memory = memory.saturating_sub(255 + 11 * pods + 100);
+        Self { cpu: Cpu(processors * 1000 - taken / 10), memory: Memory(memory) }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct NodeGroup {
     pub name: Name,
     pub instance_types: Vec<Text>,
+    /// What its first type offers, if we know it: the others are of the same size.
+    pub shape: Option<Shape>,
     /// The most pods on a node, if we know its types.
     pods: Option<u32>,
     pub system: System,
@@ -511,6 +532,7 @@ fn node_group(
     NodeGroup {
         name,
         instance_types: types.iter().map(|it| Text::ours(it.to_string())).collect(),
+        shape: shapes.first().copied().flatten(),
         pods: shapes.iter().flatten().map(|it| it.pods).max(),
         system,
         release,

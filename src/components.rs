@@ -50,6 +50,7 @@ macro_rules! components {
 }
 
 components! {
+    cloudwatch_exporter: CloudwatchExporter,
     cluster_autoscaler: ClusterAutoscaler,
     coredns: Coredns,
     ebs_csi_driver: EbsCsiDriver,
@@ -60,6 +61,7 @@ components! {
     load_balancer_controller: LoadBalancerController,
     metrics_server: MetricsServer,
     monitoring: Monitoring,
+    overprovisioning: Overprovisioning,
     pod_identity_agent: PodIdentityAgent,
     vpc_cni: VpcCni,
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 
 use crate::{
     page::{Page, Place},
-    words::{AddonVersion, Hcl, Name, Text},
+    words::{AddonVersion, Domain, Hcl, Name, Text},
 };
 
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub struct Contribution {
     pub needs: Vec<Needed>,
     /// Helm releases that Flux installs.
     pub releases: Vec<Release>,
+    /// The row of the catalogue with the definitions of the custom resources that it brings.
+    pub definitions: Option<&'static str>,
     /// Namespaces of its own that no release has.
     pub namespaces: Vec<Namespace>,
     /// An add-on that EKS installs.
@@ -28,6 +30,8 @@ pub struct Contribution {
     pub watches: bool,
     /// Secrets that its namespace reads.
     pub secrets: Vec<Secret>,
+    /// Hosts that lead to it.
+    pub hosts: Vec<Domain>,
     /// Names that no application may have: what goes by them has rights that none should share.
     pub reserved: &'static [&'static str],
     /// What only it has.
@@ -42,17 +46,19 @@ pub struct Part {
     pub name: &'static str,
     pub about: Text,
     pub releases: Vec<Release>,
+    pub definitions: Option<&'static str>,
     addon: bool,
     manifest: bool,
 }
 
 impl Part {
     pub fn of(contribution: &Contribution) -> Self {
-        let Contribution { name, about, releases, addon, .. } = contribution;
+        let Contribution { name, about, releases, definitions, addon, .. } = contribution;
         Self {
             name,
             about: Text::ours(*about),
             releases: releases.clone(),
+            definitions: *definitions,
             addon: addon.is_some(),
             manifest: contribution.has_manifests() && *name != "flux",
         }
@@ -189,6 +195,8 @@ pub enum Need {
     Usage,
     /// Node groups grow and shrink with what has to run.
     Room,
+    /// Room is kept free for what comes next.
+    Reserve,
     /// Secrets come from Parameter Store.
     Secrets,
     /// An Ingress becomes a load balancer.
@@ -197,6 +205,8 @@ pub enum Need {
     Records,
     /// Somebody sees what goes on, and is told when it goes wrong.
     Watch,
+    /// What only AWS can measure is measured in the cluster, too.
+    CloudMetrics,
 }
 
 /// A need, and who has it.
@@ -228,12 +238,14 @@ impl Contribution {
             about: "",
             needs: Vec::new(),
             releases: Vec::new(),
+            definitions: None,
             namespaces: Vec::new(),
             addon: None,
             identity: None,
             bucket: false,
             watches: false,
             secrets: Vec::new(),
+            hosts: Vec::new(),
             reserved: &[],
             pages: Vec::new(),
             watched: Vec::new(),
@@ -353,8 +365,8 @@ impl Layer {
             Self::Tenants => "for each application: namespace, quota, limits, the right to deploy into it",
             Self::Databases => "for each application with a database: its login",
             Self::Applications => "for each application: the Flux Kustomization that deploys it",
-            Self::Monitoring => "what watches the others; nothing waits for it",
-            Self::Overprovisioning => "room that is kept free; nothing waits for it",
+            Self::Monitoring => "what watches the others, and nothing waits for it",
+            Self::Overprovisioning => "room that is kept free, and nothing waits for it",
         })
     }
 }

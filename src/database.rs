@@ -7,11 +7,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
-    catalogue::{PostgresVersion, Region},
+    catalogue::{Catalogue, PostgresVersion, Region},
     contribution::{Secret, Writer},
     diagnostics::{Finding, Report},
     source::{Located, value_or},
-    words::{DatabaseClass, DatabaseName, Name, Word},
+    words::{DatabaseClass, DatabaseName, FileUrl, Name, Sha256, Word},
 };
 
 /// The database that the applications of an environment share. It exists when one of them has a `database`.
@@ -51,6 +51,11 @@ pub struct Spec {
     /// How many milliseconds a statement takes before it is logged as slow. 1000, if you do not say.
     #[schemars(range(min = 1, max = 3_600_000))]
     pub log_slower_than: Option<Located<u32>>,
+    /// Where the certificates are by which clients know the database. AWS's own for all commercial regions, if you do not say.
+    pub ca_bundle_url: Option<Located<String>>,
+    /// Their checksum. AWS adds certificates from time to time; then the Jobs that make logins say so. That of the file as it
+    /// was known last, if you do not say.
+    pub ca_bundle_sha256: Option<Located<String>>,
 }
 
 /// The database of an application: its own, in the instance that all of them share.
@@ -99,6 +104,14 @@ pub struct Database {
     pub log_statements: Statements,
     /// In milliseconds.
     pub log_slower_than: u32,
+    pub ca_bundle: CaBundle,
+}
+
+/// The certificates by which clients know the database.
+#[derive(Clone, Debug)]
+pub struct CaBundle {
+    pub url: FileUrl,
+    pub sha256: Sha256,
 }
 
 /// What one application has of the instance in one environment.
@@ -131,6 +144,39 @@ const DAY: u32 = 24 * 60;
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 impl Database {
+    /// In GiB, as AWS calls the class: `large` has 8 in families of `m` and `t`, 16 of `r`, 32 of `x2g` and `x2idn`, 64 of
+    /// `x2iedn`, and each size twice the one before. Source: AWS, "DB instance class types", hardware specifications.
+    pub fn memory(&self) -> u32 {
+        let large = match self.class.family() {
+            "x2iedn" => 64,
+            family if family.starts_with('x') => 32,
+            family if family.starts_with('r') => 16,
+            _ => 8,
+        };
+        match self.class.size() {
+            "micro" => large / 8,
+            "small" => large / 4,
+            "medium" => large / 2,
+            size => match size.strip_suffix("xlarge") {
+                Some(times) => large * 2 * times.parse().unwrap_or(1),
+                None => large,
+            },
+        }
+    }
+
+    /// A tenth of what it begins with, in GiB: below that RDS adds storage where it may.
+    pub fn storage_low(&self) -> u32 {
+        self.storage / 10
+    }
+
+    /// How many connections are too many for a quiet day: six tenths of what its parameter group admits by itself, which is
+    /// `LEAST({DBInstanceClassMemory/9531392}, 5000)` (AWS, "Quotas and constraints for Amazon RDS"). That memory is what the system
+    /// leaves of the class's, and how much that is AWS does not say: the other four tenths hold it and the warning.
+    pub fn busy_connections(&self) -> u32 {
+        let admitted = (u64::from(self.memory()) << 30) / 9_531_392;
+        u32::try_from(admitted.min(5000) * 6 / 10).expect("a number below 5000")
+    }
+
     /// `at` is what the blueprint says of it, if it says anything.
     pub fn resolve(spec: Option<&Located<Spec>>, region: Option<&Region>, report: &mut Report) -> Self {
         let spec = spec.map(|spec| (**spec).clone()).unwrap_or_default();
@@ -181,6 +227,7 @@ impl Database {
             monitoring_interval: interval,
             log_statements: value_or(&spec.log_statements, Statements::Ddl),
             log_slower_than: value_or(&spec.log_slower_than, 1000),
+            ca_bundle: ca_bundle(&spec, report),
         }
     }
 
@@ -260,6 +307,30 @@ fn class(asked: Option<&Located<String>>, region: Option<&Region>, report: &mut 
     let title = format!("RDS has no `{class}` for PostgreSQL in `{region}`");
     report.add(Finding::new("database/offering", title).at(asked.span(), label).help(help));
     class
+}
+
+/// Another file has another checksum; the same file may grow.
+fn ca_bundle(spec: &Spec, report: &mut Report) -> CaBundle {
+    let (url, sha256) = Catalogue::get().ca_bundle();
+    if let (Some(at), None) = (&spec.ca_bundle_url, &spec.ca_bundle_sha256)
+        && at.as_str() != url
+        && FileUrl::read(at).is_some()
+        && !report.excused("database.ca-bundle-sha256")
+    {
+        report.add(
+            Finding::new("database/ca-bundle", "a bundle of certificates without its checksum")
+                .at(at.span(), "anybody could put others in their place")
+                .help("add `ca-bundle-sha256 = \"…\"`, as `sha256sum` prints it"),
+        );
+    }
+    CaBundle {
+        url: spec.ca_bundle_url.as_ref().map_or_else(|| ours(url), |asked| report.read(Some(asked))),
+        sha256: spec.ca_bundle_sha256.as_ref().map_or_else(|| ours(sha256), |asked| report.read(Some(asked))),
+    }
+}
+
+fn ours<W: Word>(word: &str) -> W {
+    W::read(word).expect("the catalogue follows our own rules")
 }
 
 /// RDS refuses a backup that is made while it maintains.

@@ -142,10 +142,15 @@ impl Environment {
         (!own).then(|| Text::ours(self.github.owner.to_string()))
     }
 
-    /// What the bootstrap stack hands down to all it makes, as `KEY=VALUE`, beside what names the platform.
-    pub fn stack_tags(&self) -> Vec<Text> {
+    /// What everything bears beside what names the platform.
+    pub fn own_tags(&self) -> Vec<Tag> {
         let owner = self.owner().map(|owner| Tag { key: Text::ours("owner"), value: owner });
-        owner.iter().chain(&self.tags).map(|tag| Text::joined(&tag.key, "=", &tag.value)).collect()
+        owner.iter().chain(&self.tags).cloned().collect()
+    }
+
+    /// The same, as `KEY=VALUE`.
+    pub fn stack_tags(&self) -> Vec<Text> {
+        self.own_tags().iter().map(|tag| Text::joined(&tag.key, "=", &tag.value)).collect()
     }
 
     /// The name of a role of this environment.

@@ -32,6 +32,7 @@ pub mod foundation;
 // What it is made of, and the files that say so.
 pub mod components;
 pub mod application;
+pub mod logins;
 pub mod infrastructure;
 pub mod manifests;
 

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    application::Application,
-    contribution::{Contribution, Layer, Namespace, Part, PodSecurity, Release, Secret},
+    application::{Application, Workload},
+    contribution::{Contribution, Layer, Namespace, Part, PodSecurity, Release, Secret, Writer},
     database,
     foundation::{Environment, Foundation},
     page::{Page, Place, Role, seeded},
@@ -21,19 +21,78 @@ pub fn shared(
     applications: &Vec<Application>,
     parts: &Vec<Part>,
     layers: &Vec<Layer>,
+    example: &Example,
 ) -> Vec<Page> {
     let first = &environments[0].name;
+    let keeper = &applications.iter().find(|it| it.database.is_some()).cloned();
     pages! {
         {
             foundation: Foundation, environments: Vec<Environment>, applications: Vec<Application>,
-            parts: Vec<Part>, layers: Vec<Layer>, first: Name,
+            keeper: Option<Application>, parts: Vec<Part>, layers: Vec<Layer>, first: Name, example: Example,
         }
         Unlisted "kubernetes-manifest/.gitattributes",
+        Unlisted "kubernetes-manifest/.github/requirements.txt",
+        Unlisted "kubernetes-manifest/.github/workflows/lint.yml",
         Unlisted "kubernetes-manifest/.github/workflows/validate.yml",
         Unlisted "kubernetes-manifest/README.md",
         Unlisted "kubernetes-manifest/scripts/build",
         Unlisted "kubernetes-manifest/scripts/difference",
+        Unlisted "kubernetes-manifest/scripts/difference-comment",
         Unlisted "kubernetes-manifest/scripts/validate",
+    }
+}
+
+/// The first environment as it is, for what the README draws.
+pub struct Example {
+    environment: Environment,
+    workloads: Vec<Workload>,
+    stores: Vec<Store>,
+}
+
+/// Where a namespace's secrets come from.
+struct Store {
+    namespace: String,
+    /// Whether Terraform makes some of them up.
+    made: bool,
+    /// Whether a person puts some of them.
+    put: bool,
+}
+
+impl Example {
+    pub fn new(environment: &Environment, workloads: &[Workload], secrets: &[Secret]) -> Self {
+        let mut stores: Vec<Store> = Vec::new();
+        let git = environment.git_credential();
+        for Secret { namespace, writer, .. } in secrets.iter().filter(|it| !git.contains(it)) {
+            if stores.last().is_none_or(|it| it.namespace != *namespace) {
+                stores.push(Store { namespace: namespace.clone(), made: false, put: false });
+            }
+            let Some(store) = stores.last_mut() else { continue };
+            match writer {
+                Writer::Terraform => store.made = true,
+                Writer::Person => store.put = true,
+            }
+        }
+        Self { environment: environment.clone(), workloads: workloads.to_vec(), stores }
+    }
+
+    /// Whether a node group has room between its bounds.
+    fn grows(&self) -> bool {
+        self.environment.cluster.node_groups.iter().any(|it| it.min < it.max)
+    }
+
+    /// Whether Terraform makes up any secret.
+    fn made(&self) -> bool {
+        self.stores.iter().any(|it| it.made)
+    }
+
+    /// Whether a person puts any.
+    fn put(&self) -> bool {
+        self.stores.iter().any(|it| it.put)
+    }
+
+    /// One that users find by a name.
+    fn endpoint(&self) -> Option<Workload> {
+        self.workloads.iter().find(|it| it.host.is_some()).cloned()
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use sha1::{Digest, Sha1};
+
 use crate::format::align;
 
 #[derive(Debug)]
@@ -35,6 +37,12 @@ pub enum Role {
     Patch,
     /// A folder of its own, with its own `kustomization.yaml`.
     Component,
+    /// A file of a ConfigMap that its folder makes. What the file says is part of the ConfigMap's name, so that whoever reads it
+    /// changes with it.
+    Mounted {
+        map: &'static str,
+        namespace: &'static str,
+    },
     Unlisted,
 }
 
@@ -83,6 +91,11 @@ impl Page {
         Self { shared, ..self }
     }
 
+    /// Changes with the text: what must start anew with a new configuration bears it.
+    pub fn checksum(&self) -> String {
+        Sha1::digest(self.text()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// The body under its header. Some first lines must stay first.
     pub fn text(&self) -> String {
         let words = match self.owner {
@@ -118,6 +131,12 @@ fn comment(path: &str) -> Option<(&'static str, &'static str)> {
 
 pub fn seeded(mut pages: Vec<Page>) -> Vec<Page> {
     pages.iter_mut().for_each(|page| page.owner = Owner::Seeded);
+    pages
+}
+
+/// These pages, as files of a ConfigMap.
+pub fn mounted(map: &'static str, namespace: &'static str, mut pages: Vec<Page>) -> Vec<Page> {
+    pages.iter_mut().for_each(|page| page.role = Role::Mounted { map, namespace });
     pages
 }
 

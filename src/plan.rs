@@ -6,7 +6,8 @@ use crate::{
     application::FIRST_TAG,
     contribution::{Layer, Part},
     github::Github,
-    infrastructure, manifests,
+    infrastructure, logins,
+    manifests::{self, Example},
     page::{Owner, Page, Place, Role},
     platform::{Platform, Stage},
 };
@@ -33,6 +34,8 @@ pub fn plan(platform: Platform) -> Plan {
     let Platform { foundation, applications, stages } = platform;
     let environments = stages.iter().map(|stage| stage.environment.clone()).collect();
     let parts = parts(&stages);
+    let first = &stages[0];
+    let example = Example::new(&first.environment, &first.workloads, &first.secrets);
     let mut pages: Vec<Page> =
         applications.iter().flat_map(|it| it.pages(&foundation, &environments)).collect();
     let (mut lists, mut layers) = (Lists::default(), BTreeSet::new());
@@ -46,6 +49,7 @@ pub fn plan(platform: Platform) -> Plan {
             &shares,
             &secrets,
         );
+        own.extend(logins::pages(&environment, &shares));
         let tenants: Vec<_> = workloads.iter().map(|it| &it.application.name).collect();
         own.extend(manifests::pages(&environment, contributions, &secrets, &tenants));
         for workload in &workloads {
@@ -54,6 +58,8 @@ pub fn plan(platform: Platform) -> Plan {
             lists.add(&overlay, Entry::Resource("../../base".to_owned()));
             lists.add(&overlay, Entry::Image(foundation.image(&workload.application.repository)));
         }
+        let logins = used(&own, &environment.cluster_folder());
+        own.extend(workloads.iter().flat_map(|it| it.delivery(&environment, &logins)));
         let used = used(&own, &environment.cluster_folder());
         own.extend(manifests::layers(&environment, &used));
         layers.extend(used);
@@ -61,7 +67,7 @@ pub fn plan(platform: Platform) -> Plan {
     }
     let layers = layers.into_iter().collect();
     pages.extend(infrastructure::shared(&foundation, &environments));
-    pages.extend(manifests::shared(&foundation, &environments, &applications, &parts, &layers));
+    pages.extend(manifests::shared(&foundation, &environments, &applications, &parts, &layers, &example));
     lists.fill(&pages);
     pages.extend(lists.pages());
     collect(pages, &foundation.github)
@@ -111,6 +117,12 @@ enum Entry {
     Resource(String),
     Patch(String),
     Component(String),
+    /// A file of a ConfigMap that the folder makes.
+    Mounted {
+        map: &'static str,
+        namespace: &'static str,
+        file: String,
+    },
     /// An image, whose tag is set here and nowhere else.
     Image(String),
 }
@@ -124,6 +136,9 @@ impl Lists {
                 Role::Unlisted => {}
                 Role::Resource => self.add(folder, Entry::Resource(name.to_owned())),
                 Role::Patch => self.add(folder, Entry::Patch(name.to_owned())),
+                Role::Mounted { map, namespace } => {
+                    self.add(folder, Entry::Mounted { map, namespace, file: name.to_owned() });
+                }
                 Role::Component => {
                     let (above, name) = split(folder);
                     self.add(above, Entry::Component(name.to_owned()));
@@ -144,17 +159,17 @@ impl Lists {
     fn pages(&self) -> Vec<Page> {
         let page = |(folder, entries): (&String, &BTreeSet<Entry>)| {
             let mut body = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n".to_owned();
-            let mut last = "";
+            let mut last = String::new();
             for entry in entries {
                 let (title, line) = entry.text();
                 if title != last {
-                    body.push_str(&format!("{title}:\n"));
+                    body.push_str(&title);
                 }
                 body.push_str(&line);
                 last = title;
             }
             let path = format!("{folder}/kustomization.yaml");
-            let shared: &[&str] = if last == "images" { &["newTag: "] } else { &[] };
+            let shared: &[&str] = if last == "images:\n" { &["newTag: "] } else { &[] };
             Page::computed(Place::Manifests, path, Role::Unlisted, body).shared(shared)
         };
         self.0.iter().map(page).collect()
@@ -163,13 +178,18 @@ impl Lists {
 
 impl Entry {
     /// The list it stands in, and how.
-    fn text(&self) -> (&'static str, String) {
-        match self {
+    fn text(&self) -> (String, String) {
+        let (title, line) = match self {
             Self::Resource(name) => ("resources", format!("  - {name}\n")),
             Self::Patch(name) => ("patches", format!("  - path: {name}\n")),
             Self::Component(name) => ("components", format!("  - {name}\n")),
+            Self::Mounted { map, namespace, file } => {
+                let head = format!("  - name: {map}\n    namespace: {namespace}\n    files:\n");
+                return (format!("configMapGenerator:\n{head}"), format!("      - {file}\n"));
+            }
             Self::Image(name) => ("images", format!("  - name: {name}\n    newTag: \"{FIRST_TAG}\"\n")),
-        }
+        };
+        (format!("{title}:\n"), line)
     }
 }
 

@@ -179,7 +179,7 @@ fn stage(
     let components = spec.components.clone().unwrap_or_default();
     let contributions = components::resolve(&components, needs, &environment, report);
     names(&contributions, spec, report);
-    hosts(&workloads, spec, report);
+    hosts(&workloads, &contributions, spec, report);
     let mut secrets: Vec<Secret> = contributions.iter().flat_map(|it| it.secrets.clone()).collect();
     if environment.database.is_some() {
         secrets.extend(Database::secrets());
@@ -189,21 +189,22 @@ fn stage(
     Stage { environment, contributions, workloads, secrets }
 }
 
-/// A host leads to one application.
-fn hosts(workloads: &[Workload], spec: &Spec, report: &mut Report) {
-    let mut taken: Vec<(&Domain, &Name)> = Vec::new();
+/// A host leads to one place.
+fn hosts(workloads: &[Workload], contributions: &[Contribution], spec: &Spec, report: &mut Report) {
+    let own = contributions.iter().flat_map(|it| it.hosts.iter().map(|host| (host, it.name.to_owned())));
+    let mut taken: Vec<(&Domain, String)> = own.collect();
     for workload in workloads {
         let Some(host) = &workload.host else { continue };
         let name = &workload.application.name;
         let asked = spec.applications.iter().flatten().find(|(it, _)| it.as_str() == name.to_string());
         if let (Some((_, other)), Some((at, _))) = (taken.iter().find(|(it, _)| *it == host), asked) {
             report.add(
-                Finding::new("application/host", format!("two applications would be `{host}`"))
+                Finding::new("application/host", format!("two would be found at `{host}`"))
                     .at(at.span(), format!("`{other}` has this host as well"))
                     .help("give each a `host` of its own"),
             );
         }
-        taken.push((host, name));
+        taken.push((host, name.to_string()));
     }
 }
 

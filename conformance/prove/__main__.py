@@ -1,8 +1,10 @@
 # The proof: plans the steps for every tree, runs them, plants defects in a copy of the first tree, counts.
 """usage: conformance/run [--selftest] [TREE…]
+       conformance/run --live CLUSTER SCENARIO…
 
 TREE        rendered trees, `generated/minimal` unless named
 --selftest  only the self-test, with every step that a defect could reach
+--live      only the proof on a real control plane: CLUSTER as `TREE/kubernetes-manifest/clusters/production`
 """
 
 import argparse
@@ -16,11 +18,16 @@ import threading
 import time
 
 from prove import (
+    alertmanager,
+    alerts,
     blueprints,
     cloudformation,
     documents,
     helm_values,
     images_and_scripts,
+    live,
+    logins,
+    manifest_scripts,
     manifests,
     pipeline_scripts,
     providers,
@@ -84,12 +91,16 @@ def plan(proof, tree):
         *scanners.steps(proof, tree, built),
         *cloudformation.steps(proof, tree),
         *manifests.steps(proof, tree, schemas, built),
+        *alerts.steps(proof, tree, built),
         *helm_values.steps(proof, tree, built, charts, schemas),
+        *alertmanager.steps(proof, tree, built),
+        *logins.steps(proof, tree),
         *workflows.steps(proof, tree),
         *images_and_scripts.steps(proof, tree),
         *teardown.steps(proof, tree),
         *releases.steps(proof, tree),
         *pipeline_scripts.steps(proof, tree),
+        *manifest_scripts.steps(proof, tree),
         *documents.steps(proof, tree),
     ]
 
@@ -134,6 +145,7 @@ def main():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--selftest", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--live", nargs="+", default=[], help=argparse.SUPPRESS)
     parser.add_argument("trees", nargs="*", default=["generated/minimal"], metavar="TREE")
     arguments = parser.parse_args()
     # A stop from outside ends what was started, too.
@@ -148,6 +160,9 @@ def main():
     try:
         facts = facts_folder()
         proof = Proof(os.environ["BLUEPRINT_TOOLS"], facts, scratch)
+        if arguments.live:
+            prove_live(proof, facts, arguments.live, report)
+            return finish(begin, outcomes)
         trees = [rendered(path) for path in arguments.trees]
         if not facts:
             require_network(proof)
@@ -162,14 +177,28 @@ def main():
             if not arguments.selftest:
                 print("-- blueprints", flush=True)
                 run_steps(list(blueprints.steps(proof)), report)
-            print(f"-- self-test: defects planted in a copy of {trees[0]}", flush=True)
-            run_steps(selftest.steps(proof, trees[0], plan, everything=arguments.selftest), report)
+            print(f"-- self-test: defects planted in copies of {', '.join(map(str, trees))}", flush=True)
+            run_steps(selftest.steps(proof, trees, plan, everything=arguments.selftest), report)
     except Failure as refusal:
         print(f"FAIL conformance: {refusal}", flush=True)
         print(f"{sum(not o.failure for o in outcomes)} passed, {sum(bool(o.failure) for o in outcomes) + 1} failed")
         return 1
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+    return finish(begin, outcomes)
+
+
+def prove_live(proof, facts, words, report):
+    if not facts:
+        raise Failure(
+            "no facts: set `BLUEPRINT_CONFORMANCE`, for the definitions that stand-in charts bring are made from them"
+        )
+    os.environ["BLUEPRINT_CONFORMANCE"] = str(facts)
+    folder = pathlib.Path(words[0]) if pathlib.Path(words[0]).is_dir() else CHECKOUT / words[0]
+    live.run(proof, folder, words[1:], report)
+
+
+def finish(begin, outcomes):
     failed = [outcome for outcome in outcomes if outcome.failure]
     print(f"-- {time.monotonic() - begin:.0f} s")
     for outcome in failed:

@@ -14,9 +14,12 @@ BUILDS = {
     "flux graph",
     "files reached",
     "objects fit each other",
+    "rules applied",
     "helm values",
     "trivy kubernetes",
     "checkov kubernetes",
+    "validate script",
+    "difference script",
 }
 
 
@@ -170,6 +173,20 @@ def script(tree, name):
     return [repository / "scripts" / name for repository in tree.terraform_repositories]
 
 
+def manifest_script(tree, name):
+    return [repository / "scripts" / name for repository in tree.manifest_repositories]
+
+
+def login_script(tree, name):
+    return [path for path in tree.files if path.name == name and path.parent.parent.name == "databases"]
+
+
+def logged_password(tree):
+    """As one would write it at first."""
+    touched = change(login_script(tree, "login.sql"), r"^\\password `.*`$", "ALTER ROLE :\"login\" PASSWORD :'password';")
+    return touched + change(login_script(tree, "login.sh"), r"^    --set=database=", '    --set=password="$password" --set=database=')
+
+
 DIAGRAM = "\n```mermaid\nflowchart LR\n  a[unclosed --> b\n```\n"
 INGRESS = """apiVersion: networking.k8s.io/v1
 kind: Ingress
@@ -252,16 +269,21 @@ DEFECTS = [
     ),
     Defect(
         "an unknown Kubernetes field",
-        {"schemas of files", "schemas of builds"},
+        {"schemas of files", "schemas of builds", "validate script"},
         lambda tree: change(of_kind(tree, "Deployment"), r"^spec:\n", "spec:\n  replica: 3\n"),
+    ),
+    Defect(
+        "a rule in CEL that is broken",
+        {"validate script"},
+        lambda tree: change(of_kind(tree, "FluxInstance"), r"^  name: flux$", "  name: main"),
     ),
     Defect(
         "a wrong enum value",
         {"schemas of files", "schemas of builds"},
         listed_manifest(INGRESS),
-        {"checkov kubernetes", "trivy kubernetes"},
+        {"checkov kubernetes", "trivy kubernetes", "validate script"},
     ),
-    Defect("an unknown kind", {"schemas of files", "schemas of builds"}, listed_manifest(UNKNOWN_KIND)),
+    Defect("an unknown kind", {"schemas of files", "schemas of builds"}, listed_manifest(UNKNOWN_KIND), {"validate script"}),
     Defect("a patch that meets nothing", {"patches hit"}, missing_patch),
     Defect(
         "a dependency that does not exist",
@@ -280,6 +302,74 @@ DEFECTS = [
         "a value that the chart does not know",
         {"helm values"},
         lambda tree: change(of_kind(tree, "HelmRelease"), r"^  values:\n", "  values:\n    defect: true\n"),
+    ),
+    Defect(
+        "a time that Alertmanager does not read",
+        {"alertmanager routes"},
+        lambda tree: change(of_kind(tree, "HelmRelease"), r"^(\s+resolve_timeout: ).*$", r"\1soon"),
+    ),
+    Defect(
+        "something of interest alone that calls a person",
+        {"alertmanager routes"},
+        lambda tree: change(of_kind(tree, "HelmRelease"), r'severity =~ "info\|none"', 'severity = "defect"'),
+    ),
+    Defect(
+        "a flag that a program does not know",
+        {"helm values"},
+        lambda tree: change(of_kind(tree, "HelmRelease"), r"^(    extraArgs:\n(?: +#.*\n)*)      ", r"\1      defect: true\n      "),
+    ),
+    Defect(
+        "a part of a probe that the chart does not know",
+        {"helm values"},
+        lambda tree: change(of_kind(tree, "HelmRelease"), r"^(    livenessProbe:\n)      enabled: ", r"\1      defect: "),
+    ),
+    # Alerts and dashboards
+    Defect(
+        "a rule that does not parse",
+        {"alert rules", "alert cases"},
+        lambda tree: change(of_kind(tree, "PrometheusRule"), r"^( +and)$", r"\1 and"),
+    ),
+    Defect(
+        "an alert that never fires",
+        {"alert cases"},
+        lambda tree: change(of_kind(tree, "PrometheusRule"), r'(status_replicas_available\{.*\}) == 0$', r"\1 < 0"),
+    ),
+    Defect(
+        "an alert that fires at once",
+        {"alert cases"},
+        lambda tree: change(of_kind(tree, "PrometheusRule"), r"^( +for: )15m$", r"\g<1>1m"),
+    ),
+    Defect(
+        "an alert that nobody tried",
+        {"alert cases"},
+        lambda tree: change(of_kind(tree, "PrometheusRule"), r"- alert: DeploymentDown$", "- alert: DeploymentGone"),
+    ),
+    Defect(
+        "words that speak of a label that is not there",
+        {"alert cases"},
+        lambda tree: change(of_kind(tree, "PrometheusRule"), r"(summary: .*)\$labels\.deployment ", r"\1$labels.rollout "),
+    ),
+    Defect(
+        "an alert that does not say what to do",
+        {"alert rules"},
+        lambda tree: change(of_kind(tree, "PrometheusRule"), r"runbook: >-$", "notes: >-"),
+    ),
+    Defect(
+        "a metric that nobody exports",
+        {"metrics", "alert cases"},
+        lambda tree: change(of_kind(tree, "PrometheusRule"), r"kube_job_failed", "kube_job_broken"),
+    ),
+    Defect(
+        "rules that no list names",
+        {"rules applied", "files reached"},
+        lambda tree: change(
+            [path for path in tree.kustomization_files if path.parent.name == "rules"], r"^  - workloads\.yaml\n", ""
+        ),
+    ),
+    Defect(
+        "a panel whose query does not parse",
+        {"dashboards"},
+        lambda tree: change(of_kind(tree, "ConfigMap"), r'"expr": "sum\(', '"expr": "sum(('),
     ),
     # Workflows
     Defect(
@@ -313,14 +403,22 @@ DEFECTS = [
     ),
     # Images, scripts, words
     Defect("a base image without a version", {"hadolint", "base images"}, dockerfile_latest, {"trivy", "checkov"}),
-    Defect("a word that the shell splits", {"shellcheck"}, lambda tree: append(tree.scripts, "echo ${1-}\n"), {"tunnel", "plan comment", "drift issue"}),
+    Defect("a word that the shell splits", {"shellcheck"}, lambda tree: append(tree.scripts, "echo ${1-}\n"), {"tunnel", "plan comment", "drift issue", "difference script", "difference comment", "validate script"}),
     Defect("a feature that raises no version", {"release version"}, lambda tree: change(tree.scripts, r"level == 2 \{", "level == 4 {")),
     Defect("a tunnel that takes any certificate", {"tunnel"}, lambda tree: change(script(tree, "tunnel"), r'--cacert "\$folder/ca\.pem"', "--insecure"), {"shellcheck"}),
     Defect("a session that outlives its command", {"tunnel"}, lambda tree: change(script(tree, "tunnel"), r"^trap 'end_session; ", "trap '")),
     Defect("a comment that shows a password", {"plan comment", "drift issue"}, lambda tree: change(script(tree, "plan-comment"), r"password\|passwd\|", "passwd|")),
     Defect("a comment that is too long", {"plan comment", "drift issue"}, lambda tree: change(script(tree, "plan-comment"), r"^limit=60000", "limit=600000")),
     Defect("an issue that is never closed", {"drift issue"}, lambda tree: change(script(tree, "drift-issue"), r'state: "closed"', 'state: "open"')),
+    Defect("a difference of which half is dropped", {"difference script"}, lambda tree: change(manifest_script(tree, "difference"), r"before after >", "after after >")),
+    Defect("a difference that is too long to post", {"difference comment"}, lambda tree: change(manifest_script(tree, "difference-comment"), r"^limit=60000", "limit=600000")),
+    Defect("a difference that is posted again and again", {"difference comment"}, lambda tree: change(manifest_script(tree, "difference-comment"), r"github-actions\[bot\]", "nobody")),
     Defect("a teardown that takes other clusters' load balancers", {"teardown"}, lambda tree: change(script(tree, "teardown"), r"cluster' && Value=='\$name'", "cluster' && starts_with(Value, '$name')")),
+    Defect("a password that the server logs", {"logins"}, logged_password),
+    Defect("a login that is never taken away", {"logins"}, lambda tree: change(login_script(tree, "login.sql"), r"EXECUTE format\('DROP ROLE %I', login\);", "NULL;")),
+    Defect("a master that may not become the owner", {"logins"}, lambda tree: change(login_script(tree, "login.sql"), r"^  EXECUTE format\('GRANT %I TO CURRENT_USER', owner\).*$", "")),
+    Defect("a client that takes any server", {"logins"}, lambda tree: change(of_kind(tree, "Job"), r"value: verify-full$", "value: verify-ca")),
+    Defect("certificates that anybody may replace", {"certificates"}, lambda tree: change(login_script(tree, "authority.sh"), r'!= "\$CA_BUNDLE_SHA256"', '= ""')),
     Defect("a diagram that does not parse", {"mermaid"}, lambda tree: append(tree.markdown, DIAGRAM)),
     Defect("blank lines without end", {"markdownlint"}, lambda tree: append(tree.markdown, "\n\n\n\nText.\n")),
     Defect("a link that leads nowhere", {"links"}, lambda tree: append(tree.markdown, "\n[Text](nowhere.md)\n")),

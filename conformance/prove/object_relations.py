@@ -207,6 +207,8 @@ class Cluster:
                     port = service.get("port") or {}
                     if service.get("port", {}).get("name") == "use-annotation":
                         continue
+                    if not known and self.of_chart(namespace, service.get("name")):
+                        continue
                     if not known:
                         yield f"the Service `{service.get('name')}` does not exist"
                     elif not any(
@@ -229,6 +231,13 @@ class Cluster:
             and not self.account(namespace, inner["serviceAccountName"])
         ):
             yield f"the service account `{inner['serviceAccountName']}` does not exist in `{namespace}`"
+
+    def of_chart(self, namespace, name):
+        """Whether a chart may make it: such names begin with that of the release."""
+        releases = [
+            metadata(o)["name"] for o in self.objects if o["kind"] == "HelmRelease" and metadata(o).get("namespace") == namespace
+        ]
+        return any(str(name).startswith(f"{release}-") for release in releases)
 
     def account(self, namespace, name):
         return self.has("ServiceAccount", namespace, name) or namespace == "flux-system" and name in FLUX_ACCOUNTS

@@ -9,23 +9,27 @@ from prove.steps import Failure, Step, indent, run_step
 from prove.tree import SKIPPED, Tree
 
 
-def steps(proof, tree, plan, everything):
-    kinds = {step.kind for step in plan(proof, tree)}
-    possible = [defect for defect in DEFECTS if defect.expect & kinds]
-    planted = [
-        Step(
-            "self-test",
-            defect.name,
-            [tree.path],
-            lambda d=defect: prove(proof, tree, plan, d, kinds, everything),
-            seconds=60 if "checkov" in "".join(defect.expect) else 20,
-        )
-        for defect in possible
-    ]
+def steps(proof, trees, plan, everything):
+    """Each defect in the first tree that has the most of the checks that are meant for it."""
+    known = [(tree, {step.kind for step in plan(proof, tree)}) for tree in trees]
+    planted = []
+    for defect in DEFECTS:
+        tree, kinds = max(known, key=lambda one: len(defect.expect & one[1]))
+        if defect.expect & kinds:
+            planted.append(
+                Step(
+                    "self-test",
+                    defect.name,
+                    [tree.path],
+                    lambda d=defect, t=tree, k=kinds: prove(proof, t, plan, d, k, everything),
+                    seconds=60 if "checkov" in "".join(defect.expect) else 20,
+                )
+            )
+    first, kinds = trees[0], set.union(*(kinds for _, kinds in known))
     return [
         *planted,
-        Step("self-test", "a key that a blueprint does not have", [tree.path], lambda: prove_blueprint(proof)),
-        Step("self-test", "every kind of check has a defect", [tree.path], lambda: complete(kinds)),
+        Step("self-test", "a key that a blueprint does not have", [first.path], lambda: prove_blueprint(proof)),
+        Step("self-test", "every kind of check has a defect", [first.path], lambda: complete(kinds)),
     ]
 
 

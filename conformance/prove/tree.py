@@ -116,6 +116,11 @@ class Tree:
     def kustomization_files(self):
         return [path for path in self.manifests if path.name in ("kustomization.yaml", "kustomization.yml")]
 
+    @functools.cached_property
+    def login_statements(self):
+        """What the Jobs say to the database, run by the step `logins`."""
+        return [path for path in self.ending(".sql") if path.parent.parent.name == "databases"]
+
     # ------------------------------------------------------------ GitHub, images, scripts, words
 
     @functools.cached_property

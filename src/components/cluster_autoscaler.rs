@@ -5,11 +5,12 @@ use serde::Deserialize;
 
 use super::Component;
 use crate::{
-    contribution::{Condition, Contribution, Identity, Need, Statement},
+    contribution::{Condition, Contribution, Identity, Layer, Need, PodSecurity, Release, Statement},
     diagnostics::Report,
     foundation::Environment,
+    pages,
     source::Located,
-    words::Hcl,
+    words::{Hcl, Text},
 };
 
 /// Nodes for what has to run: it moves each node group between its bounds.
@@ -18,6 +19,9 @@ use crate::{
 pub struct ClusterAutoscaler {
     /// On by itself where something needs it, if you do not say.
     enabled: Option<Located<bool>>,
+    /// Added to the values of its Helm release.
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
+    values: Option<toml::Table>,
 }
 
 impl Component for ClusterAutoscaler {
@@ -29,7 +33,17 @@ impl Component for ClusterAutoscaler {
         Need::Room
     }
 
-    fn contribute(&self, _: &Environment, _: &mut Report) -> Contribution {
+    fn contribute(&self, environment: &Environment, _: &mut Report) -> Contribution {
+        let release = &Release {
+            name: "cluster-autoscaler",
+            layer: Layer::Controllers,
+            namespace: "cluster-autoscaler",
+            pods: PodSecurity::Restricted,
+            url: Text::ours("https://kubernetes.github.io/autoscaler"),
+            chart: "cluster-autoscaler",
+            version: environment.catalogue.chart("cluster-autoscaler").to_owned(),
+            values: self.values.clone().unwrap_or_default(),
+        };
         Contribution {
             about: "adds nodes where pods wait for room, and takes empty ones away",
             reserved: &["cluster-autoscaler"],
@@ -39,6 +53,14 @@ impl Component for ClusterAutoscaler {
                 service_account: "cluster-autoscaler",
                 statements: statements(),
             }),
+            pages: pages! { { release: Release, environment: Environment }
+                Resource "kubernetes-manifest/clusters/{environment}/controllers/cluster-autoscaler/release.yaml",
+            },
+            releases: vec![release.clone()],
+            watched: pages! { { environment: Environment }
+                Resource "kubernetes-manifest/clusters/{environment}/monitoring/monitors/cluster-autoscaler.yaml",
+                Resource "kubernetes-manifest/clusters/{environment}/monitoring/rules/cluster-autoscaler.yaml",
+            },
             ..Contribution::new("cluster-autoscaler")
         }
     }

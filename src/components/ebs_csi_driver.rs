@@ -8,6 +8,7 @@ use crate::{
     contribution::{Addon, Condition, Contribution, Identity, Need, Statement},
     diagnostics::Report,
     foundation::Environment,
+    pages,
     source::Located,
     words::Hcl,
 };
@@ -40,6 +41,9 @@ impl Component for EbsCsiDriver {
                 service_account: "ebs-csi-controller-sa",
                 statements: statements(),
             }),
+            pages: pages! { { environment: Environment }
+                Resource "kubernetes-manifest/clusters/{environment}/controllers/ebs-csi-driver/storage-class.yaml",
+            },
             ..Contribution::new("ebs-csi-driver")
         }
     }

@@ -5,11 +5,12 @@ use serde::Deserialize;
 
 use super::Component;
 use crate::{
-    contribution::{Contribution, Identity, Need, Statement},
+    contribution::{Contribution, Identity, Layer, Need, PodSecurity, Release, Statement},
     diagnostics::{Finding, Report},
     foundation::Environment,
-    source::Located,
-    words::Hcl,
+    pages,
+    source::{Located, value_or},
+    words::{Domain, Hcl, Text},
 };
 
 /// Records in the zone, for the host names of what the cluster serves.
@@ -18,6 +19,21 @@ use crate::{
 pub struct ExternalDns {
     /// On by itself where something needs it, if you do not say.
     enabled: Option<Located<bool>>,
+    /// What becomes of a record that no host name asks for any more. `upsert-only`, if you do not say.
+    policy: Option<Located<Policy>>,
+    /// Added to the values of its Helm release.
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
+    values: Option<toml::Table>,
+}
+
+/// What becomes of a record that no host name asks for any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Policy {
+    /// It stays: nothing is deleted but by a teardown.
+    UpsertOnly,
+    /// It is deleted, if it bears this environment's mark.
+    Sync,
 }
 
 impl Component for ExternalDns {
@@ -38,6 +54,18 @@ impl Component for ExternalDns {
                     .help("add `[dns]` with `zone = \"example.com\"`, or leave the component out"),
             );
         }
+        let sync = &(value_or(&self.policy, Policy::UpsertOnly) == Policy::Sync);
+        let zone = &environment.dns.as_ref().map(|dns| dns.zone.clone()).unwrap_or_default();
+        let release = &Release {
+            name: "external-dns",
+            layer: Layer::Controllers,
+            namespace: "external-dns",
+            pods: PodSecurity::Restricted,
+            url: Text::ours("https://kubernetes-sigs.github.io/external-dns/"),
+            chart: "external-dns",
+            version: environment.catalogue.chart("external-dns").to_owned(),
+            values: self.values.clone().unwrap_or_default(),
+        };
         Contribution {
             about: "writes the records of host names into the zone",
             reserved: &["external-dns"],
@@ -47,6 +75,14 @@ impl Component for ExternalDns {
                 service_account: "external-dns",
                 statements: statements(),
             }),
+            pages: pages! { { release: Release, environment: Environment, zone: Domain, sync: bool }
+                Resource "kubernetes-manifest/clusters/{environment}/controllers/external-dns/release.yaml",
+            },
+            releases: vec![release.clone()],
+            watched: pages! { { environment: Environment }
+                Resource "kubernetes-manifest/clusters/{environment}/monitoring/monitors/external-dns.yaml",
+                Resource "kubernetes-manifest/clusters/{environment}/monitoring/rules/external-dns.yaml",
+            },
             ..Contribution::new("external-dns")
         }
     }

@@ -62,6 +62,7 @@ impl Component for ExternalSecrets {
         };
         Contribution {
             about: "brings secrets from Parameter Store into the namespaces that may read them",
+            definitions: Some("external-secrets"),
             reserved: &["external-secrets"],
             identity: environment.pod_identity().then(identity),
             pages: pages! { { release: Release, environment: Environment }
@@ -69,6 +70,10 @@ impl Component for ExternalSecrets {
                 Resource "kubernetes-manifest/clusters/{environment}/controllers/external-secrets/release.yaml",
             },
             releases: vec![release.clone()],
+            watched: pages! { { environment: Environment }
+                Resource "kubernetes-manifest/clusters/{environment}/monitoring/monitors/external-secrets.yaml",
+                Resource "kubernetes-manifest/clusters/{environment}/monitoring/rules/external-secrets.yaml",
+            },
             ..Contribution::new("external-secrets")
         }
     }

@@ -5,12 +5,12 @@ use serde::Deserialize;
 
 use super::Component;
 use crate::{
-    contribution::{Condition, Contribution, Identity, Need, Statement},
+    contribution::{Condition, Contribution, Identity, Layer, Need, PodSecurity, Release, Statement},
     diagnostics::Report,
     foundation::Environment,
     pages,
     source::{Located, value_or},
-    words::Hcl,
+    words::{Hcl, Text},
 };
 
 /// Load balancers for what the cluster serves.
@@ -21,6 +21,9 @@ pub struct LoadBalancerController {
     enabled: Option<Located<bool>>,
     /// Whether load balancers log each request into a bucket, which keeps it for 90 days. They do, if you do not say.
     access_logs: Option<Located<bool>>,
+    /// Added to the values of its Helm release.
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
+    values: Option<toml::Table>,
 }
 
 impl Component for LoadBalancerController {
@@ -33,12 +36,25 @@ impl Component for LoadBalancerController {
     }
 
     fn contribute(&self, environment: &Environment, _: &mut Report) -> Contribution {
-        let logs = value_or(&self.access_logs, true);
-        let bucket = || {
-            pages! { { environment: Environment }
-                Unlisted "infrastructure/environments/{environment}/platform/buckets.tf",
-            }
+        let logs = &value_or(&self.access_logs, true);
+        let release = &Release {
+            name: "load-balancer-controller",
+            layer: Layer::Controllers,
+            namespace: "load-balancer-controller",
+            pods: PodSecurity::Restricted,
+            url: Text::ours("https://aws.github.io/eks-charts"),
+            chart: "aws-load-balancer-controller",
+            version: environment.catalogue.chart("aws-load-balancer-controller").to_owned(),
+            values: self.values.clone().unwrap_or_default(),
         };
+        let mut pages = pages! { { release: Release, environment: Environment, logs: bool }
+            Resource "kubernetes-manifest/clusters/{environment}/controllers/load-balancer-controller/release.yaml",
+        };
+        if *logs {
+            pages.extend(pages! { { environment: Environment }
+                Unlisted "infrastructure/environments/{environment}/platform/buckets.tf",
+            });
+        }
         Contribution {
             about: "makes a load balancer of an Ingress",
             reserved: &["load-balancer-controller"],
@@ -48,8 +64,13 @@ impl Component for LoadBalancerController {
                 service_account: "load-balancer-controller",
                 statements: statements(),
             }),
-            bucket: logs,
-            pages: if logs { bucket() } else { Vec::new() },
+            bucket: *logs,
+            pages,
+            releases: vec![release.clone()],
+            watched: pages! { { environment: Environment }
+                Resource "kubernetes-manifest/clusters/{environment}/monitoring/monitors/load-balancer-controller.yaml",
+                Resource "kubernetes-manifest/clusters/{environment}/monitoring/rules/load-balancer-controller.yaml",
+            },
             ..Contribution::new("load-balancer-controller")
         }
     }

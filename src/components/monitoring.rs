@@ -1,15 +1,18 @@
-//! What watches the platform: Prometheus, Alertmanager and Grafana.
+//! What watches the platform: Prometheus, Alertmanager and Grafana, from one chart, and the definitions of what they
+//! measure, from another. What is worth an alert is not decided here.
 
+use ipnet::Ipv4Net;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Component;
 use crate::{
-    contribution::{Contribution, Namespace, Need, PodSecurity, Secret, Writer},
-    diagnostics::Report,
+    contribution::{Contribution, Layer, Namespace, Need, Needed, PodSecurity, Release, Secret, Writer},
+    diagnostics::{Finding, Report},
     foundation::Environment,
     pages,
     source::{Located, value_or},
+    words::{Domain, Text, Word},
 };
 
 /// What watches the platform: Prometheus, Alertmanager and Grafana.
@@ -18,12 +21,129 @@ use crate::{
 pub struct Monitoring {
     /// On by itself where something needs it, if you do not say.
     enabled: Option<Located<bool>>,
+    /// How many there are of Prometheus and of Alertmanager. 2, if you do not say.
+    #[schemars(range(min = 1, max = 2))]
+    replicas: Option<Located<u32>>,
+    /// For how many days each Prometheus keeps what it measured. 15, if you do not say.
+    #[schemars(range(min = 1, max = 365))]
+    retention_days: Option<Located<u32>>,
+    /// How much of its volume that may fill, in GiB: what is oldest goes first. Four fifths of `storage`, if you do not say.
+    #[schemars(range(min = 1, max = 16384))]
+    retention_size: Option<Located<u32>>,
+    /// The volume of each Prometheus, in GiB. 30, if you do not say.
+    #[schemars(range(min = 5, max = 16384))]
+    storage: Option<Located<u32>>,
+    /// Where Alertmanager sends alerts. They stay inside the cluster, if you do not say.
+    alerts: Option<Located<Alerts>>,
+    /// How mail is sent, for `alerts = "email"`.
+    email: Option<Located<Email>>,
+    /// Whether an address outside hears every minute that alerts are on their way, and calls a person when it hears nothing. It does not, if you do not say.
+    heartbeat: Option<Located<bool>>,
+    /// Where measurements are looked at.
+    grafana: Option<Located<Grafana>>,
     /// Counts the password of Grafana's administrator. Raise it, and the next apply makes up another one. 1, if you do not say.
     #[schemars(range(min = 1))]
     grafana_password_version: Option<Located<u32>>,
-    /// Where Alertmanager sends alerts. They stay inside the cluster, if you do not say.
-    alerts: Option<Located<Alerts>>,
+    /// Added to the values of its Helm release.
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
+    values: Option<toml::Table>,
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Alerts {
+    /// To a channel of Slack, by a webhook.
+    Slack,
+    /// By mail, as `email` says.
+    Email,
+    /// To a service of PagerDuty.
+    Pagerduty,
+    /// To any other address, as JSON.
+    Webhook,
+}
+
+/// How mail is sent. The password of the login is a secret that a person puts.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Email {
+    /// Who gets it.
+    #[schemars(required, length(min = 1, max = 20))]
+    to: Option<Vec<Located<String>>>,
+    /// Whom it comes from.
+    #[schemars(required)]
+    from: Option<Located<String>>,
+    /// The server that takes it, with its port, such as `smtp.example.com:587`. It must speak TLS.
+    #[schemars(required)]
+    server: Option<Located<String>>,
+    /// The login there. The address in `from`, if you do not say.
+    user: Option<Located<String>>,
+}
+
+/// Where measurements are looked at.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Grafana {
+    /// Where people find it: a label below the zone such as `grafana`, or a whole name in it. Through a port that kubectl forwards, if you do not say.
+    host: Option<Located<String>>,
+    /// Who reaches the load balancer of `host`. `internal`, if you do not say.
+    access: Option<Located<Access>>,
+    /// The ranges whose requests that load balancer takes. The network and its peers for `internal`, everybody for `public`, if you do not say.
+    #[schemars(length(min = 1, max = 40))]
+    allow: Option<Vec<Located<String>>>,
+    /// Whether what people make in it survives its pod. It does not, if you do not say: what Git holds is there again each time.
+    persistent: Option<Located<bool>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Access {
+    /// Whoever is inside the network, or in one that it is connected to.
+    Internal,
+    /// The internet.
+    Public,
+}
+
+/// What was decided.
+struct Stack {
+    replicas: u32,
+    days: u32,
+    storage: u32,
+    /// What the measurements may fill of it, in GiB.
+    size: u32,
+    receiver: Option<Receiver>,
+    heartbeat: bool,
+    /// The name of the Secret that Grafana's administrator logs in with. A new password has a new name, so that the pod restarts.
+    login: String,
+    persistent: bool,
+    entrance: Option<Entrance>,
+}
+
+/// Where alerts go.
+struct Receiver {
+    alerts: Alerts,
+    /// What the key in its Secret is called, and so the file that Alertmanager reads.
+    file: &'static str,
+    /// Where a person puts it.
+    key: &'static str,
+    about: &'static str,
+    mail: Option<Mail>,
+}
+
+struct Mail {
+    to: Text,
+    from: Text,
+    server: Text,
+    user: Text,
+}
+
+/// A load balancer that leads to Grafana.
+struct Entrance {
+    host: Domain,
+    public: bool,
+    ranges: Text,
+}
+
+const HEARTBEAT: &str = "alertmanager/heartbeat-url";
 
 impl Component for Monitoring {
     fn enabled(&self) -> Option<&Located<bool>> {
@@ -34,38 +154,318 @@ impl Component for Monitoring {
         Need::Watch
     }
 
-    fn contribute(&self, environment: &Environment, _: &mut Report) -> Contribution {
+    fn contribute(&self, environment: &Environment, report: &mut Report) -> Contribution {
         let version = &value_or(&self.grafana_password_version, 1);
-        let secret = |key: &str, writer, about| Secret {
-            namespace: "monitoring".to_owned(),
-            key: key.to_owned(),
-            writer,
-            about,
+        let stack = &self.stack(*version, environment, report);
+        let definitions = &Release {
+            layer: Layer::Controllers,
+            values: toml::Table::new(),
+            ..chart("prometheus-operator-crds", environment)
         };
-        let receiver = self.alerts.as_ref().map(|alerts| match **alerts {
-            Alerts::Slack => ("alertmanager/slack-url", "the address of the Slack webhook that alerts go to"),
-            Alerts::Pagerduty => ("alertmanager/pagerduty-key", "the key of the PagerDuty service that alerts go to"),
+        let release =
+            &Release { values: self.values.clone().unwrap_or_default(), ..chart("kube-prometheus-stack", environment) };
+        let mut pages = pages! { { environment: Environment, version: u32, stack: Stack }
+            Unlisted "infrastructure/environments/{environment}/platform/monitoring.tf",
+            Resource "kubernetes-manifest/clusters/{environment}/configs/monitoring/deployer.yaml",
+            Resource "kubernetes-manifest/clusters/{environment}/monitoring/kube-prometheus-stack/grafana-account.yaml",
+            Resource "kubernetes-manifest/clusters/{environment}/monitoring/kube-prometheus-stack/grafana-login.yaml",
+            Resource "kubernetes-manifest/clusters/{environment}/monitoring/kube-prometheus-stack/network-policies.yaml",
+        };
+        pages.extend(pages! { { release: Release, environment: Environment, stack: Stack }
+            Resource "kubernetes-manifest/clusters/{environment}/monitoring/kube-prometheus-stack/release.yaml",
         });
-        let password =
-            secret("grafana/admin-password", Writer::Terraform, "the password of Grafana's administrator");
+        let release_of_definitions = |release: &Release| {
+            pages! { { release: Release, environment: Environment }
+                Resource "kubernetes-manifest/clusters/{environment}/controllers/prometheus-operator-crds/release.yaml",
+            }
+        };
+        pages.extend(release_of_definitions(definitions));
+        if let Some(receiver) = &stack.receiver {
+            pages.extend(pages! { { receiver: Receiver, environment: Environment }
+                Resource "kubernetes-manifest/clusters/{environment}/monitoring/kube-prometheus-stack/receiver.yaml",
+            });
+        }
+        if stack.heartbeat {
+            pages.extend(pages! { { environment: Environment }
+                Resource "kubernetes-manifest/clusters/{environment}/monitoring/kube-prometheus-stack/heartbeat.yaml",
+            });
+        }
+        if let Some(entrance) = &stack.entrance {
+            pages.extend(pages! { { entrance: Entrance, environment: Environment }
+                Resource "kubernetes-manifest/clusters/{environment}/monitoring/kube-prometheus-stack/ingress.yaml",
+            });
+        }
+        let balancer = |entrance: &Entrance| Needed {
+            need: Need::LoadBalancers,
+            by: format!("Grafana, which is found at `{}`", entrance.host),
+        };
+        // What the nodes cannot see.
+        let cloud = (environment.database.is_some() || environment.dns.is_some())
+            .then(|| Needed { need: Need::CloudMetrics, by: "component `monitoring`".to_owned() });
         Contribution {
             about: "watches the platform, and says when something is wrong",
-            secrets: [password].into_iter().chain(receiver.map(|(key, about)| secret(key, Writer::Person, about))).collect(),
+            needs: stack.entrance.iter().map(balancer).chain(cloud).collect(),
+            secrets: stack.secrets(),
             watches: true,
-            namespaces: vec![Namespace { name: "monitoring", pods: PodSecurity::Privileged, installs: false }],
-            pages: pages! { { environment: Environment, version: u32 }
-                Unlisted "infrastructure/environments/{environment}/platform/monitoring.tf",
+            definitions: Some("prometheus-operator"),
+            hosts: stack.entrance.iter().map(|it| it.host.clone()).collect(),
+            // First the one that it watches from.
+            namespaces: vec![
+                Namespace { name: "monitoring", pods: PodSecurity::Restricted, installs: true },
+                Namespace { name: "node-exporter", pods: PodSecurity::Privileged, installs: false },
+            ],
+            releases: vec![definitions.clone(), release.clone()],
+            pages,
+            watched: pages! { { environment: Environment }
+                Resource "kubernetes-manifest/clusters/{environment}/monitoring/dashboards/applications.yaml",
+                Resource "kubernetes-manifest/clusters/{environment}/monitoring/dashboards/cluster.yaml",
+                Resource "kubernetes-manifest/clusters/{environment}/monitoring/rules/nodes.yaml",
+                Resource "kubernetes-manifest/clusters/{environment}/monitoring/rules/volumes.yaml",
+                Resource "kubernetes-manifest/clusters/{environment}/monitoring/rules/workloads.yaml",
             },
             ..Contribution::new("monitoring")
         }
     }
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-enum Alerts {
-    /// To a channel of Slack, by a webhook.
-    Slack,
-    /// To a service of PagerDuty.
-    Pagerduty,
+fn chart(name: &'static str, environment: &Environment) -> Release {
+    Release {
+        name,
+        layer: Layer::Monitoring,
+        namespace: "monitoring",
+        pods: PodSecurity::Restricted,
+        url: Text::ours("https://prometheus-community.github.io/helm-charts"),
+        chart: name,
+        version: environment.catalogue.chart(name).to_owned(),
+        values: toml::Table::new(),
+    }
+}
+
+impl Monitoring {
+    fn stack(&self, version: u32, environment: &Environment, report: &mut Report) -> Stack {
+        let storage = value_or(&self.storage, 30);
+        let size = value_or(&self.retention_size, storage * 4 / 5);
+        let known = !report.excused("components.monitoring.storage");
+        if let Some(asked) = self.retention_size.as_ref().filter(|_| size * 10 > storage * 9 && known) {
+            report.add(
+                Finding::new("monitoring/retention", format!("{size} GiB fill a volume of {storage} GiB"))
+                    .at(asked.span(), "a Prometheus whose volume is full stops")
+                    .help(format!(
+                        "leave a tenth of it free: write {} or less, or raise `storage`",
+                        storage * 9 / 10
+                    )),
+            );
+        }
+        let grafana = self.grafana.as_deref().cloned().unwrap_or_default();
+        Stack {
+            replicas: value_or(&self.replicas, 2),
+            days: value_or(&self.retention_days, 15),
+            storage,
+            size,
+            receiver: self.receiver(report),
+            heartbeat: value_or(&self.heartbeat, false),
+            login: format!("grafana-login-{version}"),
+            persistent: value_or(&grafana.persistent, false),
+            entrance: grafana.entrance(environment, report),
+        }
+    }
+
+    fn receiver(&self, report: &mut Report) -> Option<Receiver> {
+        let alerts = self.alerts.as_ref().map(|it| **it);
+        let known = !report.excused("components.monitoring.alerts");
+        if let Some(asked) = self.email.as_ref().filter(|_| alerts != Some(Alerts::Email) && known) {
+            report.add(
+                Finding::warning("monitoring/email", "no alert goes by mail")
+                    .at(asked.span(), "nothing is decided by it here")
+                    .help("leave it out, or write `alerts = \"email\"`"),
+            );
+        }
+        let (file, key, about) = match alerts? {
+            Alerts::Slack => ("url", "alertmanager/slack-url", "the address of the Slack webhook that alerts go to"),
+            Alerts::Email => ("password", "alertmanager/email-password", "the password of the login that sends alerts by mail"),
+            Alerts::Pagerduty => ("key", "alertmanager/pagerduty-key", "the key of the PagerDuty service that alerts go to, for its Events API v2"),
+            Alerts::Webhook => ("url", "alertmanager/webhook-url", "the address that alerts go to"),
+        };
+        let mail = (alerts == Some(Alerts::Email)).then(|| self.mail(report));
+        Some(Receiver { alerts: alerts?, file, key, about, mail })
+    }
+
+    fn mail(&self, report: &mut Report) -> Mail {
+        if let (None, Some(asked)) = (&self.email, &self.alerts)
+            && !report.excused("components.monitoring.email")
+        {
+            report.add(
+                Finding::new("monitoring/email", "mail needs somebody to go to")
+                    .at(asked.span(), "nothing says whom, and through which server")
+                    .help("add `email = { to = [\"team@example.com\"], from = \"alerts@example.com\", server = \"smtp.example.com:587\" }`"),
+            );
+        }
+        let email = self.email.as_deref().cloned().unwrap_or_default();
+        let Mailbox(from) = report.read(email.from.as_ref());
+        let to: Vec<String> = email
+            .to
+            .iter()
+            .flatten()
+            .filter_map(|asked| report.try_read(asked))
+            .map(|Mailbox(it)| it)
+            .collect();
+        let Server(server) = report.read(email.server.as_ref());
+        let user = email.user.as_ref().map(|asked| report.read(Some(asked)));
+        Mail {
+            to: Text::ours(to.join(", ")),
+            user: user.unwrap_or_else(|| Text::ours(from.clone())),
+            from: Text::ours(from),
+            server: Text::ours(server),
+        }
+    }
+}
+
+impl Grafana {
+    fn entrance(&self, environment: &Environment, report: &mut Report) -> Option<Entrance> {
+        let Some(asked) = &self.host else {
+            let stray = self.access.as_ref().map(Located::span);
+            let stray = stray.or_else(|| Some(self.allow.as_ref()?.first()?.span()));
+            if let Some(at) = stray.filter(|_| !report.excused("components.monitoring.grafana.host")) {
+                report.add(
+                    Finding::warning("monitoring/host", "Grafana has no load balancer")
+                        .at(at, "nothing is decided by it here")
+                        .help("leave it out, or add `host = \"grafana\"`"),
+                );
+            }
+            return None;
+        };
+        if environment.dns.is_none() && !report.excused("dns") {
+            report.add(
+                Finding::new("monitoring/zone", "a host needs a zone")
+                    .at(asked.span(), "no zone holds its record")
+                    .help("add `[dns]` with `zone = \"example.com\"`"),
+            );
+        }
+        let public = value_or(&self.access, Access::Internal) == Access::Public;
+        let ranges: Vec<Ipv4Net> = self
+            .allow
+            .iter()
+            .flatten()
+            .filter_map(|asked| report.try_read(asked))
+            .map(|Allowed(it)| it)
+            .collect();
+        if let Some(access) = self.access.as_ref().filter(|_| public && self.allow.is_none())
+            && !report.excused("components.monitoring.grafana.allow")
+        {
+            report.add(
+                Finding::warning("monitoring/public", "the whole internet reaches Grafana's login")
+                    .at(access.span(), "its password is all that stands between")
+                    .help("add `allow = [\"198.51.100.0/24\"]` with the ranges that people come from"),
+            );
+        }
+        let network = &environment.network;
+        let ranges = match (ranges.is_empty(), public) {
+            (false, _) => ranges,
+            (true, true) => vec![Ipv4Net::default()],
+            (true, false) => [network.range].into_iter().chain(network.peers.iter().map(|it| **it)).collect(),
+        };
+        let ranges: Vec<String> = ranges.iter().map(Ipv4Net::to_string).collect();
+        let host = environment.dns.as_ref()?.host(asked, report)?;
+        Some(Entrance { host, public, ranges: Text::ours(ranges.join(",")) })
+    }
+}
+
+impl Stack {
+    fn secrets(&self) -> Vec<Secret> {
+        let secret = |key: &str, writer, about| Secret {
+            namespace: "monitoring".to_owned(),
+            key: key.to_owned(),
+            writer,
+            about,
+        };
+        let password =
+            secret("grafana/admin-password", Writer::Terraform, "the password of Grafana's administrator");
+        let receiver = self.receiver.iter().map(|it| secret(it.key, Writer::Person, it.about));
+        let heartbeat = self.heartbeat.then(|| {
+            secret(HEARTBEAT, Writer::Person, "the address that hears each minute that alerts are on their way")
+        });
+        [password].into_iter().chain(receiver).chain(heartbeat).collect()
+    }
+
+    /// Where an alert ends that nobody has to read.
+    fn receiver_name(&self) -> &'static str {
+        self.receiver.as_ref().map_or("nobody", Receiver::name)
+    }
+}
+
+impl Receiver {
+    fn name(&self) -> &'static str {
+        match self.alerts {
+            Alerts::Slack => "slack",
+            Alerts::Email => "email",
+            Alerts::Pagerduty => "pagerduty",
+            Alerts::Webhook => "webhook",
+        }
+    }
+}
+
+/// An address of mail.
+struct Mailbox(String);
+
+impl Word for Mailbox {
+    const CODE: &'static str = "monitoring/address";
+    const WHAT: &'static str = "an address of mail";
+    const RULE: &'static str = "letters, digits and `.-_+` before `@`, and a domain after it, such as `team@example.com`";
+
+    fn read(word: &str) -> Option<Self> {
+        let (name, domain) = word.split_once('@')?;
+        let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_+".contains(&b));
+        let fair = plain && (1..=64).contains(&name.len()) && Domain::read(domain).is_some();
+        fair.then(|| Self(word.to_owned()))
+    }
+}
+
+/// Stands in for an address that does not read, which was reported.
+impl Default for Mailbox {
+    fn default() -> Self {
+        Self("nobody@placeholder--.invalid".to_owned())
+    }
+}
+
+/// A server of mail, and its port.
+struct Server(String);
+
+impl Word for Server {
+    const CODE: &'static str = "monitoring/server";
+    const WHAT: &'static str = "a server with its port";
+    const RULE: &'static str = "such as `smtp.example.com:587`";
+
+    fn read(word: &str) -> Option<Self> {
+        let (host, port) = word.split_once(':')?;
+        let fair = Domain::read(host).is_some() && port.parse::<u16>().is_ok_and(|it| it > 0 && it.to_string() == port);
+        fair.then(|| Self(word.to_owned()))
+    }
+}
+
+/// Stands in for a server that does not read, which was reported.
+impl Default for Server {
+    fn default() -> Self {
+        Self("placeholder--.invalid:587".to_owned())
+    }
+}
+
+/// A range whose requests are taken.
+struct Allowed(Ipv4Net);
+
+impl Word for Allowed {
+    const CODE: &'static str = "monitoring/range";
+    const WHAT: &'static str = "a range to let in";
+    const RULE: &'static str = "from a /8 to a /32, without host bits, such as `198.51.100.0/24`";
+
+    fn read(word: &str) -> Option<Self> {
+        let range: Ipv4Net = word.parse().ok()?;
+        (range.prefix_len() >= 8 && range.trunc() == range).then_some(Self(range))
+    }
+}
+
+/// Stands in for a range that does not read, which was reported: one of those kept for documentation.
+impl Default for Allowed {
+    fn default() -> Self {
+        Self(Ipv4Net::new_assert([198, 51, 100, 0].into(), 24))
+    }
 }

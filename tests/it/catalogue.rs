@@ -22,6 +22,7 @@ fn every_version_has_its_addons() {
             assert!(AddonVersion::read(text).is_some(), "`{name}` of {version} has no version: `{text}`");
         }
         assert!(minor.addons["kube-proxy"].starts_with(&format!("v{version}.")));
+        assert!(Catalogue::get().fits("flux", &version), "Flux is not made for {version}");
     }
     assert!(KubernetesVersion::read(&KubernetesVersion::default().to_string()).is_some());
 }

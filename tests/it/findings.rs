@@ -150,6 +150,7 @@ fn every_code_has_a_fixture() {
         "dns",
         "environment",
         "github",
+        "monitoring",
         "network",
     ];
     let is_code = |word: &str| {

@@ -91,8 +91,12 @@ fn every_manifest_is_listed() {
                 files.contains_key(&place),
                 "`{path}` has no place for a person, or one too many"
             );
-            for key in ["resources", "patches", "components"] {
-                for entry in list[key].as_sequence().into_iter().flatten() {
+            let entries = ["resources", "patches", "components", "configMapGenerator"].map(|key| &list[key]);
+            for entry in entries.into_iter().filter_map(|it| it.as_sequence()).flatten() {
+                // Files of a ConfigMap, a file, or the path of one.
+                let files_of_map = entry["files"].as_sequence();
+                let entries = files_of_map.map_or_else(|| vec![entry], |it| it.iter().collect());
+                for entry in entries {
                     let entry = entry["path"].as_str().or(entry.as_str()).unwrap();
                     let target = join(path, entry);
                     let kustomization = format!("{target}/kustomization.yaml");

@@ -47,6 +47,20 @@ fn values_become_a_patch_on_the_release() {
     assert_eq!(read("kustomization.yaml")["patches"][0]["path"], "values.yaml");
 }
 
+/// Whatever Flux installs takes values of a person's own, and `wide.toml` gives each some.
+#[test]
+fn each_release_takes_values() {
+    let files = tree(plan(&wide(|_| ())));
+    let releases = files.keys().filter(|it| it.contains("/production/controllers/"));
+    let folders = releases.filter_map(|it| it.strip_suffix("/release.yaml"));
+    // What holds definitions alone has nothing to set.
+    let folders: Vec<&str> = folders.filter(|it| !it.ends_with("-crds")).collect();
+    assert!(folders.len() >= 5, "{folders:?}");
+    for folder in folders {
+        assert!(files.contains_key(&format!("{folder}/values.yaml")), "`{folder}` takes no values");
+    }
+}
+
 /// A table from nowhere, as deep as people write them.
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![

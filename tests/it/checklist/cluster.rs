@@ -12,7 +12,7 @@ use super::{
 };
 
 /// The root that makes a cluster, and the cluster.
-fn clusters(platform: &Platform) -> impl Iterator<Item = (&Root, &Item)> {
+pub fn clusters(platform: &Platform) -> impl Iterator<Item = (&Root, &Item)> {
     platform.roots.iter().flat_map(|root| root.resources("aws_eks_cluster").map(move |it| (root, it)))
 }
 
@@ -258,8 +258,8 @@ fn t27_pods_cannot_become_their_node() {
             ("platform/nodes.tf", "http_tokens = \"required\"", "http_tokens = \"optional\""),
             ("platform/nodes.tf", "http_put_response_hop_limit = 1", "http_put_response_hop_limit = 2"),
             ("platform/nodes.tf", "http_put_response_hop_limit = 1", ""),
-            ("controllers/aws-load-balancer-controller/release.yaml", "region: …", ""),
-            ("controllers/aws-load-balancer-controller/release.yaml", "vpcTags:", "tags:"),
+            ("controllers/load-balancer-controller/release.yaml", "region: …", ""),
+            ("controllers/load-balancer-controller/release.yaml", "vpcTags:", "tags:"),
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {

@@ -37,6 +37,11 @@ fn terraform(platform: &Platform) -> impl Iterator<Item = &Document> {
     workflows(platform).filter(|it| it.path.ends_with("/workflows/terraform.yml"))
 }
 
+/// The one that checks manifests.
+fn validation(platform: &Platform) -> impl Iterator<Item = &Document> {
+    workflows(platform).filter(|it| it.path.ends_with("/workflows/validate.yml"))
+}
+
 #[test]
 fn a01_actions_are_pinned_to_commits() {
     prove(
@@ -340,10 +345,15 @@ fn a10_what_is_written_is_scanned() {
             ("workflows/lint.yml", "run: go run github.com/rhysd/actionlint/…", "run: go version"),
             ("workflows/lint.yml", "run: shellcheck scripts/*", "run: ls scripts"),
             ("workflows/lint.yml", "on: pull_request: branches: - main", "on:"),
+            (
+                "kubernetes-manifest/.github/workflows/lint.yml",
+                "run: shellcheck scripts/*",
+                "run: ls scripts",
+            ),
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for document in terraform(platform) {
+        for document in terraform(platform).chain(validation(platform)) {
             let repository = document.path.split("/.github/").next().unwrap();
             verdict.see("scan");
             let gate = jobs(document).any(|(_, job)| {
@@ -353,7 +363,9 @@ fn a10_what_is_written_is_scanned() {
                         && it["continue-on-error"].is_null()
                 })
             });
-            verdict.hold(gate, format!("{}: nothing scans before a plan", document.path));
+            // Manifests are held against schemas and rules instead: K13.
+            let validates = jobs(document).any(|(_, job)| runs(job).any(|it| it == "scripts/validate"));
+            verdict.hold(gate || validates, format!("{}: nothing scans first", document.path));
             let lint =
                 workflows(platform).find(|it| it.path == format!("{repository}/.github/workflows/lint.yml"));
             let Some(lint) = lint else {
@@ -378,9 +390,24 @@ fn a10_what_is_written_is_scanned() {
 fn a15_a_pull_request_plans_and_main_applies_that_plan() {
     prove(
         "A15",
-        &["plan", "apply", "callers"],
+        &["plan", "apply", "callers", "difference"],
         check,
         &[
+            ("workflows/validate.yml", "run: scripts/validate", "run: ls"),
+            ("workflows/validate.yml", "scripts/difference HEAD^1", "ls"),
+            ("workflows/validate.yml", "fetch-depth: 2", "fetch-depth: 1"),
+            ("workflows/validate.yml", "run: scripts/difference-comment difference.diff", "run: ls"),
+            (
+                "workflows/validate.yml",
+                " && github.event.pull_request.head.repo.full_name == github.repository",
+                "",
+            ),
+            (
+                "workflows/validate.yml",
+                "contents: read # check out this repository, and nothing else",
+                "contents: read\n      pull-requests: write",
+            ),
+            ("workflows/validate.yml", "needs: validate", ""),
             ("workflows/terraform.yml", "run: terraform fmt -check …", "run: terraform fmt"),
             ("workflows/terraform.yml", "terraform …validate", "ls"),
             ("workflows/terraform.yml", "terraform …test", "ls"),
@@ -471,6 +498,27 @@ fn a15_a_pull_request_plans_and_main_applies_that_plan() {
                 });
                 verdict.hold(!plans, format!("{job} shows Secrets to whoever opens a pull request"));
             }
+        }
+        for document in validation(platform) {
+            let place = &document.path;
+            verdict.see("difference");
+            let find = |command: &str| {
+                jobs(document).find(|(_, job)| commands(job).any(|it| it.starts_with(command)))
+            };
+            let checked = find("scripts/validate").is_some_and(|(_, job)| {
+                commands(job).any(|it| it.starts_with("scripts/difference HEAD^1"))
+                    && uses(job, "actions/checkout").any(|it| it["with"]["fetch-depth"] == 2)
+                    && job["permissions"].as_object().is_some_and(|it| it.len() == 1)
+            });
+            verdict.hold(checked, format!("{place}: shows nothing, or with too much"));
+            let posted = find("scripts/difference-comment difference.diff").is_some_and(|(_, job)| {
+                words(&job["needs"]) == ["validate"]
+                    && job["permissions"]["pull-requests"] == "write"
+                    && job["if"].as_str().is_some_and(|it| {
+                        it.contains("github.event.pull_request.head.repo.full_name == github.repository")
+                    })
+            });
+            verdict.hold(posted, format!("{place}: posts nothing, or for anybody"));
         }
         for root in platform.roots.iter().filter(|it| it.name == "platform") {
             let Some(repository) = root.path.split("/environments/").next() else { continue };

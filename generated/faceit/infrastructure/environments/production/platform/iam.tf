@@ -154,6 +154,57 @@ resource "aws_iam_openid_connect_provider" "cluster" {
   tags = { Name = local.name }
 }
 
+resource "aws_iam_role" "cloudwatch_exporter" {
+  name                 = "${local.name}-cloudwatch-exporter"
+  description          = "Service account cloudwatch-exporter/cloudwatch-exporter of ${local.name}"
+  path                 = local.role_path
+  permissions_boundary = local.boundary
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Effect    = "Allow"
+        Principal = { Federated = aws_iam_openid_connect_provider.cluster.arn }
+        Action    = "sts:AssumeRoleWithWebIdentity"
+        Condition = {
+          StringEquals = {
+            "${local.issuer}:aud" = "sts.amazonaws.com"
+            "${local.issuer}:sub" = "system:serviceaccount:cloudwatch-exporter:cloudwatch-exporter"
+          }
+        }
+      },
+    ]
+  })
+}
+
+resource "aws_iam_role_policy" "cloudwatch_exporter" {
+  name = "cloudwatch-exporter"
+  role = aws_iam_role.cloudwatch_exporter.name
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid    = "ReadMetrics"
+        Effect = "Allow"
+        Action = [
+          "cloudwatch:GetMetricData",
+          "cloudwatch:GetMetricStatistics",
+          "cloudwatch:ListMetrics",
+          "tag:GetResources",
+        ]
+        Resource = ["*"]
+        Condition = {
+          StringEquals = {
+            "aws:RequestedRegion" = local.region
+          }
+        }
+      },
+    ]
+  })
+}
+
 resource "aws_iam_role" "cluster_autoscaler" {
   name                 = "${local.name}-cluster-autoscaler"
   description          = "Service account cluster-autoscaler/cluster-autoscaler of ${local.name}"

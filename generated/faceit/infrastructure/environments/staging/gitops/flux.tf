@@ -108,6 +108,12 @@ resource "helm_release" "flux_instance" {
         pullSecret = kubernetes_secret_v1.git.metadata[0].name
         interval   = "1m"
       }
+      kustomize = {
+        patches = [{
+          target = { kind = "Kustomization" }
+          patch  = "- op: add\n  path: /spec/retryInterval\n  value: 1m\n- op: add\n  path: /spec/timeout\n  value: 5m\n"
+        }]
+      }
     }
 
     # The release is done when Flux runs.

@@ -68,6 +68,11 @@ mock_provider "aws" {
 }
 
 override_resource {
+  target = aws_iam_role.cloudwatch_exporter
+  values = { arn = "arn:aws:iam::111122223333:role/faceit-production-cloudwatch-exporter" }
+}
+
+override_resource {
   target = aws_iam_role.cluster_autoscaler
   values = { arn = "arn:aws:iam::111122223333:role/faceit-production-cluster-autoscaler" }
 }
@@ -283,6 +288,28 @@ run "addons" {
   }
 }
 
+run "role_of_cloudwatch_exporter" {
+  assert {
+    condition = jsonencode(jsondecode(aws_iam_role.cloudwatch_exporter.assume_role_policy).Statement) == jsonencode([{
+      Effect    = "Allow"
+      Principal = { Federated = aws_iam_openid_connect_provider.cluster.arn }
+      Action    = "sts:AssumeRoleWithWebIdentity"
+      Condition = {
+        StringEquals = {
+          "${var.issuer}:aud" = "sts.amazonaws.com"
+          "${var.issuer}:sub" = "system:serviceaccount:cloudwatch-exporter:cloudwatch-exporter"
+        }
+      }
+    }])
+    error_message = "Only cloudwatch-exporter/cloudwatch-exporter takes this role."
+  }
+
+  assert {
+    condition     = length(aws_iam_role_policy.cloudwatch_exporter.policy) <= 10240
+    error_message = "IAM takes 10240 characters for the policies that stand in a role."
+  }
+}
+
 run "role_of_cluster_autoscaler" {
   assert {
     condition = jsonencode(jsondecode(aws_iam_role.cluster_autoscaler.assume_role_policy).Statement) == jsonencode([{
@@ -481,6 +508,7 @@ run "boundary" {
         aws_iam_role.cluster,
         aws_iam_role.flow_logs,
         aws_iam_role.node,
+        aws_iam_role.cloudwatch_exporter,
         aws_iam_role.cluster_autoscaler,
         aws_iam_role.ebs_csi_driver,
         aws_iam_role.external_dns,

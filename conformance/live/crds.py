@@ -1,0 +1,140 @@
+# Makes definitions that a real API server takes out of the strict JSON Schemas among the facts, for stand-in charts. The schemas
+# carry the whole structure, CEL rules and list types, but no defaults; those stand in crds/defaults.json. What differs from the
+# upstream file: no descriptions, no printer columns, no conversion webhook.
+import functools
+import json
+import os
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+FACTS = Path(os.environ.get("BLUEPRINT_CONFORMANCE") or HERE.parent.parent.parent / "shared" / "conformance")
+SCHEMAS = FACTS / "kubernetes" / "crd"
+
+# Which API groups a chart brings, and the value that decides it where the chart has its CRDs among its templates:
+# (path, default). None: they lie in the chart's crds/ folder.
+CHARTS = {
+    "kube-prometheus-stack": (["monitoring.coreos.com"], ("crds.enabled", True)),
+    "prometheus-operator-crds": (["monitoring.coreos.com"], None),
+    "external-secrets": (["external-secrets.io", "generators.external-secrets.io"], ("installCRDs", True)),
+    "aws-load-balancer-controller": (["elbv2.k8s.aws", "gateway.k8s.aws", "aga.k8s.aws"], None),
+    "external-dns": (["externaldns.k8s.io"], None),
+    "karpenter": (["karpenter.sh", "karpenter.k8s.aws"], None),
+    "karpenter-crd": (["karpenter.sh", "karpenter.k8s.aws"], ("", True)),
+    "cert-manager": (["cert-manager.io", "acme.cert-manager.io"], ("crds.enabled", False)),
+    "keda": (["keda.sh", "eventing.keda.sh"], ("crds.install", True)),
+    "kyverno": (["kyverno.io", "policies.kyverno.io", "reports.kyverno.io", "wgpolicyk8s.io"], ("crds.install", True)),
+    "velero": (["velero.io"], None),
+    "flux-operator": (["fluxcd.controlplane.io"], ("installCRDs", True)),
+}
+
+
+@functools.cache
+def index():
+    return json.loads((SCHEMAS / "index.json").read_text())
+
+
+@functools.cache
+def defaults():
+    file = HERE / "crds" / "defaults.json"
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def structural(schema):
+    """A JSON Schema as our folder has it, as the structural schema that the API server wants."""
+    out = {}
+    for key, value in schema.items():
+        if key in ("$schema", "$defs", "x-kubernetes-patch-strategy", "x-kubernetes-patch-merge-key"):
+            continue
+        if key == "type" and isinstance(value, list):
+            kinds = [v for v in value if v != "null"]
+            if "null" in value:
+                out["nullable"] = True
+            if len(kinds) == 1:
+                out["type"] = kinds[0]  # two kinds are only ever int-or-string, which says so itself
+        elif key == "properties":
+            out[key] = {k: structural(v) for k, v in value.items()}
+        elif key in ("items", "not") or key == "additionalProperties" and isinstance(value, dict):
+            out[key] = structural(value)
+        elif key == "additionalProperties":
+            pass  # pruning and field validation refuse unknown fields
+        elif key in ("allOf", "anyOf", "oneOf"):
+            out[key] = [structural(v) for v in value]
+        else:
+            out[key] = value
+    return out
+
+
+def relax(schema):
+    """A list's map keys must be required or have a default; a list whose keys lack both (a default that we do not know) goes atomic."""
+    for child in [*schema.get("properties", {}).values(), schema.get("items"), schema.get("additionalProperties")]:
+        if isinstance(child, dict):
+            relax(child)
+    if schema.get("x-kubernetes-list-type") == "map":
+        item = schema.get("items", {})
+        if any(
+            key not in item.get("required", []) and "default" not in item.get("properties", {}).get(key, {})
+            for key in schema.get("x-kubernetes-list-map-keys", [])
+        ):
+            schema["x-kubernetes-list-type"] = "atomic"
+            del schema["x-kubernetes-list-map-keys"]
+
+
+def fill(schema, values):
+    """Writes defaults ({"spec.refreshInterval": "1h", "spec.data[].x": 1, "spec.map{}.y": 2}) into a structural schema."""
+    for path, value in values.items():
+        at = schema
+        for step in path.replace("[]", ".[]").replace("{}", ".{}").split("."):
+            at = (
+                at.get("items")
+                if step == "[]"
+                else at.get("additionalProperties")
+                if step == "{}"
+                else at.get("properties", {}).get(step)
+            )
+            if not isinstance(at, dict):
+                break
+        else:
+            at["default"] = value
+
+
+def of_group(group):
+    """The CRDs of one API group, each with all its versions."""
+    kinds = {}
+    for key, entry in index().items():
+        here, version, kind = key.split("/")
+        if here == group:
+            kinds.setdefault(kind, []).append((version, entry))
+    for kind, versions in sorted(kinds.items()):
+        plural = versions[0][1]["plural"]
+        listed = []
+        if not any(e["storage"] for _, e in versions):
+            versions[-1][1]["storage"] = True  # the storage version has no schema here (deprecated, not served)
+        for version, entry in versions:
+            schema = structural(json.loads((SCHEMAS.parent / entry["file"]).read_text()))
+            schema["properties"]["apiVersion"] = schema["properties"]["kind"] = {"type": "string"}
+            schema["properties"]["metadata"] = {"type": "object"}
+            fill(schema, defaults().get(f"{group}/{version}/{kind}", {}))
+            relax(schema)
+            listed.append(
+                {
+                    "name": version,
+                    "served": True,
+                    "storage": entry["storage"],
+                    "schema": {"openAPIV3Schema": schema},
+                    **({"subresources": {"status": {}}} if entry["status"] else {}),
+                }
+            )
+        annotations = {}
+        if group.endswith((".k8s.io", ".kubernetes.io")):
+            annotations["api-approved.kubernetes.io"] = "unapproved, see the upstream file"
+        yield {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": f"{plural}.{group}", "annotations": annotations},
+            "spec": {
+                "group": group,
+                "scope": versions[0][1]["scope"],
+                "versions": listed,
+                "names": {"kind": kind, "listKind": kind + "List", "plural": plural, "singular": kind.lower()},
+            },
+        }

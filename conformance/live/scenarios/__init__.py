@@ -1,0 +1,60 @@
+# The scenarios by name. Each returns what it found wrong as sentences, and a note; no sentence is a pass.
+import time
+
+from live.scenarios import (
+    applying,
+    lockdown,
+    logins,
+    person,
+    pod_security,
+    running,
+    wiring,
+)
+from live.scenarios.observing import Skip
+
+# With everything there, in this order: what changes most comes last.
+ATTENDED = {
+    "ready": applying.everything_ready,
+    "strict": applying.strict,
+    "wiring": wiring.wiring,
+    "reapply": applying.reapply,
+    "security": pod_security.pod_security,
+    "lockdown": lockdown.lockdown,
+    "prune": applying.prune,
+    "login": logins.login,
+    "rollout": running.rolling_update,
+    "drain": running.drain,
+    "autoscale": running.autoscale,
+    "preempt": running.preempt,
+}
+# In a run of its own, without what a person must put.
+UNATTENDED = {"waiting": person.waiting, "put": person.put}
+ALL = ATTENDED | UNATTENDED
+
+
+def run(live, scenario):
+    """(outcome, what was wrong, a note, seconds)"""
+    begin = time.time()
+    try:
+        wrong, note = ALL[scenario](live)
+        outcome = "FAIL" if wrong else "PASS"
+    except Skip as nothing:
+        outcome, wrong, note = "SKIP", [], str(nothing)
+    return outcome, wrong, note, time.time() - begin
+
+
+def prove(live, names, every):
+    """Runs the named scenarios, or else all of `every`. Whoever names one expects it: left out, it fails."""
+    good = True
+    for scenario in names or every:
+        outcome, wrong, note, seconds = run(live, scenario)
+        print(f"{outcome} {scenario:10} {seconds:5.1f} s  {note}", flush=True)
+        for line in wrong[:12]:
+            print(f"     {line}", flush=True)
+        if len(wrong) > 12:
+            print(f"     and {len(wrong) - 12} more")
+        good = good and outcome != "FAIL" and not (outcome == "SKIP" and names)
+        if scenario in ("ready", "waiting") and outcome == "FAIL" and len(names) != 1:
+            print("     the other scenarios need a cluster that is up: left out")
+            break
+    return good

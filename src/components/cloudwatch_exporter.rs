@@ -1,0 +1,108 @@
+//! What only AWS can measure, for the monitoring of the cluster: the database, certificates and load balancers.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Component;
+use crate::{
+    contribution::{Condition, Contribution, Identity, Namespace, Need, PodSecurity, Statement},
+    database::Database,
+    diagnostics::{Finding, Report},
+    foundation::Environment,
+    page::Page,
+    pages,
+    source::Located,
+    words::Hcl,
+};
+
+/// What only AWS can measure, for the monitoring of the cluster: the database, certificates and load balancers.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CloudwatchExporter {
+    /// On by itself where somebody watches and there is a database or a zone, if you do not say.
+    enabled: Option<Located<bool>>,
+}
+
+const IMAGE: &str = "quay.io/prometheuscommunity/yet-another-cloudwatch-exporter";
+
+impl Component for CloudwatchExporter {
+    fn enabled(&self) -> Option<&Located<bool>> {
+        self.enabled.as_ref()
+    }
+
+    fn answers(&self) -> Need {
+        Need::CloudMetrics
+    }
+
+    fn contribute(&self, environment: &Environment, report: &mut Report) -> Contribution {
+        let nothing = environment.database.is_none() && environment.dns.is_none();
+        if nothing && !report.excused("dns") && !report.excused("applications") {
+            let at = self.enabled.as_ref().map(Located::span).unwrap_or_default();
+            report.add(
+                Finding::new("component/metrics", "there is nothing to measure in CloudWatch")
+                    .at(at, "this reads of a database, or of a zone's certificate and load balancers")
+                    .help("leave the component out: it is on by itself where there is one of them"),
+            );
+        }
+        let image = &environment.catalogue.image(IMAGE);
+        let digest = &image.contains('@');
+        let pages = pages! { { environment: Environment }
+            Resource "kubernetes-manifest/clusters/{environment}/monitoring/cloudwatch-exporter/config.yaml",
+            Resource "kubernetes-manifest/clusters/{environment}/monitoring/cloudwatch-exporter/limits.yaml",
+            Resource "kubernetes-manifest/clusters/{environment}/monitoring/cloudwatch-exporter/network-policies.yaml",
+            Resource "kubernetes-manifest/clusters/{environment}/monitoring/cloudwatch-exporter/service-account.yaml",
+        };
+        let checksum = &pages[0].checksum();
+        let deployment = pages! { { environment: Environment, image: String, digest: bool, checksum: String }
+            Resource "kubernetes-manifest/clusters/{environment}/monitoring/cloudwatch-exporter/deployment.yaml",
+        };
+        Contribution {
+            about: "reads from CloudWatch what only AWS can measure",
+            reserved: &["cloudwatch-exporter"],
+            namespaces: vec![Namespace { name: "cloudwatch-exporter", pods: PodSecurity::Restricted, installs: false }],
+            identity: Some(Identity {
+                role: "cloudwatch-exporter",
+                namespace: "cloudwatch-exporter",
+                service_account: "cloudwatch-exporter",
+                statements: statements(),
+            }),
+            pages: pages.into_iter().chain(deployment).collect(),
+            watched: watched(environment),
+            ..Contribution::new("cloudwatch-exporter")
+        }
+    }
+}
+
+fn watched(environment: &Environment) -> Vec<Page> {
+    let mut pages = pages! { { environment: Environment }
+        Resource "kubernetes-manifest/clusters/{environment}/monitoring/monitors/cloudwatch-exporter.yaml",
+    };
+    if let Some(database) = &environment.database {
+        pages.extend(pages! { { environment: Environment, database: Database }
+            Resource "kubernetes-manifest/clusters/{environment}/monitoring/dashboards/database.yaml",
+            Resource "kubernetes-manifest/clusters/{environment}/monitoring/rules/database.yaml",
+        });
+    }
+    if environment.dns.is_some() {
+        pages.extend(pages! { { environment: Environment }
+            Resource "kubernetes-manifest/clusters/{environment}/monitoring/rules/certificates.yaml",
+            Resource "kubernetes-manifest/clusters/{environment}/monitoring/rules/load-balancers.yaml",
+        });
+    }
+    pages
+}
+
+/// What it asks for by name and by tag (prometheus-community/yet-another-cloudwatch-exporter@036adb88 README.md), which names
+/// no resource; so it is kept to the region.
+fn statements() -> Vec<Statement> {
+    vec![Statement {
+        sid: "ReadMetrics",
+        actions: &["cloudwatch:GetMetricData", "cloudwatch:GetMetricStatistics", "cloudwatch:ListMetrics", "tag:GetResources"],
+        resources: vec![Hcl::string("*")],
+        conditions: vec![Condition {
+            test: "StringEquals",
+            key: Hcl::string("aws:RequestedRegion"),
+            value: Hcl::code("local.region"),
+        }],
+    }]
+}

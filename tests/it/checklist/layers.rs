@@ -1,0 +1,400 @@
+// In which order Flux brings things up, and what lies where.
+
+use std::{collections::BTreeSet, fs};
+
+use blueprint::contribution::Layer::{
+    self, Applications, Configs, Controllers, Databases, Monitoring, Overprovisioning, Tenants,
+};
+use serde_json::Value;
+
+use super::{
+    Platform, Verdict,
+    objects::{BESIDE, CHAIN, Cluster, FIRST, Object, dependencies, is_whole, lists},
+    prove,
+};
+
+/// Each waits for the one before it that is there; nothing waits for those beside the chain.
+#[test]
+fn a_layer_comes_after_the_last_one_that_is_there() {
+    let all = &Layer::ALL;
+    let after: Vec<_> = all.iter().map(|it| it.after(all)).collect();
+    let wanted = [
+        None,
+        Some(Controllers),
+        Some(Configs),
+        Some(Tenants),
+        Some(Databases),
+        Some(Configs),
+        Some(Controllers),
+    ];
+    assert_eq!(after, wanted);
+    let some = &[Controllers, Tenants, Applications, Monitoring];
+    assert_eq!(Applications.after(some), Some(Tenants));
+    assert_eq!(Monitoring.after(some), Some(Controllers));
+    assert_eq!(Overprovisioning.after(&[Overprovisioning]), None);
+}
+
+/// Seconds of a duration such as `1m` or `15m`.
+fn seconds(value: &Value) -> Option<u64> {
+    let text = value.as_str()?;
+    let (number, unit) = text.split_at(text.len().checked_sub(1)?);
+    let unit = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return None,
+    };
+    Some(number.parse::<u64>().ok()? * unit)
+}
+
+/// Trap 6.
+#[test]
+fn k03_a_layer_starts_when_the_one_before_is_ready() {
+    prove(
+        "K03",
+        &["layer", "application"],
+        check,
+        &[
+            ("production/layers.yaml", "dependsOn: - name: configs", "dependsOn:\n    - name: controllers"),
+            (
+                "production/layers.yaml",
+                "name: configs namespace: flux-system spec: dependsOn: - name: controllers",
+                "name: configs\n  namespace: flux-system\nspec:",
+            ),
+            ("production/layers.yaml", "wait: true", "wait: false"),
+            ("production/layers.yaml", "retryInterval: 1m", "retryInterval: 1h"),
+            (
+                "production/layers.yaml",
+                "path: ./clusters/production/tenants",
+                "path: ./clusters/staging/tenants",
+            ),
+            ("applications/test-app.yaml", "dependsOn: - name: tenants", "dependsOn:"),
+        ],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        for cluster in Cluster::all(platform).iter().filter(|_| is_whole(platform)) {
+            let deliveries = cluster.deliveries();
+            let there = |it: &&str| deliveries.contains_key(*it);
+            let used: Vec<&str> = CHAIN.into_iter().filter(there).collect();
+            for (at, name) in used.iter().enumerate() {
+                let it = deliveries[name];
+                verdict.see("layer");
+                let before: Vec<&str> = at.checked_sub(1).map(|at| used[at]).into_iter().collect();
+                verdict.hold(
+                    dependencies(it) == before,
+                    format!("{}: `{name}` waits for {:?}, not {before:?}", cluster.place(), dependencies(it)),
+                );
+                // An application reports on its own pods, and says nothing about others.
+                let ready = *name == "applications" || it.spec()["wait"] == true;
+                verdict.hold(ready, format!("{}: `{name}` is ready before its objects are", cluster.place()));
+            }
+            for name in used.iter().copied().chain(BESIDE).filter(|it| deliveries.contains_key(it)) {
+                let it = deliveries[name];
+                let path = format!("./clusters/{}/{name}", cluster.environment);
+                verdict
+                    .hold(it.spec()["path"] == *path, format!("{}: `{name}` is elsewhere", cluster.place()));
+                let soon = seconds(&it.spec()["retryInterval"]).is_some_and(|it| it <= 120);
+                verdict.hold(soon, format!("{}: `{name}` is tried again too late", cluster.place()));
+            }
+            for name in cluster.applications() {
+                verdict.see("application");
+                let needs = dependencies(deliveries[name]);
+                verdict.hold(
+                    needs.contains(&"tenants"),
+                    format!("{}: `{name}` has no namespace", cluster.place()),
+                );
+                let known = needs.iter().all(|it| deliveries.contains_key(it));
+                verdict.hold(known, format!("{}: `{name}` waits for ever", cluster.place()));
+            }
+        }
+    }
+}
+
+/// The chart that defines the kinds of a group, and the Go module that has these definitions.
+pub const DEFINED: [(&str, &[&str], &str); 3] = [
+    ("external-secrets.io", &["external-secrets"], "github.com/external-secrets/external-secrets"),
+    (
+        "monitoring.coreos.com",
+        &["prometheus-operator-crds"],
+        "github.com/prometheus-operator/prometheus-operator",
+    ),
+    ("elbv2.k8s.aws", &["aws-load-balancer-controller"], "sigs.k8s.io/aws-load-balancer-controller"),
+];
+
+/// Whether a chart has to define it first.
+pub fn is_custom(object: &Object) -> bool {
+    let group = object.group();
+    let native = ["apps", "autoscaling", "batch", "policy"].contains(&group) || group.ends_with(".k8s.io");
+    !group.is_empty() && !native && !object.is_flux()
+}
+
+/// Trap 5.
+#[test]
+fn k04_what_is_custom_comes_after_its_definition() {
+    prove(
+        "K04",
+        &["custom resource"],
+        check,
+        &[
+            (
+                "production/layers.yaml",
+                "name: configs namespace: flux-system spec: dependsOn: - name: controllers",
+                "name: configs\n  namespace: flux-system\nspec:",
+            ),
+            (
+                "controllers/metrics-server/source.yaml",
+                "source.toolkit.fluxcd.io/v1",
+                "external-secrets.io/v1",
+            ),
+            ("configs/database/store.yaml", "external-secrets.io/v1", "nobody.example.com/v1"),
+            ("controllers/external-secrets/release.yaml", "chart: external-secrets", "chart: another"),
+        ],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        for cluster in Cluster::all(platform).iter().filter(|_| is_whole(platform)) {
+            for object in cluster.objects.iter().filter(|it| is_custom(it)) {
+                verdict.see("custom resource");
+                let place = format!("{}: {} `{}`", object.path, object.kind(), object.name());
+                let charts = DEFINED.iter().find(|it| it.0 == object.group()).map_or(&[][..], |it| it.1);
+                let release = cluster.objects.iter().find(|it| {
+                    it.is_release()
+                        && charts.iter().any(|chart| it.spec()["chart"]["spec"]["chart"] == **chart)
+                });
+                let Some(release) = release else {
+                    verdict.hold(false, format!("{place} is defined by nobody"));
+                    continue;
+                };
+                let before =
+                    object.layer != release.layer && cluster.waits_for(object.layer).contains(release.layer);
+                verdict.hold(before, format!("{place} does not wait for its definition"));
+            }
+        }
+    }
+}
+
+/// Trap 25. The ledger holds what Flux ever applied to the reference platform by its own objects, and from where. One that is
+/// renamed or moved takes down what it applied, so a name that is gone has to be taken out here by hand, with a migration.
+#[test]
+fn k15_flux_objects_keep_their_names() {
+    const LEDGER: &str = "tests/flux-objects.txt";
+    let ledger: BTreeSet<String> =
+        fs::read_to_string(LEDGER).unwrap_or_default().lines().map(str::to_owned).collect();
+    let now = names(&super::PLATFORMS[0].1);
+    if std::env::var("SNAPSHOTS").is_ok_and(|it| it == "overwrite") {
+        let all: Vec<String> = ledger.union(&now).cloned().collect();
+        fs::write(LEDGER, all.join("\n") + "\n").unwrap();
+        return;
+    }
+    assert!(now.is_subset(&ledger), "`{LEDGER}` does not know all: bless it with SNAPSHOTS=overwrite");
+    prove(
+        "K15",
+        &["flux object"],
+        check,
+        &[
+            ("production/layers.yaml", "name: tenants namespace", "name: teams\n  namespace"),
+            (
+                "production/layers.yaml",
+                "path: ./clusters/production/tenants",
+                "path: ./clusters/production/teams",
+            ),
+            ("production/applications/test-app.yaml", "path: …", "path: ./apps/test-app/production"),
+            (
+                "production/controllers/metrics-server/release.yaml",
+                "releaseName: metrics-server",
+                "releaseName: metrics",
+            ),
+            ("production/flux-system/instance.yaml", "path: clusters/production", "path: production"),
+        ],
+    );
+    fn names(platform: &Platform) -> BTreeSet<String> {
+        if platform.blueprint.get("name").and_then(toml::Value::as_str) != Some("faceit") {
+            return BTreeSet::new();
+        }
+        let clusters = Cluster::all(platform);
+        let production = clusters.iter().find(|it| it.environment == "production").unwrap();
+        let line = |it: &Object| {
+            let spec = it.spec();
+            let from =
+                spec["path"].as_str().or(spec["sync"]["path"].as_str()).or(spec["releaseName"].as_str());
+            format!("{} {}/{} {}", it.kind(), it.namespace(), it.name(), from.unwrap_or("-"))
+        };
+        let whole = |it: &&Object| it.is_flux() && !it.path.ends_with("/values.yaml");
+        production.objects.iter().filter(whole).map(line).collect()
+    }
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        let now = names(platform);
+        for line in fs::read_to_string(LEDGER).unwrap().lines().filter(|_| !now.is_empty()) {
+            verdict.see("flux object");
+            verdict.hold(now.contains(line), format!("`{line}` is gone, and what it applied with it"));
+        }
+    }
+}
+
+/// Trap 72. Trap 74.
+#[test]
+fn k42_each_thing_lies_in_its_layer() {
+    prove(
+        "K42",
+        &["layers", "tenant"],
+        check,
+        &[
+            ("production/layers.yaml", "name: tenants namespace", "name: teams\n  namespace"),
+            (
+                "production/layers.yaml",
+                "name: applications namespace: flux-system spec: dependsOn: - name: …",
+                "name: applications\n  namespace: flux-system\nspec:\n  dependsOn:\n    - name: monitoring",
+            ),
+            ("tenants/test-app/quota.yaml", "kind: ResourceQuota", "kind: ConfigMap"),
+            ("tenants/test-app/limits.yaml", "namespace: test-app", "namespace: default"),
+            ("tenants/test-app/role-binding.yaml", "namespace: test-app", "namespace: kube-system"),
+            ("tenants/test-app/namespace.yaml", "name: test-app", "name: test"),
+            (
+                "apps/test-app/base/service.yaml",
+                "apiVersion: v1 kind: Service",
+                "apiVersion: v1\nkind: ResourceQuota",
+            ),
+        ],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        for cluster in Cluster::all(platform).iter().filter(|_| is_whole(platform)) {
+            verdict.see("layers");
+            let applications = cluster.applications();
+            for (name, it) in cluster.deliveries() {
+                let known = CHAIN.contains(&name) || BESIDE.contains(&name) || applications.contains(&name);
+                verdict.hold(known, format!("{}: `{name}` is no layer", cluster.place()));
+                let beside = dependencies(it).into_iter().find(|it| BESIDE.contains(it));
+                verdict.hold(beside.is_none(), format!("{}: `{name}` waits for {beside:?}", cluster.place()));
+                // A pause pod that finds no room is what it is for.
+                let patient = name != "overprovisioning" || it.spec()["wait"] == false;
+                verdict.hold(patient, format!("{}: `{name}` waits for pods that wait", cluster.place()));
+            }
+            let folders = cluster.objects.iter().filter(|it| it.environment.is_some());
+            let folders: BTreeSet<&str> = folders.map(|it| it.layer).collect();
+            for folder in folders.into_iter().filter(|it| *it != FIRST) {
+                let applied = cluster.deliveries().contains_key(folder);
+                verdict.hold(applied, format!("{}: nothing applies `{folder}`", cluster.place()));
+            }
+            for name in applications {
+                verdict.see("tenant");
+                for kind in ["Namespace", "ResourceQuota", "LimitRange", "RoleBinding", "NetworkPolicy"] {
+                    let own = cluster.objects.iter().any(|it| {
+                        let inside = if kind == "Namespace" { it.name() } else { it.namespace() };
+                        it.layer == "tenants" && it.kind() == kind && inside == name
+                    });
+                    verdict.hold(own, format!("{}: `{name}` has no {kind}", cluster.place()));
+                }
+            }
+            for object in &cluster.objects {
+                let rights = ["Namespace", "ResourceQuota", "LimitRange", "Role", "RoleBinding"]
+                    .contains(&object.kind());
+                let own = CHAIN.contains(&object.layer) || BESIDE.contains(&object.layer);
+                let theirs = object.layer != FIRST && !own;
+                verdict.hold(
+                    !(rights && theirs),
+                    format!("{}: an application gives itself a {}", object.path, object.kind()),
+                );
+            }
+        }
+    }
+}
+
+/// The keys in Parameter Store that an ExternalSecret reads.
+pub fn keys<'p>(object: &Object<'p>) -> Vec<&'p str> {
+    let spec = object.spec();
+    let listed = |field: &str| spec[field].as_array().into_iter().flatten();
+    let one = listed("data").filter_map(|it| it["remoteRef"]["key"].as_str());
+    let whole = listed("dataFrom").filter_map(|it| it["extract"]["key"].as_str());
+    one.chain(whole).collect()
+}
+
+/// Trap 67.
+#[test]
+fn k43_no_application_waits_for_a_person() {
+    prove(
+        "K43",
+        &["chain", "secret of a person"],
+        check,
+        &[
+            (
+                "production/layers.yaml",
+                "name: applications namespace: flux-system spec: dependsOn: - name: …",
+                "name: applications\n  namespace: flux-system\nspec:\n  dependsOn:\n    - name: monitoring",
+            ),
+            (
+                "applications/test-app.yaml",
+                "dependsOn: - name: tenants",
+                "dependsOn:\n    - name: monitoring",
+            ),
+            (
+                "configs/database/store.yaml",
+                "kind: SecretStore",
+                "kind: SecretStore\nx: 1\n---\napiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata:\n  name: x\nspec:\n  data:\n    - remoteRef:\n        key: /faceit/production/monitoring/alertmanager/slack-url\n---\napiVersion: v1\nkind: x",
+            ),
+        ],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        let lists = platform.files.iter().filter(|(path, _)| path.ends_with("/names.txt"));
+        let lines = lists.flat_map(|(_, text)| text.lines());
+        let put: BTreeSet<&str> =
+            lines.filter_map(|it| it.strip_prefix("secret ")?.split(' ').next()).collect();
+        for cluster in Cluster::all(platform) {
+            for object in cluster.objects.iter().filter(|it| it.kind() == "ExternalSecret") {
+                for key in keys(object).into_iter().filter(|it| put.contains(it)) {
+                    verdict.see("secret of a person");
+                    let late = !CHAIN.contains(&object.layer) && object.layer != FIRST;
+                    verdict
+                        .hold(late, format!("{}: everything waits until a person puts {key}", object.path));
+                }
+            }
+            for name in cluster.applications().into_iter().chain(CHAIN) {
+                if cluster.deliveries().contains_key(name) {
+                    verdict.see("chain");
+                    let waits = cluster.waits_for(name);
+                    let beside = BESIDE.into_iter().find(|it| waits.contains(it));
+                    verdict.hold(
+                        beside.is_none(),
+                        format!("{}: `{name}` waits for {beside:?}", cluster.place()),
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn k44_every_layer_has_a_place_of_the_persons_own() {
+    prove(
+        "K44",
+        &["layer", "base"],
+        check,
+        &[
+            ("production/controllers/kustomization.yaml", "components: - local", ""),
+            ("production/applications/kustomization.yaml", "- local", "- theirs"),
+            ("test-app/base/kustomization.yaml", "components:", "crds:"),
+            ("tenants/local/kustomization.yaml", "kind: Component", "kind: Kustomization"),
+        ],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        let lists: Vec<_> = lists(platform).collect();
+        let mut places: Vec<(&'static str, String)> = Vec::new();
+        for cluster in Cluster::all(platform).iter().filter(|_| is_whole(platform)) {
+            for name in CHAIN.into_iter().chain(BESIDE).filter(|it| cluster.deliveries().contains_key(it)) {
+                places.push(("layer", format!("{}/{name}", cluster.place())));
+            }
+            for name in cluster.applications() {
+                places.push(("base", format!("{}/apps/{name}/base", cluster.repository)));
+            }
+        }
+        for (subject, place) in places {
+            verdict.see(subject);
+            let list = lists.iter().find(|it| it.path == format!("{place}/kustomization.yaml"));
+            let takes = list.is_some_and(|it| {
+                it.value["components"].as_array().is_some_and(|it| it.last().is_some_and(|it| it == "local"))
+            });
+            verdict.hold(takes, format!("{place} does not take in `local`"));
+            let own = lists.iter().find(|it| it.path == format!("{place}/local/kustomization.yaml"));
+            let ours = own.is_some_and(|it| it.kind() == "Component");
+            verdict.hold(ours, format!("{place}/local is no component"));
+        }
+    }
+}
