@@ -1,5 +1,7 @@
 //! An application: one base without environments, and an overlay for each of them.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -10,9 +12,24 @@ use crate::{
     foundation::{Environment, Foundation},
     page::{Page, seeded},
     pages,
+    program::{Commands, Language, Program},
     source::{Located, value_or},
-    words::{Cpu, DatabaseName, Domain, Memory, Name, Repository, UrlPath, Word},
+    words::{CodeOwner, Cpu, DatabaseName, Memory, Name, Repository, SecretKey, Text, UrlPath, Word},
 };
+
+pub mod delivery;
+mod exposure;
+pub mod permissions;
+pub mod room;
+mod shutdown;
+mod variables;
+pub mod watch;
+
+pub use delivery::Delivery;
+pub use exposure::Exposure;
+pub use permissions::Permission;
+pub use shutdown::Shutdown;
+pub use variables::{SecretVariable, Variable};
 
 /// An application. Which files it has is the same in every environment; what the overlays say is not.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -28,17 +45,65 @@ pub struct Spec {
     /// The paths that say how it is.
     #[schemars(extend("x-platform-wide" = "the image is the same everywhere, and its paths with it"))]
     probes: Option<Probes>,
+    /// Where it tells how it does, in the format of Prometheus.
+    #[schemars(extend("x-platform-wide" = "the image is the same everywhere, and its metrics with it"))]
+    metrics: Option<Metrics>,
+    /// What it is written in: what checks it, and what its image is made of. `go`, if you do not say, and none if you give
+    /// it `commands` instead.
+    #[schemars(extend("x-platform-wide" = "an application is built once, in one language"))]
+    language: Option<Located<Language>>,
+    /// Commands that check it, in place of those of its language. With no language, the Dockerfile is yours too.
+    #[schemars(extend("x-platform-wide" = "an application is built once, by the same commands"))]
+    commands: Option<Commands>,
+    /// Whether a first program is written, once, which is yours from then on. There is one in Go: `true` for that, if you
+    /// do not say.
+    #[schemars(extend("x-platform-wide" = "an application is built once, from one program"))]
+    starter: Option<Located<bool>>,
+    /// Who must approve a change of its program, such as `@acme/shop-team`. Nobody in particular, if you do not say.
+    #[schemars(extend("x-platform-wide" = "its repository is one, and its owners with it"))]
+    code_owners: Option<Vec<Located<String>>>,
+    /// How it ends, in seconds: four numbers that fit each other.
+    #[schemars(extend("x-platform-wide" = "the image is the same everywhere, and how it ends with it"))]
+    shutdown: Option<shutdown::Spec>,
+    /// What it finds in its environment, by the name of the variable. For everybody to read: secrets belong into `secrets`.
+    env: Option<variables::Table>,
+    /// Secrets that it finds in its environment: for each variable, where it lies in Parameter Store below
+    /// `/PLATFORM/ENVIRONMENT/APPLICATION/`. A person puts it there. A new value under a new place, such as `payment/key-2`,
+    /// restarts the pods.
+    #[schemars(extend("x-platform-wide" = "the program asks for the same everywhere; what it gets lies in each environment's own place"))]
+    secrets: Option<variables::Table>,
     /// How many pods run, between two bounds.
     replicas: Option<Replicas>,
     /// The processor time each pod is given at least. `250m`, if you do not say.
     cpu: Option<Located<String>>,
+    /// The processor time each pod is given at most. As much as its node has to spare, if you do not say: a limit would
+    /// throttle it beside idle cores.
+    cpu_limit: Option<Located<String>>,
     /// The memory each pod is given, and may not exceed. `256Mi`, if you do not say.
     memory: Option<Located<String>>,
     /// Where its users find it: a label below the zone such as `shop`, or a whole name in it. Only inside the cluster, if you do not say.
     host: Option<Located<String>>,
+    /// Whether its `host` is reached from the internet. It is, if you do not say; else only from inside the network.
+    public: Option<Located<bool>>,
+    /// The ranges of addresses that may connect to its `host`. Everybody, if you do not say; the network and its peers,
+    /// where it is not `public`.
+    #[schemars(length(min = 1, max = 40))]
+    allowed_ranges: Option<Vec<Located<String>>>,
+    /// The ARN of a web ACL of AWS WAF that judges each request to its `host`. None does, if you do not say.
+    web_acl: Option<Located<String>>,
+    /// Whether it may open HTTPS connections to the internet. It may not, if you do not say.
+    #[schemars(extend("x-platform-wide" = "the program speaks to the same services everywhere"))]
+    internet: Option<Located<bool>>,
+    /// What it may do in AWS, by a role of its own: a name for each permission. It has no role, if you do not say.
+    permissions: Option<permissions::Table>,
     /// Whether anybody may pull its image. Nodes show a credential, if you do not say.
     #[schemars(extend("x-platform-wide" = "the image is one, and so is who may pull it"))]
     image_public: Option<Located<bool>>,
+    /// How its releases reach an environment. `manual`, if you do not say: it asks for nothing that a person must make first.
+    delivery: Option<Located<Delivery>>,
+    /// Whether the pull request of a release merges by itself, once its checks have passed. It waits for a person, if you do
+    /// not say.
+    auto_merge: Option<Located<bool>>,
     /// A database of its own. It has none, if you do not say. Whether it has one is decided outside `[environments]`.
     database: Option<Located<ApplicationSpec>>,
 }
@@ -51,6 +116,22 @@ struct Probes {
     liveness: Option<Located<String>>,
     /// Answers when requests may come. `/readyz`, if you do not say.
     readiness: Option<Located<String>>,
+    /// How many seconds it may take to start. 60, if you do not say.
+    #[schemars(range(min = 2, max = 300))]
+    start_within: Option<Located<u32>>,
+}
+
+/// Where an application tells how it does.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Metrics {
+    /// Whether it does at all. It does, if you do not say.
+    enabled: Option<Located<bool>>,
+    /// A port of its own, so that no load balancer shows them. 9090, if you do not say.
+    #[schemars(range(min = 1024, max = 65535))]
+    port: Option<Located<u32>>,
+    /// `/metrics`, if you do not say.
+    path: Option<Located<String>>,
 }
 
 /// How many pods run, between two bounds.
@@ -63,6 +144,15 @@ struct Replicas {
     /// The most pods. Three times the fewest, if you do not say.
     #[schemars(range(min = 1, max = 300))]
     max: Option<Located<u32>>,
+    /// The use of processors, in percent of `cpu`, above which there will be more pods. 70, if you do not say.
+    #[schemars(range(min = 1, max = 100))]
+    #[schemars(extend("x-platform-wide" = "the program is the same everywhere, and what wears it out with it"))]
+    cpu_utilization: Option<Located<u32>>,
+    /// The use of memory, in percent of `memory`, above which there will be more pods. It does not matter, if you do not
+    /// say: most programs keep what they once had.
+    #[schemars(range(min = 1, max = 100))]
+    #[schemars(extend("x-platform-wide" = "the program is the same everywhere, and what wears it out with it"))]
+    memory_utilization: Option<Located<u32>>,
 }
 
 /// What is the same in every environment. The base is rendered from this alone.
@@ -73,12 +163,39 @@ pub struct Application {
     pub port: u32,
     pub liveness: UrlPath,
     pub readiness: UrlPath,
+    /// In seconds.
+    start_within: u32,
+    /// Whether it tells how it does.
+    pub measured: bool,
+    /// Where Prometheus asks how it does.
+    pub metrics: Endpoint,
+    pub shutdown: Shutdown,
+    /// What the base says, and each overlay says anew.
+    pub variables: Vec<Variable>,
+    pub secrets: Vec<SecretVariable>,
+    /// Whether it may speak to the internet.
+    pub internet: bool,
+    /// In percent of what a pod asks for.
+    pub cpu_utilization: u32,
+    pub memory_utilization: Option<u32>,
+    pub program: Program,
+    /// Who must approve a change of its program.
+    pub code_owners: Vec<CodeOwner>,
     /// Whether anybody may pull its image.
     pub image_public: bool,
     /// Its database, and the role that owns it.
     pub database: Option<DatabaseName>,
+    /// The login that the base speaks of, and each overlay anew.
+    pub login: u32,
     /// What the base says, and each overlay says anew.
     pub size: Size,
+}
+
+/// A port, and a path on it.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    pub port: u32,
+    pub path: UrlPath,
 }
 
 /// How much of it runs.
@@ -87,6 +204,7 @@ pub struct Size {
     pub min: u32,
     pub max: u32,
     pub cpu: Cpu,
+    pub cpu_limit: Option<Cpu>,
     pub memory: Memory,
 }
 
@@ -95,13 +213,34 @@ pub struct Size {
 pub struct Workload {
     pub application: Application,
     pub size: Size,
-    /// Where its users find it.
-    pub host: Option<Domain>,
+    pub variables: Vec<Variable>,
+    /// How it is reached from outside the cluster.
+    pub exposure: Option<Exposure>,
     pub database: Option<Share>,
+    /// What its role may do. Without any there is no role.
+    pub permissions: Vec<Permission>,
+    pub delivery: Delivery,
+    /// Whether the pull request of a release merges by itself.
+    pub auto_merge: bool,
+}
+
+/// What stands around it in one environment.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// The namespace from which somebody watches.
+    pub watcher: Option<&'static str>,
+    /// Whether load balancers log into a bucket.
+    pub logs: bool,
 }
 
 /// The tag that an overlay starts with: the first release of every application.
 pub const FIRST_TAG: &str = "0.1.0";
+
+impl Spec {
+    pub fn delivery(&self) -> Delivery {
+        value_or(&self.delivery, Delivery::default())
+    }
+}
 
 impl Application {
     pub fn resolve(name: &Located<String>, spec: &Spec, report: &mut Report) -> Self {
@@ -133,7 +272,33 @@ impl Application {
         let image_public = value_or(&spec.image_public, false);
         let database = spec.database.as_ref().map(|asked| asked.name(at, report));
         let port = value_or(&spec.port, 8080);
-        Self { name, repository, port, liveness, readiness, image_public, database, size }
+        let (language, commands) = (spec.language.as_ref(), spec.commands.as_ref());
+        let program = Program::resolve(at, language, commands, spec.starter.as_ref(), report);
+        let code_owners = spec.code_owners.iter().flatten().map(|it| report.read(Some(it))).collect();
+        let (env, has_database) = (spec.env.as_ref(), database.is_some());
+        let replicas = spec.replicas.clone().unwrap_or_default();
+        Self {
+            metrics: Endpoint::metrics(at, port, spec, report),
+            measured: spec.metrics.as_ref().is_none_or(|it| value_or(&it.enabled, true)),
+            start_within: value_or(&probes.start_within, 60),
+            shutdown: Shutdown::resolve(at, spec.shutdown.as_ref(), report),
+            variables: variables::plain(env, has_database, report),
+            secrets: variables::secret(spec.secrets.as_ref(), env, has_database, report),
+            internet: value_or(&spec.internet, false),
+            cpu_utilization: value_or(&replicas.cpu_utilization, 70),
+            memory_utilization: replicas.memory_utilization.as_ref().map(|it| **it),
+            login: spec.database.as_ref().map_or(1, |asked| asked.login()),
+            name,
+            repository,
+            port,
+            liveness,
+            readiness,
+            program,
+            code_owners,
+            image_public,
+            database,
+            size,
+        }
     }
 
     pub fn workload(
@@ -158,9 +323,44 @@ impl Application {
                     .help("add a `database` to the application outside `[environments]`"),
             );
         }
-        let database = self.database.as_ref().map(share);
-        let host = spec.host.as_ref().and_then(|asked| host(asked, environment, report));
-        Workload { application: self.clone(), size: Size::resolve(name, spec, report), host, database }
+        let has_database = self.database.is_some();
+        // A secret of the base may meet a variable that only an overlay has.
+        variables::secret(spec.secrets.as_ref(), spec.env.as_ref(), has_database, report);
+        Workload {
+            application: self.clone(),
+            size: Size::resolve(name, spec, report),
+            variables: variables::plain(spec.env.as_ref(), has_database, report),
+            exposure: Exposure::resolve(name, spec, environment, report),
+            database: self.database.as_ref().map(share),
+            permissions: permissions::resolve(spec.permissions.as_ref(), report),
+            delivery: spec.delivery(),
+            auto_merge: delivery::auto_merge(name, spec, report),
+        }
+    }
+
+    /// As CODEOWNERS lists them.
+    pub fn owners(&self) -> Text {
+        Text::ours(self.code_owners.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+    }
+
+    /// How often the startup probe may fail, every two seconds.
+    pub fn start_failures(&self) -> u32 {
+        self.start_within.div_ceil(2)
+    }
+
+    /// In seconds: time for a node that has to come first, for the image, and for the program to start.
+    pub fn progress_deadline(&self) -> u32 {
+        240 + self.start_within
+    }
+
+    /// Whether a Secret becomes part of its environment.
+    pub fn is_trusted(&self) -> bool {
+        self.database.is_some() || !self.secrets.is_empty()
+    }
+
+    /// The end of the name of its role, where it has one.
+    pub fn role(&self) -> String {
+        format!("app-{}", self.name)
     }
 
     pub fn first_tag(&self) -> &'static str {
@@ -177,23 +377,11 @@ impl Application {
         [usage].into_iter().chain(pull).chain(database).collect()
     }
 
-    /// The base, and the application's own repository.
-    /// `environments` is for lists that name them all, and for nothing else.
-    pub fn pages(&self, foundation: &Foundation, environments: &Vec<Environment>) -> Vec<Page> {
-        let Self { name, repository, .. } = self;
+    /// The base.
+    pub fn pages(&self, foundation: &Foundation) -> Vec<Page> {
+        let Self { name, .. } = self;
         let application = self;
-        let mut pages = pages! { { application: Application, foundation: Foundation, environments: Vec<Environment> }
-            Unlisted "{repository}/.dockerignore",
-            Unlisted "{repository}/.gitattributes",
-            Unlisted "{repository}/.github/requirements.txt",
-            Unlisted "{repository}/.github/workflows/ci.yml",
-            Unlisted "{repository}/.github/workflows/release.yml",
-            Unlisted "{repository}/Dockerfile",
-            Unlisted "{repository}/README.md",
-            Unlisted "{repository}/scripts/build.sh",
-            Unlisted "{repository}/scripts/scan.sh",
-            Unlisted "{repository}/scripts/smoke.sh",
-            Unlisted "{repository}/scripts/version.sh",
+        let mut pages = pages! { { application: Application, foundation: Foundation }
             Resource "kubernetes-manifest/apps/{name}/base/autoscaler.yaml",
             Resource "kubernetes-manifest/apps/{name}/base/deployment.yaml",
             Resource "kubernetes-manifest/apps/{name}/base/disruption-budget.yaml",
@@ -208,22 +396,10 @@ impl Application {
     }
 }
 
-/// A host without a zone would have neither record nor certificate.
-fn host(asked: &Located<String>, environment: &Environment, report: &mut Report) -> Option<Domain> {
-    if environment.dns.is_none() && !report.excused("dns") {
-        report.add(
-            Finding::new("application/zone", "a host needs a zone")
-                .at(asked.span(), "no zone holds its record")
-                .help("add `[dns]` with `zone = \"example.com\"`"),
-        );
-    }
-    environment.dns.as_ref()?.host(asked, report)
-}
-
 impl Workload {
     pub fn needs(&self) -> Vec<Needed> {
         let by = format!("application `{}`, which has a host", self.application.name);
-        self.host.iter().map(|_| Needed { need: Need::LoadBalancers, by: by.clone() }).collect()
+        self.exposure.iter().map(|_| Needed { need: Need::LoadBalancers, by: by.clone() }).collect()
     }
 
     /// What its namespace reads from Parameter Store.
@@ -235,23 +411,106 @@ impl Workload {
             about: "the credential that pulls the application's image, as a Docker configuration",
         };
         let logins = self.database.iter().flat_map(Share::secrets);
-        (!self.application.image_public).then(pull).into_iter().chain(logins).collect()
+        let own: BTreeSet<Secret> =
+            self.application.secrets.iter().map(|it| it.put(&self.application.name)).collect();
+        (!self.application.image_public).then(pull).into_iter().chain(logins).chain(own).collect()
     }
 
-    /// The same files in every environment: patches of the base, and what the platform gives to whoever it runs.
-    pub fn pages(&self, environment: &Environment) -> Vec<Page> {
-        let Self { application, size, .. } = self;
+    /// Patches of the base, what only an environment can say, and what the platform gives to whoever it runs.
+    pub fn pages(&self, environment: &Environment, surroundings: &Surroundings) -> Vec<Page> {
+        let Self { application, size, variables, .. } = self;
         let name = &application.name;
-        pages! { { application: Application, size: Size, environment: Environment }
+        let login = &self.database.as_ref().map(|share| share.login);
+        let has_role = &!self.permissions.is_empty();
+        let mut pages = pages! {
+            {
+                application: Application, size: Size, environment: Environment, variables: Vec<Variable>,
+                login: Option<u32>, has_role: bool,
+            }
             Patch "kubernetes-manifest/apps/{name}/overlays/{environment}/autoscaler.yaml",
             Patch "kubernetes-manifest/apps/{name}/overlays/{environment}/deployment.yaml",
+            Patch "kubernetes-manifest/apps/{name}/overlays/{environment}/disruption-budget.yaml",
             Resource "kubernetes-manifest/clusters/{environment}/tenants/{name}/limits.yaml",
             Resource "kubernetes-manifest/clusters/{environment}/tenants/{name}/namespace.yaml",
             Resource "kubernetes-manifest/clusters/{environment}/tenants/{name}/network-policy.yaml",
             Resource "kubernetes-manifest/clusters/{environment}/tenants/{name}/quota.yaml",
             Resource "kubernetes-manifest/clusters/{environment}/tenants/{name}/role-binding.yaml",
             Resource "kubernetes-manifest/clusters/{environment}/tenants/{name}/service-account.yaml",
+        };
+        pages.extend(self.secret_pages(environment));
+        if let Some(exposure) = &self.exposure {
+            pages.extend(pages! {
+                { application: Application, exposure: Exposure, environment: Environment, surroundings: Surroundings }
+                Resource "kubernetes-manifest/apps/{name}/overlays/{environment}/allow-load-balancer.yaml",
+                Resource "kubernetes-manifest/apps/{name}/overlays/{environment}/ingress.yaml",
+            });
         }
+        if application.internet {
+            pages.extend(pages! { { application: Application, environment: Environment }
+                Resource "kubernetes-manifest/apps/{name}/overlays/{environment}/allow-internet.yaml",
+            });
+        }
+        if *has_role {
+            pages.extend(pages! { { application: Application, environment: Environment }
+                Resource "kubernetes-manifest/apps/{name}/overlays/{environment}/allow-aws.yaml",
+            });
+        }
+        // With Pod Identity it is Terraform that says whose the role is.
+        if *has_role && !environment.pod_identity() {
+            pages.extend(pages! { { application: Application, environment: Environment }
+                Patch "kubernetes-manifest/apps/{name}/overlays/{environment}/service-account.yaml",
+            });
+        }
+        pages
+    }
+
+    /// What its namespace fetches from Parameter Store, and the way to its database.
+    fn secret_pages(&self, environment: &Environment) -> Vec<Page> {
+        let application = &self.application;
+        let name = &application.name;
+        let keys = &variables::keys(&application.secrets);
+        let mut pages = Vec::new();
+        if let Some(share) = &self.database {
+            pages.extend(pages! { { application: Application, share: Share, environment: Environment }
+                Resource "kubernetes-manifest/apps/{name}/overlays/{environment}/allow-database.yaml",
+                Resource "kubernetes-manifest/apps/{name}/overlays/{environment}/database.yaml",
+            });
+        }
+        if !application.image_public {
+            pages.extend(pages! { { application: Application, environment: Environment }
+                Resource "kubernetes-manifest/apps/{name}/overlays/{environment}/registry.yaml",
+            });
+        }
+        if !keys.is_empty() {
+            pages.extend(
+                pages! { { application: Application, keys: Vec<SecretKey>, environment: Environment }
+                    Resource "kubernetes-manifest/apps/{name}/overlays/{environment}/secrets.yaml",
+                },
+            );
+        }
+        pages
+    }
+}
+
+impl Endpoint {
+    fn metrics(name: &Located<String>, serves: u32, spec: &Spec, report: &mut Report) -> Self {
+        let asked = spec.metrics.clone().unwrap_or_default();
+        let port = value_or(&asked.port, 9090);
+        let known =
+            ["port", "metrics"].iter().all(|it| !report.excused(&format!("applications.{}.{it}", **name)));
+        let at = asked.port.as_ref().or(spec.port.as_ref()).filter(|_| port == serves && known);
+        if let Some(at) = at {
+            report.add(
+                Finding::new("application/metrics", format!("metrics and requests come in at port {port}"))
+                    .at(at.span(), "then whoever reaches the one reads the other")
+                    .help("give them two, such as `port = 8080` and `metrics = { port = 9090 }`"),
+            );
+        }
+        let path = match &asked.path {
+            None => UrlPath::read("/metrics").unwrap_or_default(),
+            asked => report.read(asked.as_ref()),
+        };
+        Self { port, path }
     }
 }
 
@@ -284,9 +543,26 @@ impl Size {
             );
         }
         let cpu = spec.cpu.as_ref().map_or(Cpu(250), |asked| report.read(Some(asked)));
+        let cpu_limit: Option<Cpu> = spec.cpu_limit.as_ref().and_then(|asked| report.try_read(asked));
+        let known = spec.cpu.as_ref().is_none_or(|asked| Cpu::read(asked).is_some())
+            && !report.excused(&format!("applications.{}.cpu", **name));
+        if let (Some(asked), Some(limit)) = (&spec.cpu_limit, cpu_limit)
+            && limit < cpu
+            && known
+        {
+            report.add(
+                Finding::new(
+                    "application/cpu-limit",
+                    format!("`{}` may use less than it asks for", name.escape_debug()),
+                )
+                .at(asked.span(), format!("`cpu` is {cpu}"))
+                .help(format!("write {cpu} or more, or leave it out")),
+            );
+        }
         let memory = spec.memory.as_ref().map_or(Memory(256), |asked| report.read(Some(asked)));
-        Self { min, max, cpu, memory }
+        Self { min, max, cpu, cpu_limit, memory }
     }
+
     /// How many pods more there may be while a rollout goes on: a quarter, as the Deployment says.
     pub fn surge(&self) -> u32 {
         self.max.div_ceil(4)

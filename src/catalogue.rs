@@ -176,6 +176,7 @@ impl Catalogue {
     pub fn sources(&self) -> impl Iterator<Item = (&str, &str)> {
         let pins = self.charts.iter().chain(&self.images).chain(&self.tools);
         let pins = pins.map(|(name, pin)| (name.as_str(), pin.source.as_str()));
+        let pins = pins.chain([("ca-bundle", self.postgres.ca_bundle.source.as_str())]);
         let pins = pins.chain(self.definitions.iter().map(|(name, it)| (name.as_str(), it.source.as_str())));
         let pins = pins.chain([("ca-bundle", self.postgres.ca_bundle.source.as_str())]);
         pins.chain(self.actions.iter().map(|(name, it)| (name.as_str(), it.source.as_str())))

@@ -61,6 +61,9 @@ pub fn compare(files: &Files, mut read: impl FnMut(&str) -> Result<Option<Vec<u8
 fn outcome(planned: Option<&File>, locked: Option<&Entry>, old: Option<&[u8]>) -> Outcome {
     let ours = |old: &[u8]| locked.is_some_and(|entry| is_ours(entry, planned, old));
     match (planned, locked, old) {
+        (Some(file), _, Some(_)) if moves(file) => {
+            Outcome::Conflict("`latest` is no release: set a tag that stays")
+        }
         (Some(file), _, Some(old)) if old == file.text.as_bytes() => Outcome::Unchanged,
         (Some(file), Some(_), _) if file.owner == Owner::Seeded => Outcome::Kept,
         (Some(file), None, Some(_)) if file.owner == Owner::Seeded => Outcome::Kept,
@@ -73,6 +76,11 @@ fn outcome(planned: Option<&File>, locked: Option<&Entry>, old: Option<&[u8]>) -
         (None, _, Some(old)) if ours(old) => Outcome::Delete,
         (None, _, Some(_)) => Outcome::Conflict("no longer planned, but edited by hand"),
     }
+}
+
+/// Whether a tag that someone else set means another image tomorrow.
+fn moves(file: &File) -> bool {
+    values(&file.text, file.shared).iter().any(|it| it.trim_matches(['"', '\'']) == "latest")
 }
 
 /// Whether nobody but us, and those we share values with, wrote these bytes.

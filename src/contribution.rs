@@ -257,6 +257,11 @@ impl Contribution {
         !self.releases.is_empty() || self.addon.is_some() || self.has_manifests()
     }
 
+    /// The namespace from which it watches the others, if it does.
+    pub fn watcher(&self) -> Option<&'static str> {
+        self.namespaces().first().map(|it| it.name).filter(|_| self.watches)
+    }
+
     fn has_manifests(&self) -> bool {
         self.pages.iter().any(|page| page.place == Place::Manifests)
     }

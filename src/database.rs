@@ -395,6 +395,28 @@ impl ApplicationSpec {
 }
 
 impl Share {
+    /// What the application finds in its environment, and which parameter says it: below its database, or below its login.
+    pub const VARIABLES: [(&'static str, &'static str); 5] = [
+        ("DATABASE_HOST", "endpoint"),
+        ("DATABASE_NAME", "name"),
+        ("DATABASE_PASSWORD", "password"),
+        ("DATABASE_PORT", "port"),
+        ("DATABASE_USERNAME", "username"),
+    ];
+
+    /// Where a parameter lies below platform, environment and application. Who logs in, and by what, has a number.
+    pub fn key(login: &u32, parameter: &str) -> String {
+        match parameter {
+            "password" | "username" => format!("database/{login}/{parameter}"),
+            _ => format!("database/{parameter}"),
+        }
+    }
+
+    /// What the Secret of a login is called. A new number is a new name, so pods restart by themselves.
+    pub fn secret(login: &u32) -> String {
+        format!("database-{login}")
+    }
+
     /// The logins that are alive: the one in use, and the one before.
     pub fn logins(&self) -> Vec<u32> {
         (self.login.saturating_sub(1).max(1)..=self.login).collect()
@@ -422,7 +444,7 @@ impl Share {
     pub fn secrets(&self) -> Vec<Secret> {
         let secret = |login: u32, part: &str, about| Secret {
             namespace: self.application.to_string(),
-            key: format!("database/{login}/{part}"),
+            key: Self::key(&login, part),
             writer: Writer::Terraform,
             about,
         };

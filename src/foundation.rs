@@ -43,6 +43,8 @@ pub struct Environment {
     /// There where the platform has a zone.
     pub dns: Option<Dns>,
     pub github: Github,
+    /// Whether Flux sets tags of images by itself.
+    pub image_automation: bool,
     /// The first environment of an account makes what an account has only once.
     pub first_of_account: bool,
     pub catalogue: &'static Catalogue,
@@ -60,6 +62,16 @@ impl Foundation {
     pub fn platforms(&self) -> Text {
         let platforms: Vec<String> = self.architectures.iter().map(|it| format!("linux/{it}")).collect();
         Text::ours(platforms.join(","))
+    }
+
+    /// Whether GitHub's runners, which are of the first architecture, must emulate another one.
+    pub fn is_emulated(&self) -> bool {
+        self.architectures.iter().any(|it| *it != "amd64")
+    }
+
+    /// How long an image may take to be built, started and scanned.
+    pub fn image_minutes(&self) -> u32 {
+        if self.is_emulated() { 60 } else { 30 }
     }
 
     /// The words of a list in a shell: `amd64 arm64`.
@@ -95,6 +107,11 @@ impl Environment {
                 secret("known-hosts", "GitHub's own SSH keys, by which Flux knows that it speaks to GitHub"),
             ],
         }
+    }
+
+    /// A parameter that a namespace reads.
+    pub fn parameter(&self, namespace: impl fmt::Display, key: impl AsRef<str>) -> String {
+        format!("/{}/{}/{namespace}/{}", self.platform, self.name, key.as_ref())
     }
 
     /// Where it lies in Parameter Store.

@@ -117,11 +117,15 @@ impl Github {
 
     /// Where Flux reads the manifests: an App speaks HTTPS, a deploy key SSH.
     pub fn manifests_url(&self) -> Text {
-        let slug = self.slug(&self.manifests);
-        Text::ours(match self.app {
-            Some(_) => format!("https://github.com/{slug}.git"),
-            None => format!("ssh://git@github.com/{slug}.git"),
-        })
+        match self.app {
+            Some(_) => Text::ours(format!("https://github.com/{}.git", self.slug(&self.manifests))),
+            None => self.manifests_ssh(),
+        }
+    }
+
+    /// Where a deploy key leads to.
+    pub fn manifests_ssh(&self) -> Text {
+        Text::ours(format!("ssh://git@github.com/{}.git", self.slug(&self.manifests)))
     }
 
     pub fn slug<'a>(&'a self, repository: &'a Repository) -> Slug<'a> {

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    application::Application,
+    application::{Application, Permission, Workload, delivery, permissions::Ceiling},
     cluster::{Access, Capacity, NodeGroup},
-    contribution::{Contribution, Identity, Secret, Writer},
+    contribution::{Contribution, Identity, Secret, Statement, Writer},
     database::Share,
     dns::Dns,
     foundation::{Environment, Foundation},
@@ -14,7 +14,7 @@ use crate::{
     network::Nat,
     page::Page,
     pages,
-    words::{AddonVersion, Hcl, Text},
+    words::{AddonVersion, Hcl, Repository, Text},
 };
 
 /// What belongs to no environment. `environments` is for lists that name them all; examples speak of the first.
@@ -44,17 +44,21 @@ pub fn pages(
     applications: &Vec<Application>,
     shares: &Vec<Share>,
     secrets: &Vec<Secret>,
+    workloads: &[Workload],
 ) -> Vec<Page> {
-    let identities = &contributions.iter().filter_map(|it| it.identity.clone()).collect::<Vec<_>>();
+    let delivered = &delivery::opened(workloads);
+    let own = contributions.iter().filter_map(|it| it.identity.clone()).map(Holder::from);
+    let identities = &own.chain(workloads.iter().filter_map(Holder::of)).collect::<Vec<_>>();
+    let ceiling = &Ceiling::of(workloads);
     let before = &addons(contributions, true);
     let after = &addons(contributions, false);
     let addon_roles = &contributions
         .iter()
-        .filter_map(|it| Some(it.addon.as_ref().and(it.identity.as_ref())?.role))
+        .filter_map(|it| Some(it.addon.as_ref().and(it.identity.as_ref())?.role.to_owned()))
         .collect::<Vec<_>>();
     // Whom Terraform gives a role to by name: add-ons, or with Pod Identity every service account.
     let passed = &if environment.pod_identity() {
-        identities.iter().map(|it| it.role).collect()
+        identities.iter().map(|it| it.role.clone()).collect()
     } else {
         addon_roles.clone()
     };
@@ -70,14 +74,16 @@ pub fn pages(
         OidcProvider::Existing => "existing",
         OidcProvider::Create => "first",
     };
+    // Whether a person puts a credential of a registry.
+    let private = &secrets.iter().any(|it| it.key == "registry/docker-config");
     let single = &(environment.network.nat == Nat::Single);
     let mut pages = pages! {
         {
             environment: Environment, foundation: Foundation, applications: Vec<Application>,
-            identities: Vec<Identity>, before: Vec<Addon>, after: Vec<Addon>, addon_roles: Vec<&'static str>, single: bool,
-            passed: Vec<&'static str>, bucket: bool, edge: bool, bottlerocket: bool, readers: Vec<Reader>,
+            identities: Vec<Holder>, before: Vec<Addon>, after: Vec<Addon>, addon_roles: Vec<String>, single: bool,
+            passed: Vec<String>, ceiling: Ceiling, bucket: bool, edge: bool, bottlerocket: bool, readers: Vec<Reader>,
             folders: Vec<String>, secrets: Vec<Secret>, shares: Vec<Share>,
-            puts: Vec<Put>, provider: &'static str,
+            puts: Vec<Put>, provider: &'static str, private: bool, delivered: Vec<Repository>,
         }
         Unlisted "infrastructure/.github/workflows/terraform-{environment}.yml",
         Unlisted "infrastructure/environments/{environment}/README.md",
@@ -171,6 +177,48 @@ fn readers(secrets: &[Secret]) -> Vec<Reader> {
         folders: folders.into_iter().map(Text::ours).collect(),
     };
     readers.into_iter().map(reader).collect()
+}
+
+/// A service account that is somebody to AWS: a component's, or an application's.
+struct Holder {
+    /// The end of the role's name.
+    role: String,
+    namespace: String,
+    service_account: String,
+    statements: Vec<Statement>,
+    /// What a person asked for it.
+    permissions: Vec<Permission>,
+}
+
+impl From<Identity> for Holder {
+    fn from(Identity { role, namespace, service_account, statements }: Identity) -> Self {
+        Self {
+            role: role.to_owned(),
+            namespace: namespace.to_owned(),
+            service_account: service_account.to_owned(),
+            statements,
+            permissions: Vec::new(),
+        }
+    }
+}
+
+impl Holder {
+    /// None without permissions: then there is nothing that a role would be for.
+    fn of(workload: &Workload) -> Option<Self> {
+        let Workload { application, permissions, .. } = workload;
+        (!permissions.is_empty()).then(|| Self {
+            role: application.role(),
+            namespace: application.name.to_string(),
+            service_account: application.name.to_string(),
+            statements: Vec::new(),
+            permissions: permissions.clone(),
+        })
+    }
+
+    /// The name of its role in Terraform.
+    fn resource(&self) -> String {
+        self.role.replace('-', "_")
+    }
 }
 
 /// An add-on as one row of a map in Terraform.

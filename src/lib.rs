@@ -31,8 +31,10 @@ pub mod foundation;
 
 // What it is made of, and the files that say so.
 pub mod components;
+pub mod program;
 pub mod application;
 pub mod logins;
+pub mod repository;
 pub mod infrastructure;
 pub mod manifests;
 

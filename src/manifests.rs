@@ -92,7 +92,7 @@ impl Example {
 
     /// One that users find by a name.
     fn endpoint(&self) -> Option<Workload> {
-        self.workloads.iter().find(|it| it.host.is_some()).cloned()
+        self.workloads.iter().find(|it| it.exposure.is_some()).cloned()
     }
 }
 

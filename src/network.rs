@@ -164,6 +164,18 @@ impl Network {
         list(self.zones.iter().map(|zone| zone.database))
     }
 
+    /// What is no part of the internet: private addresses (RFC 1918, RFC 6598), a node's own (RFC 3927), and whatever else this
+    /// network and its peers have.
+    pub fn inside(&self) -> Vec<Text> {
+        let private = ["10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"];
+        let private = private.map(|it| it.parse::<Ipv4Net>().expect("ranges of ours read"));
+        let own = self.peers.iter().map(|peer| **peer).chain([self.range]);
+        let own = own.filter(|it| !private.iter().any(|known| known.contains(it)));
+        let mut all: Vec<Ipv4Net> = private.into_iter().chain(own).collect();
+        all.sort();
+        all.into_iter().map(|it| Text::ours(it.to_string())).collect()
+    }
+
     /// The private ranges, as a person lists them.
     pub fn private(&self) -> Text {
         list(self.zones.iter().map(|zone| zone.private))

@@ -117,7 +117,8 @@ impl Page {
 fn comment(path: &str) -> Option<(&'static str, &'static str)> {
     let file = path.rsplit('/').next().unwrap_or(path);
     match file.rsplit_once('.').map(|(_, ending)| ending) {
-        Some("json") => None,
+        Some("json" | "sum") => None,
+        Some("go" | "mod") => Some(("// ", "")),
         Some("md" | "html") => Some(("<!-- ", " -->")),
         Some("sql") => Some(("-- ", "")),
         Some(

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    application::FIRST_TAG,
-    contribution::{Layer, Part},
+    application::{Application, FIRST_TAG, Surroundings, delivery, watch},
+    contribution::{Contribution, Layer, Part},
     github::Github,
     infrastructure, logins,
     manifests::{self, Example},
     page::{Owner, Page, Place, Role},
     platform::{Platform, Stage},
+    repository::{self, Way},
 };
 
 /// Files by path. A `BTreeMap`, so that every walk over it is in the same order.
@@ -36,9 +37,13 @@ pub fn plan(platform: Platform) -> Plan {
     let parts = parts(&stages);
     let first = &stages[0];
     let example = Example::new(&first.environment, &first.workloads, &first.secrets);
-    let mut pages: Vec<Page> =
-        applications.iter().flat_map(|it| it.pages(&foundation, &environments)).collect();
-    let (mut lists, mut layers) = (Lists::default(), BTreeSet::new());
+    let mut pages: Vec<Page> = applications.iter().flat_map(|it| it.pages(&foundation)).collect();
+    pages.extend(
+        applications
+            .iter()
+            .flat_map(|it| repository::pages(it, &foundation, &environments, &ways(it, &stages))),
+    );
+    let (mut lists, mut layers, mut watcher) = (Lists::default(), BTreeSet::new(), None);
     for Stage { environment, contributions, workloads, secrets } in stages {
         let shares = workloads.iter().filter_map(|it| it.database.clone()).collect();
         let mut own = infrastructure::pages(
@@ -48,16 +53,27 @@ pub fn plan(platform: Platform) -> Plan {
             &applications,
             &shares,
             &secrets,
+            &workloads,
         );
         own.extend(logins::pages(&environment, &shares));
         let tenants: Vec<_> = workloads.iter().map(|it| &it.application.name).collect();
+        let surroundings = Surroundings {
+            watcher: contributions.iter().find_map(Contribution::watcher),
+            logs: contributions.iter().any(|it| it.bucket),
+        };
         own.extend(manifests::pages(&environment, contributions, &secrets, &tenants));
+        own.extend(delivery::pages(&workloads, &foundation, &environment));
         for workload in &workloads {
-            own.extend(workload.pages(&environment));
+            own.extend(workload.pages(&environment, &surroundings));
             let overlay = format!("apps/{}/overlays/{environment}", workload.application.name);
             lists.add(&overlay, Entry::Resource("../../base".to_owned()));
-            lists.add(&overlay, Entry::Image(foundation.image(&workload.application.repository)));
+            if surroundings.watcher.is_some() {
+                lists.add(&overlay, Entry::Resource("../../monitoring".to_owned()));
+            }
+            let image = foundation.image(&workload.application.repository);
+            lists.add(&overlay, Entry::Image(image, delivery::marker(workload)));
         }
+        watcher = watcher.or(surroundings.watcher);
         let logins = used(&own, &environment.cluster_folder());
         own.extend(workloads.iter().flat_map(|it| it.delivery(&environment, &logins)));
         let used = used(&own, &environment.cluster_folder());
@@ -65,12 +81,24 @@ pub fn plan(platform: Platform) -> Plan {
         layers.extend(used);
         pages.extend(own);
     }
+    if let Some(watcher) = &watcher {
+        pages.extend(applications.iter().flat_map(|it| watch::pages(it, &foundation, watcher)));
+    }
     let layers = layers.into_iter().collect();
     pages.extend(infrastructure::shared(&foundation, &environments));
     pages.extend(manifests::shared(&foundation, &environments, &applications, &parts, &layers, &example));
     lists.fill(&pages);
     pages.extend(lists.pages());
     collect(pages, &foundation.github)
+}
+
+/// How an application's releases reach each environment.
+fn ways(application: &Application, stages: &[Stage]) -> Vec<Way> {
+    let way = |stage: &Stage| {
+        let workload = stage.workloads.iter().find(|it| it.application.name == application.name)?;
+        Some(Way::of(workload, &stage.environment))
+    };
+    stages.iter().filter_map(way).collect()
 }
 
 /// Each component that any environment has, by name.
@@ -123,8 +151,8 @@ enum Entry {
         namespace: &'static str,
         file: String,
     },
-    /// An image, whose tag is set here and nowhere else.
-    Image(String),
+    /// An image, whose tag is set here and nowhere else, and what a robot finds that line by.
+    Image(String, String),
 }
 
 impl Lists {
@@ -187,7 +215,9 @@ impl Entry {
                 let head = format!("  - name: {map}\n    namespace: {namespace}\n    files:\n");
                 return (format!("configMapGenerator:\n{head}"), format!("      - {file}\n"));
             }
-            Self::Image(name) => ("images", format!("  - name: {name}\n    newTag: \"{FIRST_TAG}\"\n")),
+            Self::Image(name, marker) => {
+                ("images", format!("  - name: {name}\n    newTag: \"{FIRST_TAG}\"{marker}\n"))
+            }
         };
         (format!("{title}:\n"), line)
     }
@@ -196,7 +226,7 @@ impl Entry {
 /// Whether Flux, or an overlay, builds this folder by itself.
 fn is_root(folder: &str) -> bool {
     match folder.split('/').collect::<Vec<_>>()[..] {
-        ["clusters", _] | ["apps", _, "base"] | ["apps", _, "overlays", _] => true,
+        ["clusters", _] | ["apps", _, "base" | "monitoring"] | ["apps", _, "overlays", _] => true,
         ["clusters", _, layer] => Layer::ALL.iter().any(|it| it.to_string() == layer),
         _ => false,
     }

@@ -1,7 +1,7 @@
 //! What was decided: every value chosen and checked, nothing left to guess.
 
 use crate::{
-    application::{Application, Workload},
+    application::{Application, Delivery, Exposure, Workload, delivery, permissions, room},
     aws::{self, Roles},
     blueprint::{Blueprint, Spec},
     catalogue::{Catalogue, Region},
@@ -150,6 +150,11 @@ fn environment(
         region: region.unwrap_or_default(),
         network,
         github: foundation.github.clone(),
+        image_automation: spec
+            .applications
+            .iter()
+            .flatten()
+            .any(|(_, it)| it.delivery() == Delivery::ImageAutomation),
         catalogue: foundation.catalogue,
     }
 }
@@ -180,11 +185,15 @@ fn stage(
     let contributions = components::resolve(&components, needs, &environment, report);
     names(&contributions, spec, report);
     hosts(&workloads, &contributions, spec, report);
+    let at: Vec<_> = spec.applications.iter().flatten().map(|(name, _)| name).collect();
+    room::check(&workloads, &at, &environment.cluster, report);
+    permissions::check(&workloads, &at, environment.roles.boundary.is_none(), report);
     let mut secrets: Vec<Secret> = contributions.iter().flat_map(|it| it.secrets.clone()).collect();
     if environment.database.is_some() {
         secrets.extend(Database::secrets());
     }
     secrets.extend(workloads.iter().flat_map(Workload::secrets));
+    secrets.extend(delivery::secrets(&workloads));
     secrets.sort();
     Stage { environment, contributions, workloads, secrets }
 }
@@ -194,7 +203,7 @@ fn hosts(workloads: &[Workload], contributions: &[Contribution], spec: &Spec, re
     let own = contributions.iter().flat_map(|it| it.hosts.iter().map(|host| (host, it.name.to_owned())));
     let mut taken: Vec<(&Domain, String)> = own.collect();
     for workload in workloads {
-        let Some(host) = &workload.host else { continue };
+        let Some(Exposure { host, .. }) = &workload.exposure else { continue };
         let name = &workload.application.name;
         let asked = spec.applications.iter().flatten().find(|(it, _)| it.as_str() == name.to_string());
         if let (Some((_, other)), Some((at, _))) = (taken.iter().find(|(it, _)| *it == host), asked) {

@@ -136,6 +136,25 @@ atoms! {
         }
     );
 
+    /// A person or a team as CODEOWNERS names them: `@jo`, `@acme/shop-team`.
+    CodeOwner(
+        "application/code-owner",
+        "an owner of code",
+        "`@` and a user, or `@`, an organization, `/` and a team: `@acme/shop-team`",
+        "@placeholder--",
+        |word| {
+            word.strip_prefix('@').is_some_and(|rest| {
+                let (owner, team) = rest.split_once('/').map_or((rest, None), |(owner, team)| (owner, Some(team)));
+                let slug = |it: &str| {
+                    (1..=100).contains(&it.len())
+                        && !it.contains("--")
+                        && it.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b))
+                };
+                Owner::read(owner).is_some() && team.is_none_or(slug)
+            })
+        }
+    );
+
     /// An EC2 instance type, such as `m7i.large`.
     InstanceType(
         "cluster/instance-type",
@@ -251,6 +270,36 @@ atoms! {
                 && !word.contains("--")
                 && !word.split('/').any(|part| part == ".." || part == ".")
                 && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b))
+        }
+    );
+
+    /// The name of an environment variable, such as `LOG_LEVEL`.
+    VariableName(
+        "application/variable",
+        "the name of a variable",
+        "up to 64 letters, digits and `_`, first a letter, no word like `on`",
+        "placeholder--",
+        |word| {
+            (1..=64).contains(&word.len())
+                && word.starts_with(|c: char| c.is_ascii_alphabetic())
+                && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+                && !YAML_WORDS.contains(&word.to_ascii_lowercase().as_str())
+        }
+    );
+
+    /// Where a secret lies below an application's own path in Parameter Store, such as `payment/key`.
+    SecretKey(
+        "application/secret",
+        "a place for a secret",
+        "up to four lower-case words with `/` between them, such as `payment/key`: letters, digits and single `-`, first a letter",
+        "placeholder--",
+        |word| {
+            word.len() <= 100
+                && word.split('/').count() <= 4
+                && word.split('/').all(|part| label(part, 50))
+                && word.starts_with(|c: char| c.is_ascii_lowercase())
+                && !word.contains("--")
+                && !YAML_WORDS.contains(&word)
         }
     );
 }
@@ -448,6 +497,13 @@ impl Repository {
     }
 }
 
+impl SecretKey {
+    /// What the Secret is called that holds it: a new key is a new Secret, so pods that use it restart by themselves.
+    pub fn secret(&self) -> String {
+        self.0.replace('/', "-")
+    }
+}
+
 impl Domain {
     /// Whether it lies below another one.
     pub fn inside(&self, zone: &Self) -> bool {
@@ -538,6 +594,11 @@ impl Text {
     /// Words of our own, such as an IAM action. They may be made of checked words only.
     pub fn ours(words: impl Into<String>) -> Self {
         Self(words.into())
+    }
+
+    /// In bytes, as the limits of AWS count plain words.
+    pub fn length(&self) -> usize {
+        self.0.len()
     }
 
     /// Two of them with a word of ours between them.

@@ -1,8 +1,10 @@
-# The only places where the cluster gets something else than the repository says: sources point at the local stand-ins, and the
-# metrics API at one of them. Policies of the API server do it at admission, so every path by which an object may come is covered.
+# The only places where the cluster gets something else than the repository says: sources point at the local stand-ins, the
+# metrics API at one of them, and autoscalers shrink without patience. Policies of the API server do it at admission, so every path by which an object may come is covered.
 from live import cluster
 
 GIT, HELM, OCI = "gitrepositories", "helmrepositories", "ocirepositories"
+# Seconds that an autoscaler waits before it shrinks, and between two steps.
+PATIENCE = 5
 
 
 def install(live, source):
@@ -65,6 +67,14 @@ def rules(live, source):
         'JSONPatch{op: "add", path: "/spec/insecureSkipTLSVerify", value: true}] + '
         '(has(object.spec.caBundle) ? [JSONPatch{op: "remove", path: "/spec/caBundle"}] : [])'
     )
+    # An autoscaler's patience, so that one can see it shrink: what it waits for stays, how long does not.
+    down = "/spec/behavior/scaleDown"
+    policies = "object.spec.behavior.scaleDown.policies"
+    patience = f'[JSONPatch{{op: "add", path: "{down}/stabilizationWindowSeconds", value: {PATIENCE}}}]' + "".join(
+        f" + (has({policies}) && size({policies}) > {at} ? "
+        f'[JSONPatch{{op: "replace", path: "{down}/policies/{at}/periodSeconds", value: {PATIENCE}}}] : [])'
+        for at in range(3)
+    )
     git = changed({"url": f"'{web}/git/repository'"}, ["secretRef", "provider", "proxySecretRef", "verify"])
     return {
         "git": (flux, GIT, this, git),
@@ -75,6 +85,12 @@ def rules(live, source):
             "apiservices",
             "object.metadata.name == 'v1beta1.metrics.k8s.io'",
             metrics,
+        ),
+        "patience": (
+            "autoscaling",
+            "horizontalpodautoscalers",
+            "has(object.spec.behavior) && has(object.spec.behavior.scaleDown)",
+            patience,
         ),
     }
 

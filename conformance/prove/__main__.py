@@ -18,6 +18,7 @@ import threading
 import time
 
 from prove import (
+    agreement,
     alertmanager,
     alerts,
     blueprints,
@@ -30,10 +31,12 @@ from prove import (
     manifest_scripts,
     manifests,
     pipeline_scripts,
+    presets,
     providers,
     releases,
     scanners,
     selftest,
+    starter,
     state_backend,
     teardown,
     terraform,
@@ -93,12 +96,14 @@ def plan(proof, tree):
         *manifests.steps(proof, tree, schemas, built),
         *alerts.steps(proof, tree, built),
         *helm_values.steps(proof, tree, built, charts, schemas),
+        *agreement.steps(proof, tree, built),
         *alertmanager.steps(proof, tree, built),
         *logins.steps(proof, tree),
         *workflows.steps(proof, tree),
         *images_and_scripts.steps(proof, tree),
         *teardown.steps(proof, tree),
         *releases.steps(proof, tree),
+        *starter.steps(proof, tree),
         *pipeline_scripts.steps(proof, tree),
         *manifest_scripts.steps(proof, tree),
         *documents.steps(proof, tree),
@@ -177,6 +182,8 @@ def main():
             if not arguments.selftest:
                 print("-- blueprints", flush=True)
                 run_steps(list(blueprints.steps(proof)), report)
+                print("-- languages of applications", flush=True)
+                run_steps(list(presets.steps(proof)), report)
             print(f"-- self-test: defects planted in copies of {', '.join(map(str, trees))}", flush=True)
             run_steps(selftest.steps(proof, trees, plan, everything=arguments.selftest), report)
     except Failure as refusal:

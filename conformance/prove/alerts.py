@@ -99,9 +99,11 @@ def check_applied(tree, manifests, files):
     }
     mistakes = []
     for path in files:
-        cluster = path.relative_to(tree.repository_of(path)).parts[1]
+        # An application's own rules are taken by the overlays of the environments that watch.
+        place, cluster = path.relative_to(tree.repository_of(path)).parts[:2]
+        known = {name for where, name in applied if where == cluster or place == "apps"}
         for document in tree.documents(path):
-            if kind_of(document) == RULES and (cluster, name_of(document)) not in applied:
+            if kind_of(document) == RULES and name_of(document) not in known:
                 mistakes.append(f"{tree.name(path)}: {namespace_of(document)}/{name_of(document)} is applied to no cluster")
     raise_all(mistakes)
 
@@ -110,17 +112,17 @@ def check_applied(tree, manifests, files):
 
 
 @functools.cache
-def cases(name):
+def cases(name, application=""):
     """By alert: `fires` or `silent` says when, `series` what is measured each minute, `after` how long, `quiet` until when it is
     silent all the same, `alerts` with which labels it fires."""
     path = HERE / "alerts" / f"{name}.yaml"
-    return yaml_reader.read_file(path)[0] if path.is_file() else {}
+    return yaml_reader.read_text(path.read_text().replace("APPLICATION", application))[0] if path.is_file() else {}
 
 
 def try_rules(proof, tree, files):
     mistakes = []
     for path in files:
-        where, known = tree.name(path), cases(path.stem)
+        where, known = tree.name(path), cases(path.stem, application_of(tree, path))
         own = {rule["alert"]: rule for rule in rules(tree, path) if "alert" in rule}
         for name in sorted(known.keys() - own.keys()):
             mistakes.append(f"{where}: `conformance/alerts/{path.name}` tries {name}, which is not there")
@@ -130,7 +132,7 @@ def try_rules(proof, tree, files):
                 mistakes.append(f"{where}: {name}: no case where it {'fires' if kind == 'fires' else 'is silent'}: add one to `conformance/alerts/`")
             mistakes += [f"{where}: {name}: {words}" for words in unanswered(rule, known.get(name, []))]
         if known.keys() <= own.keys():
-            mistakes += [f"{where}: {words}" for words in tried(proof, json.dumps(groups(tree, path)), path.stem)]
+            mistakes += [f"{where}: {words}" for words in tried(proof, json.dumps(groups(tree, path)), path.stem, application_of(tree, path))]
     raise_all(mistakes)
 
 
@@ -145,10 +147,10 @@ def unanswered(rule, known):
 
 
 @functools.cache
-def tried(proof, text, name):
+def tried(proof, text, name, application):
     """What goes otherwise than a case says. Environments mostly have the same rules, and these are tried once. The words of an
     alert are compared by nobody: they are left out, and what they speak of was looked at."""
-    groups, known, mistakes = json.loads(text), cases(name), []
+    groups, known, mistakes = json.loads(text), cases(name, application), []
     own = {rule["alert"]: rule for group in groups for rule in group["rules"] if "alert" in rule}
     for rule in own.values():
         rule.pop("annotations", None)
@@ -280,3 +282,9 @@ def check_metrics(tree, files, boards):
         for name in sorted(names - known_metrics()):
             mistakes.append(f"{where}: `{name}` has no source: correct the name, or add it to `conformance/metrics.toml` with the text that knows it")
     raise_all(mistakes)
+
+
+def application_of(tree, path):
+    """Whose a rule is: the folder below `apps`. Those of the platform are nobody's."""
+    parts = path.relative_to(tree.repository_of(path)).parts
+    return parts[1] if parts[0] == "apps" else ""

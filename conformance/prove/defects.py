@@ -6,7 +6,9 @@ import typing
 
 from prove.steps import Failure
 
-WHOLE_LIVES = {f"{program} {kind}" for program in ("terraform", "tofu") for kind in ("test", "apply", "backend")}
+WHOLE_LIVES = {f"{program} {kind}" for program in ("terraform", "tofu") for kind in ("test", "apply", "backend")} | {
+    "repositories agree"
+}
 BUILDS = {
     "kustomize build",
     "schemas of builds",
@@ -15,6 +17,7 @@ BUILDS = {
     "files reached",
     "objects fit each other",
     "rules applied",
+    "repositories agree",
     "helm values",
     "trivy kubernetes",
     "checkov kubernetes",
@@ -173,6 +176,14 @@ def script(tree, name):
     return [repository / "scripts" / name for repository in tree.terraform_repositories]
 
 
+def named(tree, name):
+    return [path for path in tree.scripts if path.name == name]
+
+
+def go_sources(tree):
+    return [path for repository in tree.starters for path in sorted(repository.glob("*.go"))]
+
+
 def manifest_script(tree, name):
     return [repository / "scripts" / name for repository in tree.manifest_repositories]
 
@@ -299,6 +310,21 @@ DEFECTS = [
     Defect("a manifest that nothing names", {"files reached"}, unlisted_manifest),
     Defect("a selector that matches nothing", {"objects fit each other"}, service_selector),
     Defect(
+        "a Secret that nobody makes",
+        {"objects fit each other"},
+        lambda tree: change(of_kind(tree, "Deployment"), r"(imagePullSecrets:\n\s+- name: )\S+", r"\1defect"),
+    ),
+    Defect(
+        "a secret that nobody puts",
+        {"repositories agree"},
+        lambda tree: change(of_kind(tree, "ExternalSecret"), r"^(\s+key: /\S+)$", r"\1-defect"),
+    ),
+    Defect(
+        "a role that nobody makes",
+        {"repositories agree"},
+        lambda tree: change(of_kind(tree, "ServiceAccount"), r"^(\s+eks\.amazonaws\.com/role-arn: \".*)\"$", r'\1-defect"'),
+    ),
+    Defect(
         "a value that the chart does not know",
         {"helm values"},
         lambda tree: change(of_kind(tree, "HelmRelease"), r"^  values:\n", "  values:\n    defect: true\n"),
@@ -419,6 +445,12 @@ DEFECTS = [
     Defect("a master that may not become the owner", {"logins"}, lambda tree: change(login_script(tree, "login.sql"), r"^  EXECUTE format\('GRANT %I TO CURRENT_USER', owner\).*$", "")),
     Defect("a client that takes any server", {"logins"}, lambda tree: change(of_kind(tree, "Job"), r"value: verify-full$", "value: verify-ca")),
     Defect("certificates that anybody may replace", {"certificates"}, lambda tree: change(login_script(tree, "authority.sh"), r'!= "\$CA_BUNDLE_SHA256"', '= ""')),
+    Defect("a release that moves a published tag", {"publish"}, lambda tree: change(named(tree, "publish.sh"), r'if \[ "\$there" != "\$digest" \]', 'if [ -z "$there" ]')),
+    Defect("a release that signs without its SBOM", {"publish"}, lambda tree: change(named(tree, "publish.sh"), r"cosign attest --yes --type spdxjson", "true")),
+    Defect("a delivery that goes back", {"deliver"}, lambda tree: change(named(tree, "deliver.sh"), r'\[ "\$later" = "\$current" \]', '[ "$version" = "$current" ]'), {"shellcheck"}),
+    Defect("a program that drops open connections", {"starter", "starter with database"}, lambda tree: change(go_sources(tree), r"drainFor = \d+", "drainFor = 0")),
+    Defect("a program that trusts any database", {"starter with database"}, lambda tree: change(go_sources(tree), r"ServerName: settings\.host,", "InsecureSkipVerify: true,"), {"starter tests"}),
+    Defect("a program that keeps connections while it stops", {"starter tests"}, lambda tree: change(go_sources(tree), r'\.Set\("Connection", "close"\)', '.Set("Connection", "keep-alive")'), {"starter", "starter with database"}),
     Defect("a diagram that does not parse", {"mermaid"}, lambda tree: append(tree.markdown, DIAGRAM)),
     Defect("blank lines without end", {"markdownlint"}, lambda tree: append(tree.markdown, "\n\n\n\nText.\n")),
     Defect("a link that leads nowhere", {"links"}, lambda tree: append(tree.markdown, "\n[Text](nowhere.md)\n")),

@@ -334,6 +334,10 @@ def main(arguments):
     pins_file, folder = arguments[:2]
     with open(pins_file, "rb") as file:
         pins = tomllib.load(file)
+    # What an earlier run linked is no program of the machine: it would be found, and linked to itself.
+    own = (pathlib.Path(folder) / "bin").resolve()
+    searched = os.environ["PATH"].split(os.pathsep)
+    os.environ["PATH"] = os.pathsep.join(path for path in searched if pathlib.Path(path).resolve() != own)
     try:
         try:
             import ensurepip  # noqa: F401

@@ -53,6 +53,17 @@ def containers(pod):
     return (pod.get("initContainers") or []) + (pod.get("containers") or [])
 
 
+def wanted_secrets(container):
+    """The Secrets that a container's environment comes from, and which key of each."""
+    for source in container.get("envFrom") or []:
+        if (source.get("secretRef") or {}).get("name"):
+            yield source["secretRef"]["name"], None
+    for variable in container.get("env") or []:
+        reference = (variable.get("valueFrom") or {}).get("secretKeyRef")
+        if reference:
+            yield reference["name"], reference["key"]
+
+
 def amount(quantity):
     number, unit = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", str(quantity)).groups()
     return float(number) * UNITS[unit]
@@ -131,8 +142,13 @@ class Cluster:
         account = inner.get("serviceAccountName")
         if account and account != "default" and not self.has("ServiceAccount", namespace, account):
             yield f"the service account `{account}` does not exist in `{namespace}`"
+        for reference in inner.get("imagePullSecrets") or []:
+            yield from self.secret(namespace, reference["name"], ".dockerconfigjson", "imagePullSecrets")
         volumes = {volume["name"] for volume in inner.get("volumes") or []}
         for volume in inner.get("volumes") or []:
+            secret = (volume.get("secret") or {}).get("secretName")
+            if secret:
+                yield from self.secret(namespace, secret, None, f"volume `{volume['name']}`")
             name = (volume.get("configMap") or {}).get("name")
             if name and not self.has("ConfigMap", namespace, name):
                 yield f"the ConfigMap `{name}` does not exist"
@@ -141,6 +157,8 @@ class Cluster:
             image = container.get("image") or ""
             if not re.search(r"(:[\w][\w.-]*|@sha256:[0-9a-f]{64})$", image) or image.endswith(":latest"):
                 yield f"container `{name}`: the image `{image}` has no fixed tag"
+            for secret, key in wanted_secrets(container):
+                yield from self.secret(namespace, secret, key, f"container `{name}`")
             resources = container.get("resources") or {}
             for resource, limit in (resources.get("limits") or {}).items():
                 if resource in (resources.get("requests") or {}) and amount(resources["requests"][resource]) > amount(limit):
@@ -160,6 +178,17 @@ class Cluster:
                     claim["metadata"]["name"] for claim in spec(document).get("volumeClaimTemplates") or []
                 }:
                     yield f"container `{name}`: mounts `{mount['name']}`, which is no volume"
+
+    def secret(self, namespace, name, key, where):
+        """A Secret comes from an ExternalSecret: none stands in Git."""
+        for document in self.objects:
+            target = spec(document).get("target") or {}
+            if document["kind"] == "ExternalSecret" and metadata(document).get("namespace") == namespace and target.get("name") == name:
+                keys = (target.get("template") or {}).get("data") or [entry["secretKey"] for entry in spec(document).get("data") or []]
+                if key and key not in keys:
+                    yield f"{where}: the Secret `{name}` gets no `{key}`"
+                return
+        yield f"{where}: no ExternalSecret makes the Secret `{name}`"
 
     def reaches(self, document, namespace):
         kind, inner = document["kind"], spec(document)

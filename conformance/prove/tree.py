@@ -121,6 +121,17 @@ class Tree:
         """What the Jobs say to the database, run by the step `logins`."""
         return [path for path in self.ending(".sql") if path.parent.parent.name == "databases"]
 
+    # ------------------------------------------------------------ applications
+
+    @functools.cached_property
+    def starters(self):
+        """Repositories of applications that still have the program which they began with."""
+        return [
+            repository
+            for repository in self.repositories
+            if (repository / "main.go").is_file() and "by blueprint" in (repository / "main.go").read_text(encoding="utf-8")
+        ]
+
     # ------------------------------------------------------------ GitHub, images, scripts, words
 
     @functools.cached_property

@@ -75,6 +75,25 @@ pub fn bare(word: impl Display, _: &dyn Values) -> Result<Safe<String>> {
     if super::is_bare(&word) { Ok(Safe(word)) } else { Err(askama::Error::Fmt) }
 }
 
+/// Words as the value of a key in YAML: without quotes where every reader takes them for a string, with as few marks as can be
+/// elsewhere.
+#[askama::filter_fn]
+pub fn scalar(text: impl Borrow<Text>, _: &dyn Values) -> Result<Safe<String>> {
+    let words = &text.borrow().0;
+    let plain = words.split(' ').all(|word| !word.is_empty())
+        && words.starts_with(|c: char| c.is_ascii_alphabetic())
+        && words.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./@=+, ".contains(&b))
+        && !super::YAML_WORDS.contains(&words.to_ascii_lowercase().as_str());
+    let marked = words.contains(['"', '\\'])
+        && !words.contains('\'')
+        && words.bytes().all(|b| (0x20..0x7f).contains(&b));
+    Ok(Safe(match (plain, marked) {
+        (true, _) => words.clone(),
+        (_, true) => format!("'{words}'"),
+        _ => super::double_quoted(words),
+    }))
+}
+
 /// Words without any mark: letters, digits, spaces and what an atom has, with commas. For diagrams, whose labels know no escape.
 #[askama::filter_fn]
 pub fn plain(text: impl Borrow<Text>, _: &dyn Values) -> Result<Safe<String>> {

@@ -19,7 +19,9 @@ fn with(environments: &str) -> Tree {
         table.remove("environments");
         table.remove("dns");
         table["components"].as_table_mut().unwrap().remove("external-dns");
-        table["applications"]["ledger-api"].as_table_mut().unwrap().remove("host");
+        for key in ["host", "public", "allowed-ranges"] {
+            table["applications"]["ledger-api"].as_table_mut().unwrap().remove(key);
+        }
     });
     tree(plan(&format!("{base}\n{environments}")))
 }
@@ -64,11 +66,8 @@ fn an_overlay_leaves_the_base_alone_and_has_the_same_files() {
         files.into_iter().map(|(path, _)| path).collect::<Vec<_>>()
     };
     assert_eq!(names("staging"), names("production"));
-    assert_eq!(
-        names("staging")[..2],
-        ["autoscaler.yaml", "autoscaler.yaml"],
-        "two applications have overlays"
-    );
+    let scaled = names("staging").iter().filter(|it| *it == "autoscaler.yaml").count();
+    assert_eq!(scaled, 2, "two applications have overlays");
 }
 
 /// Merging goes by key, all the way down.

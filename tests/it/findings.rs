@@ -97,7 +97,7 @@ fn collect(table: &toml::Table, path: &mut Vec<String>, paths: &mut Vec<Vec<Stri
         path.push(key.clone());
         let free = path.iter().any(|it| it == "values");
         let named = path.len() > 1
-            && ["applications", "environments", "node-groups", "tags"]
+            && ["applications", "env", "environments", "node-groups", "permissions", "secrets", "tags"]
                 .contains(&path[path.len() - 2].as_str());
         if !free && !named {
             paths.push(path.clone());

@@ -3,7 +3,7 @@ use std::{collections::BTreeSet, process::Command};
 use askama::Template;
 use blueprint::words::{
     AddonVersion, Cpu, DatabaseClass, DatabaseName, Domain, Hcl, InstanceType, Memory, Name, Owner, Release,
-    Repository, RolePath, Text, UrlPath, Word, is_bare,
+    Repository, RolePath, SecretKey, Text, UrlPath, VariableName, Word, is_bare,
 };
 
 use crate::{plan, tree, walk, wide};
@@ -24,6 +24,8 @@ fn drawn(purpose: &str) -> crate::Tree {
     tree(plan(&wide(|table| {
         table.insert("purpose".into(), purpose.into());
         table["components"]["metrics-server"]["values"]["podAnnotations"]["norway"] = purpose.into();
+        table["applications"]["batch"]["commands"]["lint"] = vec![purpose].into();
+        table["applications"]["ledger-api"]["env"]["GREETING"] = purpose.into();
     })))
 }
 
@@ -103,7 +105,8 @@ macro_rules! endings {
 }
 
 endings! {
-    Bare "", HclTest "hcl", Html "html", Json "json", Md "md", Sh "sh", Sql "sql", Tf "tf", Toml "toml", Txt "txt",
+    Bare "", Go "go", HclTest "hcl", Html "html", Json "json", Md "md", Mod "mod", Sh "sh", Sql "sql", Sum "sum",
+    Tf "tf", Toml "toml", Txt "txt",
     Yaml "yaml", Yml "yml",
 }
 
@@ -239,6 +242,27 @@ fn words_that_will_not_do() {
     {
         assert!(Release::read(word).is_none(), "`{word}` should not be a release");
     }
+    for word in ["", "1A", "_A", "A-B", "A B", "A.B", "on", "N", "Ä", "A=B", &"A".repeat(65)] {
+        assert!(VariableName::read(word).is_none(), "`{word}` should not be a variable");
+    }
+    for word in [
+        "",
+        "/a",
+        "a/",
+        "a//b",
+        "a--b",
+        "A",
+        "1a",
+        "a_b",
+        "a.b",
+        "a/../b",
+        "no",
+        "a/b/c/d/e",
+        &"a/".repeat(51),
+    ] {
+        assert!(SecretKey::read(word).is_none(), "`{word}` should not be a place for a secret");
+    }
+    assert_eq!(SecretKey::read("payment/key-2").map(|it| it.secret()).as_deref(), Some("payment-key-2"));
     for word in ["", "platform", "/platform", "platform/", "//", "/a b/", "/a//b/", "/a\"b/", "/ä/", "/--/"]
     {
         assert!(RolePath::read(word).is_none(), "`{word}` should not be the path of a role");
@@ -277,6 +301,8 @@ fn nobody_types_a_placeholder() {
     placeholder::<DatabaseClass>();
     placeholder::<DatabaseName>();
     placeholder::<UrlPath>();
+    placeholder::<VariableName>();
+    placeholder::<SecretKey>();
     placeholder::<blueprint::words::Account>();
 }
 

@@ -87,7 +87,8 @@ fn yaml_never_guesses() {
             let line = before.rsplit('\n').next().unwrap_or_default();
             let value =
                 (before.ends_with(": ") || before.ends_with("- ")) && !line.trim_start().starts_with('#');
-            let said = ["|yaml", "|number", "|bare", "|uses"].iter().any(|filter| tag.contains(filter));
+            let said =
+                ["|yaml", "|number", "|bare", "|scalar", "|uses"].iter().any(|filter| tag.contains(filter));
             assert!(!value || said, "`templates/{path}`: quote `{tag}}}#`");
         }
     }

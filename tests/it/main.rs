@@ -24,6 +24,8 @@ mod golden;
 mod hostile;
 /// The rules of the house hold.
 mod house;
+/// The manual names every key, and what it says of each is true.
+mod manual;
 /// Subnets lie inside the network and apart from each other.
 mod network;
 /// What is there, and only that, is compared; nobody's work is lost.

@@ -85,6 +85,27 @@ fn a_seeded_file_is_the_persons_even_when_deleted() {
     assert_eq!(outcome(&root, &[("a", Seeded, "2")], "a"), Outcome::Kept);
 }
 
+/// A robot or a person sets the tag, but to a release.
+#[test]
+fn a_tag_that_moves_is_a_conflict() {
+    let file = |tag: &str| File {
+        owner: Managed,
+        text: format!("images:\n    newTag: \"{tag}\"  # marker\n"),
+        shared: &["newTag: "],
+    };
+    let planned = Files::from([("a".to_owned(), file("0.1.0"))]);
+    let root = TempDir::new().unwrap();
+    disk::apply(root.path(), &changes(root.path(), &planned)).unwrap();
+    for (tag, wanted) in [("\"0.2.0\"", Outcome::Unchanged), ("0.2.0", Outcome::Unchanged)] {
+        fs::write(root.path().join("a"), format!("images:\n    newTag: {tag}  # marker\n")).unwrap();
+        assert_eq!(changes(root.path(), &planned)[0].outcome, wanted, "{tag}");
+    }
+    for tag in ["latest", "\"latest\"", "'latest'"] {
+        fs::write(root.path().join("a"), format!("images:\n    newTag: {tag}  # marker\n")).unwrap();
+        assert!(matches!(changes(root.path(), &planned)[0].outcome, Outcome::Conflict(_)), "{tag}");
+    }
+}
+
 /// Whatever else lies in the output is never opened: not `.git`, not what is not text.
 #[test]
 fn only_planned_and_locked_paths_are_opened() {

@@ -1,7 +1,11 @@
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use blueprint::{
-    application::Workload, blueprint as asked, contribution::Writer, diagnostics::Report, platform,
+    application::{Workload, delivery},
+    blueprint as asked,
+    contribution::Writer,
+    diagnostics::Report,
+    platform,
     source::Source,
 };
 use tempfile::TempDir;
@@ -25,6 +29,7 @@ region = "eu-west-1"
 administrators = ["arn:aws:iam::111122223333:role/platform-team"]
 
 [applications.shop]
+delivery = "pull-request"
 
 [environments.production]
 
@@ -61,6 +66,8 @@ impl World {
             ("account", "111122223333"),
             ("branches", "true"),
             ("default", "true"),
+            ("delivery-id", "DELIVERY_APP_CLIENT_ID"),
+            ("delivery-key", "DELIVERY_APP_PRIVATE_KEY"),
             ("environment", "2"),
             ("policies", "branch 7 main"),
             ("provider", "sts.amazonaws.com"),
@@ -158,6 +165,7 @@ fn x08_what_a_person_puts_is_what_preflight_asks_for() {
             let environment = &stage.environment;
             let components = stage.contributions.iter().flat_map(|it| it.secrets.clone());
             let secrets = components.chain(stage.workloads.iter().flat_map(Workload::secrets));
+            let secrets = secrets.chain(delivery::secrets(&stage.workloads));
             let by_hand = secrets.filter(|it| it.writer == Writer::Person);
             let wanted: BTreeSet<String> =
                 by_hand.map(|it| it.path(&environment.platform, &environment.name)).collect();
@@ -214,6 +222,8 @@ fn everything_is_missing_at_first() {
         "branches",
         "subject",
         "default",
+        "delivery-id",
+        "delivery-key",
         "stack",
         "template",
         "provider",
@@ -237,6 +247,9 @@ fn everything_is_missing_at_first() {
         "environments/staging/platform/.terraform.lock.hcl, for three platforms".to_owned(),
     ];
     wanted.extend(world.secrets().into_iter().map(|path| format!("secret {path}: ")));
+    let app = ["key", "client id"]
+        .map(|it| format!("{it} of the GitHub App that opens the pull requests of acme/shop"));
+    wanted.extend(app);
     assert_eq!(what.len(), wanted.len(), "{what:#?}");
     for (what, wanted) in what.iter().zip(&wanted) {
         assert!(what.starts_with(wanted.as_str()), "{what} is not {wanted}");
@@ -277,6 +290,14 @@ fn what_is_missing_is_named_with_its_command() {
     let world = World::new("production");
     world.set("default", "false");
     world.only("customized", "--field use_default=true");
+
+    let world = World::new("production");
+    world.unset("delivery-key");
+    world.only("key of the GitHub App that opens the pull requests of acme/shop", "--env delivery < FILE");
+
+    let world = World::new("production");
+    world.unset("delivery-id");
+    world.only("client id of the GitHub App", "gh variable set DELIVERY_APP_CLIENT_ID --repo acme/shop");
 
     let world = World::new("production");
     world.set("stack", "ROLLBACK_COMPLETE");

@@ -208,7 +208,7 @@ def autoscale(live):
         slow = (
             down.get("stabilizationWindowSeconds", 0) > 30
             or down.get("selectPolicy") == "Disabled"
-            or bool(down.get("policies"))
+            or any(policy["periodSeconds"] > 15 for policy in down.get("policies") or [])
         )
         if not slow and not until(lambda: size() == least, 120):
             wrong.append(f"{name(scaler)}: still {size()} replicas two minutes after the load went")

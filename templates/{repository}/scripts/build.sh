@@ -3,8 +3,14 @@
 #
 #   sh scripts/build.sh LAYOUT VERSION
 #
+#%- match application.program.language %#
+#%- when Some(Language::Go) %#
 # The same commit gives the same digest: bases and builder are pinned, times are the commit's. So provenance and SBOM, which
 # name the run, are attested beside the image and not built into it.
+#%- when _ %#
+# Bases and builder are pinned, times are the commit's. Provenance and SBOM, which name the run, are attested beside the image
+# and not built into it.
+#%- endmatch %#
 set -eu
 
 [ $# -eq 2 ] || { printf 'usage: %s LAYOUT VERSION\n' "$0" >&2; exit 2; }

@@ -148,18 +148,19 @@ fn k05_what_flux_does_it_tries_again_and_undoes() {
                 }
                 for (key, way) in [("install", Value::from(true)), ("upgrade", "enabled".into())] {
                     let it = &spec[key];
-                    let retried = it["remediation"]["retries"].as_u64().is_some_and(|it| it > 0);
-                    let again = retried || it["strategy"]["name"] == "RetryOnFailure";
+                    // Beside the chain what is there may stay, and be tried again until it is ready.
+                    let stays = object.layer == "monitoring" && it["strategy"]["name"] == "RetryOnFailure";
+                    let again = stays || it["remediation"]["retries"].as_u64().is_some_and(|it| it > 0);
                     verdict.hold(again, format!("{place} gives up on its first {key}"));
                     verdict.hold(it["crds"] == "CreateReplace", format!("{place} keeps old definitions"));
                     // Its default has changed with Flux 2.8, and may again.
                     verdict
                         .hold(it["serverSideApply"] == way, format!("{place} leaves to Flux how to {key}"));
                 }
-                let upgrade = &spec["upgrade"];
-                let last = upgrade["remediation"]["remediateLastFailure"] == true
-                    || upgrade["strategy"]["name"] == "RetryOnFailure";
-                verdict.hold(last, format!("{place} stays in the middle of an upgrade"));
+                let last = &spec["upgrade"]["remediation"]["remediateLastFailure"];
+                let stays =
+                    spec["upgrade"]["strategy"]["name"] == "RetryOnFailure" && object.layer == "monitoring";
+                verdict.hold(stays || *last == true, format!("{place} stays in the middle of an upgrade"));
                 let renders = spec["postRenderers"].is_null() || spec["postRenderStrategy"].is_string();
                 verdict.hold(renders, format!("{place} leaves to Flux which hooks it renders"));
                 let from = spec["chartRef"]["kind"] == "OCIRepository";

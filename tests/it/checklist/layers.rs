@@ -307,60 +307,6 @@ pub fn keys<'p>(object: &Object<'p>) -> Vec<&'p str> {
     one.chain(whole).collect()
 }
 
-/// Trap 67.
-#[test]
-fn k43_no_application_waits_for_a_person() {
-    prove(
-        "K43",
-        &["chain", "secret of a person"],
-        check,
-        &[
-            (
-                "production/layers.yaml",
-                "name: applications namespace: flux-system spec: dependsOn: - name: …",
-                "name: applications\n  namespace: flux-system\nspec:\n  dependsOn:\n    - name: monitoring",
-            ),
-            (
-                "applications/test-app.yaml",
-                "dependsOn: - name: tenants",
-                "dependsOn:\n    - name: monitoring",
-            ),
-            (
-                "configs/database/store.yaml",
-                "kind: SecretStore",
-                "kind: SecretStore\nx: 1\n---\napiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata:\n  name: x\nspec:\n  data:\n    - remoteRef:\n        key: /faceit/production/monitoring/alertmanager/slack-url\n---\napiVersion: v1\nkind: x",
-            ),
-        ],
-    );
-    fn check(platform: &Platform, verdict: &mut Verdict) {
-        let lists = platform.files.iter().filter(|(path, _)| path.ends_with("/names.txt"));
-        let lines = lists.flat_map(|(_, text)| text.lines());
-        let put: BTreeSet<&str> =
-            lines.filter_map(|it| it.strip_prefix("secret ")?.split(' ').next()).collect();
-        for cluster in Cluster::all(platform) {
-            for object in cluster.objects.iter().filter(|it| it.kind() == "ExternalSecret") {
-                for key in keys(object).into_iter().filter(|it| put.contains(it)) {
-                    verdict.see("secret of a person");
-                    let late = !CHAIN.contains(&object.layer) && object.layer != FIRST;
-                    verdict
-                        .hold(late, format!("{}: everything waits until a person puts {key}", object.path));
-                }
-            }
-            for name in cluster.applications().into_iter().chain(CHAIN) {
-                if cluster.deliveries().contains_key(name) {
-                    verdict.see("chain");
-                    let waits = cluster.waits_for(name);
-                    let beside = BESIDE.into_iter().find(|it| waits.contains(it));
-                    verdict.hold(
-                        beside.is_none(),
-                        format!("{}: `{name}` waits for {beside:?}", cluster.place()),
-                    );
-                }
-            }
-        }
-    }
-}
-
 #[test]
 fn k44_every_layer_has_a_place_of_the_persons_own() {
     prove(

@@ -236,7 +236,7 @@ fn k20_the_stack_is_configured() {
 
 /// Trap 67.
 #[test]
-fn what_waits_for_a_person_stands_beside_the_layers() {
+fn k43_what_waits_for_a_person_stands_beside_the_layers() {
     prove(
         "K43",
         &["secret of a person", "layers"],

@@ -223,6 +223,14 @@ resource "aws_iam_role_policy" "#{ it.resource() }#" {
 #%- endif %#
       },
 #%- endfor %#
+#%- for permission in it.permissions %#
+      {
+        Sid = "#{ permission.name.sid() }#"
+        Effect = "Allow"
+        Action = #{ permission.actions|hcl_list(8) }#
+        Resource = #{ permission.resources|hcl_list(8) }#
+      },
+#%- endfor %#
     ]
   })
 }

@@ -109,10 +109,16 @@ resource "helm_release" "flux_instance" {
         interval   = "1m"
       }
       kustomize = {
-        patches = [{
-          target = { kind = "Kustomization" }
-          patch  = "- op: add\n  path: /spec/retryInterval\n  value: 1m\n- op: add\n  path: /spec/timeout\n  value: 5m\n"
-        }]
+        patches = [
+          {
+            target = { kind = "Kustomization" }
+            patch  = "- op: add\n  path: /spec/retryInterval\n  value: 1m\n- op: add\n  path: /spec/timeout\n  value: 5m\n"
+          },
+          {
+            target = { kind = "Deployment", name = "kustomize-controller" }
+            patch  = "- op: add\n  path: /spec/template/spec/containers/0/args/-\n  value: --feature-gates=CancelHealthCheckOnNewRevision=true\n"
+          },
+        ]
       }
     }
 

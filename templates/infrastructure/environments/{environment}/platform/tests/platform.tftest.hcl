@@ -379,6 +379,22 @@ run "role_of_#{ it.resource() }#" {
     condition     = length(aws_iam_role_policy.#{ it.resource() }#.policy) <= 10240
     error_message = "IAM takes 10240 characters for the policies that stand in a role."
   }
+#%- if !it.permissions.is_empty() %#
+
+  assert {
+    condition = jsondecode(aws_iam_role_policy.#{ it.resource() }#.policy).Statement[*].Sid == [
+#%- for permission in it.permissions %#
+      "#{ permission.name.sid() }#",
+#%- endfor %#
+    ]
+    error_message = "It may what the blueprint says, and nothing else."
+  }
+
+  assert {
+    condition = !contains(flatten(jsondecode(aws_iam_role_policy.#{ it.resource() }#.policy).Statement[*].Resource), "*")
+    error_message = "It reaches nothing that nobody named."
+  }
+#%- endif %#
 #%- if environment.pod_identity() && !addon_roles.contains(&it.role) %#
 
   assert {

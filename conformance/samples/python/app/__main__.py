@@ -1,0 +1,3 @@
+from app import add
+
+print(add(1, 2))

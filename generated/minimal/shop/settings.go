@@ -1,0 +1,22 @@
+// Yours. Written once by blueprint, which leaves it alone from now on.
+
+package main
+
+// settings are what the environment decides.
+type settings struct {
+	port        string
+	metricsPort string
+}
+
+func readSettings(environment func(string) string) settings {
+	read := func(name, standard string) string {
+		if value := environment(name); value != "" {
+			return value
+		}
+		return standard
+	}
+	return settings{
+		port:        read("PORT", "8080"),
+		metricsPort: read("METRICS_PORT", "9090"),
+	}
+}

@@ -1,0 +1,106 @@
+# Written by blueprint. Change the blueprint instead.
+
+# What load balancers log: a line for each request.
+
+# Logs of who reads these logs would go round in circles. CloudTrail names them.
+#trivy:ignore:AWS-0089
+resource "aws_s3_bucket" "load_balancer_logs" {
+  # checkov:skip=CKV_AWS_18:These are access logs; those of their own bucket would go round in circles
+  # checkov:skip=CKV_AWS_144:Logs of one region's load balancers, kept for 90 days, are not worth a second region
+  # checkov:skip=CKV_AWS_145:Elastic Load Balancing writes with the keys of S3 only
+  # checkov:skip=CKV2_AWS_62:Nobody waits for a line of the log
+
+  bucket = "bookshop-production-lb-logs-111122223333"
+
+  # Lines of the last minutes keep coming while a platform is torn down.
+  force_destroy = false
+}
+
+resource "aws_s3_bucket_ownership_controls" "load_balancer_logs" {
+  bucket = aws_s3_bucket.load_balancer_logs.id
+
+  rule {
+    object_ownership = "BucketOwnerEnforced"
+  }
+}
+
+resource "aws_s3_bucket_public_access_block" "load_balancer_logs" {
+  bucket = aws_s3_bucket.load_balancer_logs.id
+
+  block_public_acls       = true
+  block_public_policy     = true
+  ignore_public_acls      = true
+  restrict_public_buckets = true
+}
+
+# Elastic Load Balancing writes with the keys of S3, and with no other.
+#trivy:ignore:AWS-0132
+resource "aws_s3_bucket_server_side_encryption_configuration" "load_balancer_logs" {
+  bucket = aws_s3_bucket.load_balancer_logs.id
+
+  rule {
+    apply_server_side_encryption_by_default {
+      sse_algorithm = "AES256"
+    }
+  }
+}
+
+resource "aws_s3_bucket_versioning" "load_balancer_logs" {
+  bucket = aws_s3_bucket.load_balancer_logs.id
+
+  versioning_configuration {
+    status = "Enabled"
+  }
+}
+
+resource "aws_s3_bucket_lifecycle_configuration" "load_balancer_logs" {
+  bucket = aws_s3_bucket.load_balancer_logs.id
+
+  rule {
+    id     = "expire"
+    status = "Enabled"
+
+    filter {}
+
+    expiration {
+      days = 90
+    }
+
+    noncurrent_version_expiration {
+      noncurrent_days = 7
+    }
+
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 7
+    }
+  }
+
+  depends_on = [aws_s3_bucket_versioning.load_balancer_logs]
+}
+
+resource "aws_s3_bucket_policy" "load_balancer_logs" {
+  bucket = aws_s3_bucket.load_balancer_logs.id
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid       = "Logs"
+        Effect    = "Allow"
+        Principal = { Service = "logdelivery.elasticloadbalancing.amazonaws.com" }
+        Action    = "s3:PutObject"
+        Resource  = "${aws_s3_bucket.load_balancer_logs.arn}/AWSLogs/${local.account}/*"
+      },
+      {
+        Sid       = "TlsOnly"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "s3:*"
+        Resource  = [aws_s3_bucket.load_balancer_logs.arn, "${aws_s3_bucket.load_balancer_logs.arn}/*"]
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      },
+    ]
+  })
+
+  depends_on = [aws_s3_bucket_public_access_block.load_balancer_logs]
+}

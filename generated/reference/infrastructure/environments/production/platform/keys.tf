@@ -1,0 +1,151 @@
+# Written by blueprint. Change the blueprint instead.
+
+locals {
+  log_groups = {
+    cluster   = "/aws/eks/${local.name}/cluster"
+    flow_logs = "/aws/vpc/${local.name}/flow-logs"
+
+    # As RDS names them.
+    database_postgresql = "/aws/rds/instance/${local.name}/postgresql"
+    database_upgrade    = "/aws/rds/instance/${local.name}/upgrade"
+  }
+
+  autoscaling_role = "arn:aws:iam::${local.account}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
+
+  # A key starts with what its policy says, so the apply role stands here and not in a condition on tags, which KMS
+  # may take minutes to see. It administers the keys and uses none of them.
+  key_administration = [
+    {
+      Sid       = "PoliciesOfTheAccount"
+      Effect    = "Allow"
+      Principal = { AWS = "arn:aws:iam::${local.account}:root" }
+      Action    = "kms:*"
+      Resource  = "*"
+    },
+    {
+      Sid       = "Administration"
+      Effect    = "Allow"
+      Principal = { AWS = "arn:aws:iam::${local.account}:role/${local.name}-apply" }
+      Action = [
+        "kms:CancelKeyDeletion",
+        "kms:CreateAlias",
+        "kms:DeleteAlias",
+        "kms:DescribeKey",
+        "kms:DisableKey",
+        "kms:DisableKeyRotation",
+        "kms:EnableKey",
+        "kms:EnableKeyRotation",
+        "kms:GetKeyPolicy",
+        "kms:GetKeyRotationStatus",
+        "kms:ListKeyRotations",
+        "kms:ListResourceTags",
+        "kms:PutKeyPolicy",
+        "kms:ScheduleKeyDeletion",
+        "kms:TagResource",
+        "kms:UntagResource",
+        "kms:UpdateAlias",
+        "kms:UpdateKeyDescription",
+      ]
+      Resource = "*"
+    },
+  ]
+}
+
+resource "aws_kms_key" "cluster" {
+  description             = "Envelope encryption of the Secrets of ${local.name}"
+  enable_key_rotation     = true
+  deletion_window_in_days = 30
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(local.key_administration, [
+      {
+        # EKS takes its grant in the name of whoever creates the cluster.
+        Sid       = "GrantToTheCluster"
+        Effect    = "Allow"
+        Principal = { AWS = "arn:aws:iam::${local.account}:role/${local.name}-apply" }
+        Action    = ["kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant"]
+        Resource  = "*"
+        Condition = { Bool = { "kms:GrantIsForAWSResource" = "true" } }
+      },
+    ])
+  })
+}
+
+resource "aws_kms_alias" "cluster" {
+  name          = "alias/${local.name}-cluster"
+  target_key_id = aws_kms_key.cluster.key_id
+}
+
+resource "aws_kms_key" "logs" {
+  description             = "Log groups of ${local.name}"
+  enable_key_rotation     = true
+  deletion_window_in_days = 30
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(local.key_administration, [
+      {
+        Sid       = "CloudWatchLogs"
+        Effect    = "Allow"
+        Principal = { Service = "logs.${local.region}.amazonaws.com" }
+        Action    = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+        Resource  = "*"
+        Condition = {
+          ArnEquals = {
+            "kms:EncryptionContext:aws:logs:arn" = [
+              for group in values(local.log_groups) : "arn:aws:logs:${local.region}:${local.account}:log-group:${group}"
+            ]
+          }
+        }
+      },
+    ])
+  })
+}
+
+resource "aws_kms_alias" "logs" {
+  name          = "alias/${local.name}-logs"
+  target_key_id = aws_kms_key.logs.key_id
+}
+
+resource "aws_kms_key" "volumes" {
+  description             = "Node disks and persistent volumes of ${local.name}"
+  enable_key_rotation     = true
+  deletion_window_in_days = 30
+
+  # The autoscaling role is matched by a condition: in a new account it does not exist yet, and a policy that names a
+  # missing principal is refused.
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(local.key_administration, [
+      {
+        Sid       = "AutoScaling"
+        Effect    = "Allow"
+        Principal = { AWS = "*" }
+        Action    = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+        Resource  = "*"
+        Condition = {
+          StringEquals = { "kms:CallerAccount" = local.account }
+          ArnEquals    = { "aws:PrincipalArn" = local.autoscaling_role }
+        }
+      },
+      {
+        Sid       = "AutoScalingGrants"
+        Effect    = "Allow"
+        Principal = { AWS = "*" }
+        Action    = "kms:CreateGrant"
+        Resource  = "*"
+        Condition = {
+          StringEquals = { "kms:CallerAccount" = local.account }
+          ArnEquals    = { "aws:PrincipalArn" = local.autoscaling_role }
+          Bool         = { "kms:GrantIsForAWSResource" = "true" }
+        }
+      },
+    ])
+  })
+}
+
+resource "aws_kms_alias" "volumes" {
+  name          = "alias/${local.name}-volumes"
+  target_key_id = aws_kms_key.volumes.key_id
+}

@@ -1,0 +1,34 @@
+# Written by blueprint. Change the blueprint instead.
+
+locals {
+  project     = "bookshop"
+  environment = "production"
+  account     = "111122223333"
+  region      = "eu-west-1"
+
+  # The one name from which the cluster, the VPC, the roles, the keys and the log groups take theirs.
+  name = "bookshop-production"
+
+  # Each role made here carries the boundary; the apply role cannot create one without it.
+  boundary = "arn:aws:iam::111122223333:policy/boundary"
+
+  # Where these roles lie.
+  role_path = "/"
+
+  tags = {
+    project       = local.project
+    environment   = local.environment
+    owner         = "acme"
+    managed-by    = "terraform"
+    "cost-center" = "4711"
+  }
+}
+
+provider "aws" {
+  region              = local.region
+  allowed_account_ids = [local.account]
+
+  default_tags {
+    tags = local.tags
+  }
+}

@@ -1,0 +1,251 @@
+# Written by blueprint. Change the blueprint instead.
+
+# One instance of PostgreSQL for all applications that keep data: each has a database, an owner and logins of its own in it.
+
+locals {
+  postgres_version = "18"
+
+  # Raised, it gives the master login a new password.
+  master_password_version = 1
+}
+
+# Subnets of their own, from which no route leads out of the VPC.
+
+resource "aws_subnet" "database" {
+  for_each = local.zones
+
+  vpc_id               = aws_vpc.main.id
+  availability_zone_id = each.key
+  cidr_block           = each.value.database
+
+  tags = { Name = "${local.name}-database-${each.key}" }
+}
+
+resource "aws_route_table" "database" {
+  vpc_id = aws_vpc.main.id
+
+  tags = { Name = "${local.name}-database" }
+}
+
+resource "aws_route_table_association" "database" {
+  for_each = local.zones
+
+  route_table_id = aws_route_table.database.id
+  subnet_id      = aws_subnet.database[each.key].id
+}
+
+resource "aws_db_subnet_group" "main" {
+  name        = local.name
+  description = "Database subnets of ${local.name}"
+  subnet_ids  = [for zone in keys(local.zones) : aws_subnet.database[zone].id]
+}
+
+# Nodes and pods share the cluster's security group; which pods may speak to the database, their network policies say.
+
+resource "aws_security_group" "database" {
+  name        = "${local.name}-database"
+  description = "Database of ${local.name}"
+  vpc_id      = aws_vpc.main.id
+
+  tags = { Name = "${local.name}-database" }
+}
+
+resource "aws_vpc_security_group_ingress_rule" "database" {
+  security_group_id            = aws_security_group.database.id
+  description                  = "PostgreSQL from nodes and pods"
+  referenced_security_group_id = aws_eks_cluster.main.vpc_config[0].cluster_security_group_id
+  ip_protocol                  = "tcp"
+  from_port                    = 5432
+  to_port                      = 5432
+
+  tags = { Name = "${local.name}-database" }
+}
+
+resource "aws_kms_key" "database" {
+  description             = "Database of ${local.name}, its backups and its insights"
+  enable_key_rotation     = true
+  deletion_window_in_days = 30
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(local.key_administration, [
+      {
+        # RDS takes its grant in the name of whoever creates the instance.
+        Sid       = "GrantToTheDatabase"
+        Effect    = "Allow"
+        Principal = { AWS = "arn:aws:iam::${local.account}:role/${local.name}-apply" }
+        Action    = ["kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant"]
+        Resource  = "*"
+        Condition = {
+          Bool         = { "kms:GrantIsForAWSResource" = "true" }
+          StringEquals = { "kms:ViaService" = "rds.${local.region}.amazonaws.com" }
+        }
+      },
+      {
+        Sid       = "ThroughTheDatabase"
+        Effect    = "Allow"
+        Principal = { AWS = "arn:aws:iam::${local.account}:role/${local.name}-apply" }
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Resource  = "*"
+        Condition = { StringEquals = { "kms:ViaService" = "rds.${local.region}.amazonaws.com" } }
+      },
+    ])
+  })
+}
+
+resource "aws_kms_alias" "database" {
+  name          = "alias/${local.name}-database"
+  target_key_id = aws_kms_key.database.key_id
+}
+
+# Made before the instance: RDS would otherwise make the groups itself, unencrypted and without retention.
+
+resource "aws_cloudwatch_log_group" "database" {
+  for_each = toset(["postgresql", "upgrade"])
+
+  name              = local.log_groups["database_${each.key}"]
+  kms_key_id        = aws_kms_key.logs.arn
+  retention_in_days = 365
+}
+
+resource "aws_iam_role" "database_monitoring" {
+  name                 = "${local.name}-database-monitoring"
+  description          = "Enhanced monitoring of the database of ${local.name}"
+  path                 = local.role_path
+  permissions_boundary = local.boundary
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Effect    = "Allow"
+        Principal = { Service = "monitoring.rds.amazonaws.com" }
+        Action    = "sts:AssumeRole"
+        Condition = {
+          StringEquals = { "aws:SourceAccount" = local.account }
+          ArnLike      = { "aws:SourceArn" = "arn:aws:rds:${local.region}:${local.account}:db:${local.name}" }
+        }
+      },
+    ]
+  })
+}
+
+resource "aws_iam_role_policy_attachment" "database_monitoring" {
+  role       = aws_iam_role.database_monitoring.name
+  policy_arn = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
+}
+
+# A group serves one major version, and is in use until the upgrade is done: the next one stands beside it, under its own name.
+resource "aws_db_parameter_group" "main" {
+  name        = "${local.name}-postgres${local.postgres_version}"
+  description = "Database of ${local.name}"
+  family      = "postgres${local.postgres_version}"
+
+  parameter {
+    name  = "rds.force_ssl"
+    value = "1"
+  }
+
+  parameter {
+    name  = "rds.accepted_password_auth_method"
+    value = "scram"
+  }
+
+  parameter {
+    name  = "password_encryption"
+    value = "scram-sha-256"
+  }
+
+  parameter {
+    name  = "log_statement"
+    value = "ddl"
+  }
+
+  # In milliseconds.
+  parameter {
+    name  = "log_min_duration_statement"
+    value = "1000"
+  }
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+# Made up in each run, and written only when its version rises. It has two readers, and the second waits for the first: if
+# an apply breaks off between them, raising the version makes them agree again.
+ephemeral "random_password" "master" {
+  length  = 40
+  special = false
+}
+
+# Logins are numbered roles with passwords; IAM would be a second way in.
+#trivy:ignore:AWS-0176
+resource "aws_db_instance" "main" {
+  # checkov:skip=CKV_AWS_161:Logins are numbered roles with passwords; IAM would be a second way in
+
+  identifier = local.name
+
+  # The major alone: minor versions come by themselves, and a number that names one would take them back.
+  engine                      = "postgres"
+  engine_version              = local.postgres_version
+  auto_minor_version_upgrade  = true
+  allow_major_version_upgrade = true
+
+  # Without it the database slides into extended support, which is paid by the hour.
+  engine_lifecycle_support = "open-source-rds-extended-support-disabled"
+
+  # What was approved happens now. What waited for the window would leave an old parameter group in use, and a plan
+  # that is never empty.
+  apply_immediately = true
+
+  instance_class        = "db.m7g.large"
+  multi_az              = true
+  storage_type          = "gp3"
+  allocated_storage     = 50
+  max_allocated_storage = 200
+  storage_encrypted     = true
+  kms_key_id            = aws_kms_key.database.arn
+  parameter_group_name  = aws_db_parameter_group.main.name
+
+  port                   = 5432
+  publicly_accessible    = false
+  db_subnet_group_name   = aws_db_subnet_group.main.name
+  vpc_security_group_ids = [aws_security_group.database.id]
+  ca_cert_identifier     = "rds-ca-rsa2048-g1"
+
+  username            = "postgres"
+  password_wo         = ephemeral.random_password.master.result
+  password_wo_version = local.master_password_version
+
+  # Backups outlive the instance: whoever deletes it by mistake can still go back in time.
+  backup_retention_period  = 14
+  backup_window            = "02:00-03:00"
+  maintenance_window       = "sun:03:30-sun:04:30"
+  copy_tags_to_snapshot    = true
+  delete_automated_backups = false
+  deletion_protection      = true
+
+  # The last snapshot bears the id of the key that encrypts it. Each platform makes its own key, so the snapshot of the
+  # next teardown never meets this one; and the name is neither a clock's nor a dice's, which would change in each plan.
+  skip_final_snapshot       = false
+  final_snapshot_identifier = "${local.name}-${aws_kms_key.database.key_id}"
+
+  enabled_cloudwatch_logs_exports = ["postgresql", "upgrade"]
+  monitoring_interval             = 60
+  monitoring_role_arn             = aws_iam_role.database_monitoring.arn
+  performance_insights_enabled    = true
+  performance_insights_kms_key_id = aws_kms_key.database.arn
+
+  tags = { Name = local.name }
+
+  # Where an instance came from is history: the runbook adds it for a restore, and takes it away again.
+  lifecycle {
+    ignore_changes = [restore_to_point_in_time]
+  }
+
+  depends_on = [
+    aws_cloudwatch_log_group.database,
+    aws_iam_role_policy_attachment.database_monitoring,
+  ]
+}

@@ -1,0 +1,162 @@
+# Written by blueprint. Change the blueprint instead.
+
+# What workloads read: `/project/environment/NAMESPACE/…`, and nobody reads beyond its own namespace.
+locals {
+  parameters = "/${local.project}/${local.environment}"
+
+  # What Terraform writes there. A person's secrets lie beside it, and neither of the pipeline's roles reads them.
+  written_parameters = [
+    "arn:aws:ssm:${local.region}:${local.account}:parameter${local.parameters}/database/master/*",
+    "arn:aws:ssm:${local.region}:${local.account}:parameter${local.parameters}/monitoring/grafana/*",
+    "arn:aws:ssm:${local.region}:${local.account}:parameter${local.parameters}/shop/database/*",
+  ]
+}
+
+resource "aws_kms_key" "parameters" {
+  description             = "Secrets of ${local.name} in Parameter Store"
+  enable_key_rotation     = true
+  deletion_window_in_days = 30
+
+  # The provider decrypts each parameter of the state when it looks at it, so both roles must be able to; Parameter Store
+  # names the parameter to the key, which lets no other pass.
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(local.key_administration, [
+      {
+        Sid    = "Look"
+        Effect = "Allow"
+        Principal = {
+          AWS = ["arn:aws:iam::${local.account}:role/${local.name}-apply", "arn:aws:iam::${local.account}:role/${local.name}-plan"]
+        }
+        Action   = "kms:Decrypt"
+        Resource = "*"
+        Condition = {
+          StringEquals = { "kms:ViaService" = "ssm.${local.region}.amazonaws.com" }
+          StringLike   = { "kms:EncryptionContext:PARAMETER_ARN" = local.written_parameters }
+        }
+      },
+      {
+        Sid       = "Write"
+        Effect    = "Allow"
+        Principal = { AWS = "arn:aws:iam::${local.account}:role/${local.name}-apply" }
+        Action    = "kms:Encrypt"
+        Resource  = "*"
+        Condition = {
+          StringEquals = { "kms:ViaService" = "ssm.${local.region}.amazonaws.com" }
+          StringLike   = { "kms:EncryptionContext:PARAMETER_ARN" = local.written_parameters }
+        }
+      },
+    ])
+  })
+}
+
+resource "aws_kms_alias" "parameters" {
+  name          = "alias/${local.name}-parameters"
+  target_key_id = aws_kms_key.parameters.key_id
+}
+
+# Where the database is. These follow the instance, so that one that was restored is found at once.
+
+locals {
+  # The master's own, and each application's, by the folder of its parameters.
+  databases = {
+    "database/master" = "postgres"
+    "shop/database"   = "shop"
+  }
+
+  # For each application the login in use and the one before it, so that both work while the number rises.
+  logins = {
+    "shop/database/1" = "shop_1"
+  }
+}
+
+resource "aws_ssm_parameter" "database_endpoint" {
+  # checkov:skip=CKV2_AWS_34:An address is no secret
+  for_each = local.databases
+
+  name  = "${local.parameters}/${each.key}/endpoint"
+  type  = "String"
+  value = aws_db_instance.main.address
+}
+
+resource "aws_ssm_parameter" "database_port" {
+  # checkov:skip=CKV2_AWS_34:A port is no secret
+  for_each = local.databases
+
+  name  = "${local.parameters}/${each.key}/port"
+  type  = "String"
+  value = tostring(aws_db_instance.main.port)
+}
+
+resource "aws_ssm_parameter" "database_name" {
+  # checkov:skip=CKV2_AWS_34:The name of a database is no secret
+  for_each = local.databases
+
+  name  = "${local.parameters}/${each.key}/name"
+  type  = "String"
+  value = each.value
+}
+
+# The secrets. AWS takes no other attribute of such a parameter without its value, which nobody has any more: what a later
+# version of this file says of a key or a tier is for new parameters.
+
+resource "aws_ssm_parameter" "master_username" {
+  # checkov:skip=CKV2_AWS_34:The name of the master login is no secret
+  name  = "${local.parameters}/database/master/username"
+  type  = "String"
+  value = aws_db_instance.main.username
+}
+
+# The version is the instance's own, so this waits until the instance has the password. A new one replaces the parameter: the
+# provider overwrites a value without naming the key, and Parameter Store then takes a key of its own choice.
+resource "aws_ssm_parameter" "master_password" {
+  name             = "${local.parameters}/database/master/password"
+  type             = "SecureString"
+  tier             = "Standard"
+  key_id           = aws_kms_key.parameters.arn
+  value_wo         = ephemeral.random_password.master.result
+  value_wo_version = aws_db_instance.main.password_wo_version
+
+  lifecycle {
+    ignore_changes       = [key_id, tier]
+    replace_triggered_by = [aws_db_instance.main.password_wo_version]
+  }
+}
+
+ephemeral "random_password" "login" {
+  for_each = local.logins
+
+  length  = 40
+  special = false
+}
+
+resource "aws_ssm_parameter" "login_username" {
+  for_each = local.logins
+
+  name             = "${local.parameters}/${each.key}/username"
+  type             = "SecureString"
+  tier             = "Standard"
+  key_id           = aws_kms_key.parameters.arn
+  value_wo         = each.value
+  value_wo_version = 1
+
+  lifecycle {
+    ignore_changes = [key_id, tier]
+  }
+}
+
+# Written once. Another password is another login, with the next number.
+resource "aws_ssm_parameter" "login_password" {
+  for_each = local.logins
+
+  name             = "${local.parameters}/${each.key}/password"
+  type             = "SecureString"
+  tier             = "Standard"
+  key_id           = aws_kms_key.parameters.arn
+  value_wo         = ephemeral.random_password.login[each.key].result
+  value_wo_version = 1
+
+  lifecycle {
+    ignore_changes = [key_id, tier]
+  }
+}

@@ -1,0 +1,188 @@
+//! What an application may do in AWS, by a role of its own. How its pods take the role is not decided here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Workload;
+use crate::{
+    diagnostics::{Finding, Report},
+    source::Located,
+    words::{Account, Name, Text, Word},
+};
+
+/// A table of the blueprint.
+pub type Table = BTreeMap<Located<String>, Spec>;
+
+/// What it may do in AWS, and with what.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Spec {
+    /// What it may do, such as `s3:GetObject`, or `s3:Get*` for all that begins so.
+    #[schemars(required, length(min = 1, max = 40))]
+    actions: Option<Vec<Located<String>>>,
+    /// The ARNs of what it may do that with, such as `arn:aws:s3:::bookshop-images/*`.
+    #[schemars(required, length(min = 1, max = 40))]
+    resources: Option<Vec<Located<String>>>,
+}
+
+/// One statement of its role's policy.
+#[derive(Clone, Debug)]
+pub struct Permission {
+    pub name: PermissionName,
+    pub actions: Vec<Text>,
+    pub resources: Vec<Text>,
+}
+
+/// What a permission is called, in one word: a `Sid` knows only letters and digits.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PermissionName(String);
+
+impl Word for PermissionName {
+    const CODE: &'static str = "application/permission-name";
+    const WHAT: &'static str = "a name for a permission";
+    const RULE: &'static str = "up to 20 lower-case letters and digits, first a letter, such as `images`";
+
+    fn read(word: &str) -> Option<Self> {
+        (Name::read(word).is_some() && !word.contains('-')).then(|| Self(word.to_owned()))
+    }
+}
+
+impl PermissionName {
+    pub fn sid(&self) -> String {
+        let (first, rest) = self.0.split_at(self.0.len().min(1));
+        format!("{}{rest}", first.to_ascii_uppercase())
+    }
+}
+
+/// An action of IAM: never all of a service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Action {
+    text: Text,
+    service: String,
+}
+
+impl Word for Action {
+    const CODE: &'static str = "application/action";
+    const WHAT: &'static str = "an action of AWS";
+    const RULE: &'static str = "a service and a verb, such as `s3:GetObject`; `*` only behind three letters or more, as in `s3:Get*`";
+
+    fn read(word: &str) -> Option<Self> {
+        let (service, verb) = word.split_once(':')?;
+        let named = |it: &str, most| {
+            it.len() <= most && it.starts_with(|c: char| c.is_ascii_alphabetic()) && it.is_ascii()
+        };
+        let plain = service.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let stem = verb.strip_suffix('*').unwrap_or(verb);
+        let fair = plain && named(service, 40) && named(stem, 80) && stem.len() >= 3;
+        (fair && stem.bytes().all(|b| b.is_ascii_alphanumeric()))
+            .then(|| Self { text: Text::ours(word), service: service.to_owned() })
+    }
+}
+
+/// What an action is done with. It says whose: `*` stands only behind the beginning of a name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Resource(Text);
+
+impl Word for Resource {
+    const CODE: &'static str = "application/resource";
+    const WHAT: &'static str = "the ARN of something in AWS";
+    const RULE: &'static str = "such as `arn:aws:s3:::bookshop-images/*` or `arn:aws:sqs:eu-west-1:111122223333:orders`; `*` only in its last part, and not first there";
+
+    fn read(word: &str) -> Option<Self> {
+        let mut parts = word.strip_prefix("arn:aws:")?.splitn(4, ':');
+        let (service, region, account, rest) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let plain = |it: &str| it.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let whose = account.is_empty() || account == "aws" || Account::read(account).is_some();
+        let known = rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./:*+=,@".contains(&b));
+        let first = rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/');
+        let fair = !service.is_empty() && plain(service) && plain(region) && whose && known && first;
+        // A bucket, a queue, a table of any name would be everything after all.
+        let open = ["/*", "//"].iter().any(|it| rest.starts_with(it));
+        (fair && !open && word.len() <= 400).then(|| Self(Text::ours(word)))
+    }
+}
+
+/// Who decides what others may do is more than an application.
+const BEYOND: [&str; 3] = ["iam", "organizations", "sts"];
+
+/// IAM takes 10240 characters for the policies that stand in a role, marks among them.
+const POLICY: usize = 9000;
+
+/// A managed policy has 6144 characters, of which the boundary itself needs about half.
+const BOUNDARY: usize = 2500;
+
+pub fn resolve(table: Option<&Table>, report: &mut Report) -> Vec<Permission> {
+    let read = |(name, spec): (&Located<String>, &Spec)| {
+        let actions = spec.actions.iter().flatten().filter_map(|it| action(it, report)).collect();
+        let words: Vec<Option<Resource>> =
+            spec.resources.iter().flatten().map(|it| report.try_read(it)).collect();
+        let resources = words.into_iter().flatten().map(|Resource(arn)| arn).collect();
+        Some(Permission { name: report.try_read(name)?, actions, resources })
+    };
+    table.into_iter().flatten().filter_map(read).collect()
+}
+
+fn action(asked: &Located<String>, report: &mut Report) -> Option<Text> {
+    let action: Action = report.try_read(asked)?;
+    if BEYOND.contains(&action.service.as_str()) {
+        report.add(
+            Finding::new("application/action", format!("`{}` is not for an application", asked.as_str()))
+                .at(asked.span(), "it would reach past its own role")
+                .help(format!("leave it out: no action of `{}` is given", BEYOND.join("`, `"))),
+        );
+    }
+    Some(action.text)
+}
+
+/// Whether IAM takes the policies. `names` are where applications are named, and `bounded` is whether the boundary is ours.
+pub fn check(workloads: &[Workload], names: &[&Located<String>], bounded: bool, report: &mut Report) {
+    let find = |it: &Workload| names.iter().find(|name| name.as_str() == it.application.name.to_string());
+    for workload in workloads {
+        let permissions = workload.permissions.iter();
+        let length: usize = permissions.map(|it| length(&it.actions) + length(&it.resources) + 80).sum();
+        if let Some(at) = find(workload).filter(|_| length > POLICY) {
+            report.add(
+                Finding::new("application/permissions", "no role takes so many permissions")
+                    .at(at.span(), format!("they take {length} characters of {POLICY}"))
+                    .help("write `*` behind what several have in common, such as `s3:Get*`"),
+            );
+        }
+    }
+    let Ceiling { actions, resources } = Ceiling::of(workloads);
+    let all = length(&actions) + length(&resources);
+    let asks = workloads.iter().find(|it| !it.permissions.is_empty());
+    if let Some(at) = asks.and_then(find).filter(|_| bounded && all > BOUNDARY) {
+        report.add(
+            Finding::new(
+                "application/permissions",
+                "the boundary of roles does not take so many permissions",
+            )
+            .at(at.span(), format!("all applications together take {all} characters of {BOUNDARY}"))
+            .help("write `*` behind what several have in common, or name a `permissions-boundary` of yours"),
+        );
+    }
+}
+
+/// In JSON, with marks and comma.
+fn length(words: &[Text]) -> usize {
+    words.iter().map(|it| it.length() + 3).sum()
+}
+
+/// What the boundary of roles must let through for all applications of an environment.
+pub struct Ceiling {
+    pub actions: Vec<Text>,
+    pub resources: Vec<Text>,
+}
+
+impl Ceiling {
+    pub fn of(workloads: &[Workload]) -> Self {
+        let all = || workloads.iter().flat_map(|it| &it.permissions);
+        let each = |words: BTreeSet<&Text>| words.into_iter().cloned().collect();
+        Self {
+            actions: each(all().flat_map(|it| &it.actions).collect()),
+            resources: each(all().flat_map(|it| &it.resources).collect()),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Whether the nodes have room for what may run on them, with the arithmetic. How nodes are made is decided elsewhere.
+
+use super::Workload;
+use crate::{
+    cluster::{Allocatable, Cluster, NodeGroup},
+    diagnostics::{Finding, Report},
+    source::Located,
+    words::{Cpu, Memory},
+};
+
+/// A group, and what one of its nodes offers to pods.
+struct Offer<'c> {
+    group: &'c NodeGroup,
+    cpu: Cpu,
+    memory: Memory,
+    pods: u32,
+}
+
+/// Nothing is said where the size of any node is not known: it may be a large one. `names` are where applications are named.
+pub fn check(workloads: &[Workload], names: &[&Located<String>], cluster: &Cluster, report: &mut Report) {
+    let offers: Option<Vec<Offer>> = cluster.node_groups.iter().map(offer).collect();
+    let Some(offers) = offers.filter(|_| !report.excused("cluster") && !report.excused("applications"))
+    else {
+        return;
+    };
+    for workload in workloads {
+        let Some(at) = names.iter().find(|name| name.as_str() == workload.application.name.to_string())
+        else {
+            continue;
+        };
+        alone(workload, at, &offers, report);
+    }
+    together(workloads, names, &offers, report);
+}
+
+fn offer(group: &NodeGroup) -> Option<Offer<'_>> {
+    let shape = group.shape?;
+    let Allocatable { cpu, memory } = Allocatable::of(shape);
+    Some(Offer { group, cpu, memory, pods: shape.pods })
+}
+
+/// One application on all nodes there may be.
+fn alone(workload: &Workload, at: &Located<String>, offers: &[Offer], report: &mut Report) {
+    let (name, size) = (&workload.application.name, &workload.size);
+    let fits = |offer: &Offer| (offer.cpu.0 / size.cpu.0).min(offer.memory.0 / size.memory.0).min(offer.pods);
+    let asks = format!("a pod asks for {} of CPU and {} of memory", size.cpu, size.memory);
+    if offers.iter().all(|offer| fits(offer) == 0) {
+        let each =
+            offers.iter().map(|it| format!("one of `{}` offers {} and {}", it.group.name, it.cpu, it.memory));
+        report.add(
+            Finding::new("application/node", format!("no node has room for a pod of `{name}`"))
+                .at(at.span(), asks)
+                .help(format!("{}: ask for less, or add larger nodes", sentence(each))),
+        );
+        return;
+    }
+    let room: u32 = offers.iter().map(|offer| offer.group.max.saturating_mul(fits(offer))).sum();
+    if room < size.max {
+        let each = offers.iter().map(|it| format!("`{}` {} × {}", it.group.name, it.group.max, fits(it)));
+        report.add(
+            Finding::new("application/room", format!("the nodes have room for {room} pods of `{name}`, not for {}", size.max))
+                .at(at.span(), asks)
+                .help(format!(
+                    "nodes × pods on each: {}, together {room}; raise a `max` of `[cluster.node-groups]`, or write `replicas.max = {room}`",
+                    sentence(each)
+                )),
+        );
+    }
+}
+
+/// All of them at their largest. They need not all be so at one time, so this is for a person to decide.
+fn together(workloads: &[Workload], names: &[&Located<String>], offers: &[Offer], report: &mut Report) {
+    let Some(at) = names.first() else { return };
+    let sum = |of: fn(&Workload) -> u32| {
+        workloads.iter().map(|it| u64::from(it.size.max) * u64::from(of(it))).sum::<u64>()
+    };
+    let all = |of: fn(&Offer) -> u32| {
+        offers.iter().map(|it| u64::from(it.group.max) * u64::from(of(it))).sum::<u64>()
+    };
+    let (cpu, memory) = (sum(|it| it.size.cpu.0), sum(|it| it.size.memory.0));
+    let (cores, bytes) = (all(|it| it.cpu.0), all(|it| it.memory.0));
+    if workloads.len() < 2 || cpu <= cores && memory <= bytes {
+        return;
+    }
+    let word = |cpu: u64, memory: u64| format!("{} of CPU and {} of memory", cpus(cpu), memories(memory));
+    let terms = workloads.iter().map(|it| {
+        format!("`{}` {} × {} and {}", it.application.name, it.size.max, it.size.cpu, it.size.memory)
+    });
+    let nodes = offers
+        .iter()
+        .map(|it| format!("`{}` {} × {} and {}", it.group.name, it.group.max, it.cpu, it.memory));
+    report.add(
+        Finding::warning(
+            "application/room",
+            format!("at their largest, all applications ask for {}", word(cpu, memory)),
+        )
+        .at(at.span(), format!("the nodes offer {}", word(cores, bytes)))
+        .help(format!(
+            "{}; {}: raise a `max` of `[cluster.node-groups]`, or lower `replicas.max`",
+            sentence(terms),
+            sentence(nodes)
+        )),
+    );
+}
+
+fn sentence(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+fn cpus(sum: u64) -> String {
+    Cpu(u32::try_from(sum).unwrap_or(u32::MAX)).to_string()
+}
+
+fn memories(sum: u64) -> String {
+    Memory(u32::try_from(sum).unwrap_or(u32::MAX)).to_string()
+}

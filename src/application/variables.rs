@@ -1,0 +1,119 @@
+//! What an application finds in its environment: plain words, and secrets out of Parameter Store. Where its database is, it
+//! finds there too; that is not decided here.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    contribution::{Secret, Writer},
+    database::Share,
+    diagnostics::{Finding, Report},
+    source::Located,
+    words::{Name, SecretKey, Text, VariableName},
+};
+
+/// A table of the blueprint.
+pub type Table = BTreeMap<Located<String>, Located<String>>;
+
+/// A variable that everybody may read.
+#[derive(Clone, Debug)]
+pub struct Variable {
+    pub name: VariableName,
+    pub value: Text,
+}
+
+/// A variable that holds a secret.
+#[derive(Clone, Debug)]
+pub struct SecretVariable {
+    pub name: VariableName,
+    /// Where it lies, below the application's own path.
+    pub key: SecretKey,
+}
+
+/// What a program learns of its ports is decided by other keys, and must be what the manifests say.
+const PORTS: [&str; 2] = ["METRICS_PORT", "PORT"];
+
+/// Where the platform keeps its own of an application, and what their Secrets are called.
+const FOLDERS: [&str; 2] = ["database", "registry"];
+
+/// The plain ones, by name.
+pub fn plain(table: Option<&Table>, database: bool, report: &mut Report) -> Vec<Variable> {
+    let read = |(name, value): (&Located<String>, &Located<String>)| {
+        let variable = Variable { name: report.try_read(name)?, value: report.try_read(value)? };
+        (!taken(name, database, report)).then_some(variable)
+    };
+    table.into_iter().flatten().filter_map(read).collect()
+}
+
+/// The secret ones, by name. A Secret is called after its key, so that no two keys may lead to one name.
+pub fn secret(
+    table: Option<&Table>,
+    plain: Option<&Table>,
+    database: bool,
+    report: &mut Report,
+) -> Vec<SecretVariable> {
+    let mut known: Vec<SecretVariable> = Vec::new();
+    for (name, at) in table.into_iter().flatten() {
+        let (Some(variable), Some(key)) = (report.try_read(name), report.try_read::<SecretKey>(at)) else {
+            continue;
+        };
+        let first = at.split('/').next().unwrap_or_default();
+        let title = format!("`{key}` is not a place for this secret");
+        let finding = if taken(name, database, report) {
+            continue;
+        } else if plain.is_some_and(|plain| plain.keys().any(|it| **it == **name)) {
+            Finding::new("application/variable", format!("`{variable}` is there twice"))
+                .at(name.span(), "`env` has it as well")
+                .help("keep one of them: a secret belongs into `secrets`")
+        } else if FOLDERS.iter().any(|it| first.starts_with(it)) {
+            Finding::new("application/secret", title)
+                .at(at.span(), "the platform keeps its own there")
+                .help("begin it with another word, such as `payment/key`")
+        } else if let Some(other) = known.iter().find(|it| it.key != key && it.key.secret() == key.secret()) {
+            Finding::new("application/secret", title)
+                .at(at.span(), format!("`{}` and it would be one Secret, `{}`", other.key, key.secret()))
+                .help("put it under a key that differs in more than `/` and `-`")
+        } else {
+            known.push(SecretVariable { name: variable, key });
+            continue;
+        };
+        report.add(finding);
+    }
+    known
+}
+
+/// Whether the platform sets this variable itself, which is reported.
+fn taken(name: &Located<String>, database: bool, report: &mut Report) -> bool {
+    let help = if PORTS.contains(&name.as_str()) {
+        "write `port` or `metrics.port`: Service, probes and image follow them"
+    } else if database && Share::VARIABLES.iter().any(|(it, _)| *it == name.as_str()) {
+        "leave it out: it comes with the database"
+    } else {
+        return false;
+    };
+    report.add(
+        Finding::new("application/variable", format!("`{}` is the platform's own", name.as_str()))
+            .at(name.span(), "it is set already")
+            .help(help),
+    );
+    true
+}
+
+impl SecretVariable {
+    /// What a person puts into Parameter Store for it.
+    pub fn put(&self, application: &Name) -> Secret {
+        Secret {
+            namespace: application.to_string(),
+            key: self.key.to_string(),
+            writer: Writer::Person,
+            about: "a secret that the application finds in its environment",
+        }
+    }
+}
+
+/// The keys that the variables lead to, each once.
+pub fn keys(variables: &[SecretVariable]) -> Vec<SecretKey> {
+    let mut keys: Vec<_> = variables.iter().map(|it| it.key.clone()).collect();
+    keys.sort();
+    keys.dedup();
+    keys
+}

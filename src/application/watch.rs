@@ -1,0 +1,34 @@
+//! What somebody who watches is told of an application: what to measure, when to call a person, and what to show them.
+//! Whether anybody watches is decided elsewhere.
+
+use super::Application;
+use crate::{
+    foundation::Foundation,
+    page::{Page, seeded},
+    pages,
+};
+
+/// Beside the base, because not every environment is watched. `watcher` is the namespace that looks.
+pub fn pages(application: &Application, foundation: &Foundation, watcher: &&'static str) -> Vec<Page> {
+    let name = &application.name;
+    let mut pages = pages! { { application: Application, foundation: Foundation }
+        Resource "kubernetes-manifest/apps/{name}/monitoring/application-pods.yaml",
+        Resource "kubernetes-manifest/apps/{name}/monitoring/dashboard.yaml",
+    };
+    if application.measured {
+        pages.extend(pages! { { application: Application, foundation: Foundation, watcher: &'static str }
+            Resource "kubernetes-manifest/apps/{name}/monitoring/allow-metrics.yaml",
+            Resource "kubernetes-manifest/apps/{name}/monitoring/application-requests.yaml",
+            Resource "kubernetes-manifest/apps/{name}/monitoring/service-monitor.yaml",
+        });
+    }
+    if application.measured && application.database.is_some() {
+        pages.extend(pages! { { application: Application, foundation: Foundation }
+            Resource "kubernetes-manifest/apps/{name}/monitoring/application-database.yaml",
+        });
+    }
+    pages.extend(seeded(pages! { { application: Application }
+        Component "kubernetes-manifest/apps/{name}/monitoring/local/kustomization.yaml",
+    }));
+    pages
+}

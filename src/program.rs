@@ -1,0 +1,154 @@
+//! What an application is written in, and what checks it. What builds its image stands in its Dockerfile's template.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::{
+    diagnostics::{Finding, Report},
+    source::Located,
+    words::Text,
+};
+
+/// The language of an application: what checks it, and what its image is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Language {
+    /// A module whose `package main` lies at the top.
+    Go,
+    /// A package with `package-lock.json`, the scripts `lint` and `test`, and its program as `main`.
+    Node,
+    /// A package `app` that runs as `python -m app`, with `requirements.txt` and `requirements-dev.txt` that hold hashes.
+    Python,
+    /// A crate with `Cargo.lock`, whose program is called as the application.
+    Rust,
+    /// A Maven project whose `target/app.jar` runs by itself.
+    Java,
+}
+
+/// The commands that check a program, one step each.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Commands {
+    /// What must hold before anybody reads the change. Those of the language, if you do not say.
+    lint: Option<Vec<Located<String>>>,
+    /// What must pass before an image is built. Those of the language, if you do not say.
+    test: Option<Vec<Located<String>>>,
+}
+
+/// What was decided about it.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// None if only commands are given: then toolchain and Dockerfile are a person's own.
+    pub language: Option<Language>,
+    pub lint: Vec<Step>,
+    pub test: Vec<Step>,
+    /// Whether a first program is written, once.
+    pub starter: bool,
+}
+
+/// A command of a workflow.
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub name: Text,
+    pub run: Text,
+}
+
+impl Program {
+    pub fn resolve(
+        name: &Located<String>,
+        language: Option<&Located<Language>>,
+        commands: Option<&Commands>,
+        starter: Option<&Located<bool>>,
+        report: &mut Report,
+    ) -> Self {
+        let language = match (language, commands) {
+            (None, None) => Some(Language::Go),
+            (asked, _) => asked.map(|asked| **asked),
+        };
+        let Commands { lint, test } = commands.cloned().unwrap_or_default();
+        let mut steps = |asked: Option<Vec<Located<String>>>, own: fn(Language) -> &'static [Own]| match asked
+        {
+            Some(asked) => asked.iter().map(|it| Step::asked(it, report)).collect::<Vec<_>>(),
+            None => language.map(own).unwrap_or_default().iter().map(Step::ours).collect(),
+        };
+        let (lint, test) = (steps(lint, Language::lint), steps(test, Language::test));
+        let excused = |key: &str, report: &Report| report.excused(&format!("applications.{}.{key}", **name));
+        let known = !excused("language", report) && !excused("commands", report);
+        if test.is_empty() && known {
+            report.add(
+                Finding::new("application/commands", "nothing tests it before it is released")
+                    .at(name.span(), "without a `language`, its `commands` say how")
+                    .help("add `commands = { lint = [\"make lint\"], test = [\"make test\"] }`, or a `language`"),
+            );
+        }
+        let in_go = language == Some(Language::Go);
+        if let Some(asked) = starter.filter(|asked| ***asked && !in_go && known) {
+            report.add(
+                Finding::new("application/starter", "the starter is written in Go")
+                    .at(asked.span(), "this application is not")
+                    .help("leave `starter` out, or write `language = \"go\"`"),
+            );
+        }
+        Self { language, lint, test, starter: starter.map_or(in_go, |asked| **asked) }
+    }
+}
+
+/// A step of a preset: its name and its command.
+type Own = (&'static str, &'static str);
+
+impl Language {
+    /// What its own linters say, before any test runs.
+    fn lint(self) -> &'static [Own] {
+        match self {
+            Self::Go => &[
+                ("Check the format", "test -z \"$(gofmt -l . | tee /dev/stderr)\""),
+                ("Check the module files", "go mod tidy -diff"),
+                ("Vet", "go vet ./..."),
+            ],
+            Self::Node => &[("Install packages", "npm ci --ignore-scripts"), ("Lint", "npm run lint")],
+            Self::Python => &[
+                (
+                    "Install packages",
+                    "python -m pip install --quiet --require-hashes --requirement requirements-dev.txt",
+                ),
+                ("Check the format", "ruff format --check ."),
+                ("Lint", "ruff check ."),
+            ],
+            Self::Rust => &[
+                ("Check the format", "cargo fmt --check"),
+                ("Lint", "cargo clippy --locked --all-targets -- --deny warnings"),
+            ],
+            Self::Java => &[(
+                "Compile without a warning",
+                "mvn --batch-mode --no-transfer-progress test-compile -Dmaven.compiler.showWarnings=true -Dmaven.compiler.failOnWarning=true",
+            )],
+        }
+    }
+
+    fn test(self) -> &'static [Own] {
+        match self {
+            Self::Go => &[("Test", "go test -race ./...")],
+            Self::Node => &[("Install packages", "npm ci"), ("Test", "npm test")],
+            Self::Python => &[
+                (
+                    "Install packages",
+                    "python -m pip install --quiet --require-hashes --requirement requirements.txt --requirement requirements-dev.txt",
+                ),
+                ("Test", "python -m pytest"),
+            ],
+            Self::Rust => &[("Test", "cargo test --locked")],
+            Self::Java => &[("Test", "mvn --batch-mode --no-transfer-progress verify")],
+        }
+    }
+}
+
+impl Step {
+    fn ours((name, run): &Own) -> Self {
+        Self { name: Text::ours(*name), run: Text::ours(*run) }
+    }
+
+    fn asked(command: &Located<String>, report: &mut Report) -> Self {
+        let run: Text = report.read(Some(command));
+        Self { name: run.clone(), run }
+    }
+}

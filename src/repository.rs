@@ -1,0 +1,180 @@
+//! The application's own repository: what builds, checks and releases it, and the program it may begin with. How it runs is
+//! said in the manifests.
+
+use crate::{
+    application::{Application, Delivery, Workload},
+    foundation::{Environment, Foundation},
+    page::{Page, seeded},
+    pages,
+    program::Language,
+    words::{FileUrl, Name, Sha256},
+};
+
+/// `environments` is for lists that name them all, and `ways` say how a release reaches each of them.
+pub fn pages(
+    application: &Application,
+    foundation: &Foundation,
+    environments: &Vec<Environment>,
+    ways: &[Way],
+) -> Vec<Page> {
+    let Application { repository, program, .. } = application;
+    let bundles = &bundles(application, environments);
+    let ways = &Ways(ways.to_vec());
+    let mut pages = pages! { { application: Application, foundation: Foundation, ways: Ways }
+        Unlisted "{repository}/.github/pull_request_template.md",
+        Unlisted "{repository}/.dockerignore",
+        Unlisted "{repository}/.gitattributes",
+        Unlisted "{repository}/.github/requirements.txt",
+        Unlisted "{repository}/.github/workflows/ci.yml",
+        Unlisted "{repository}/.github/workflows/release.yml",
+        Unlisted "{repository}/scripts/build.sh",
+        Unlisted "{repository}/scripts/earlier.sh",
+        Unlisted "{repository}/scripts/publish.sh",
+        Unlisted "{repository}/scripts/scan.sh",
+        Unlisted "{repository}/scripts/smoke.sh",
+        Unlisted "{repository}/scripts/version.sh",
+    };
+    pages.extend(pages! { {
+        application: Application, foundation: Foundation, environments: Vec<Environment>, ways: Ways
+    }
+        Unlisted "{repository}/README.md",
+    });
+    // Without a language, what builds the image is a person's own.
+    if program.language.is_some() {
+        pages.extend(pages! { { application: Application, foundation: Foundation, bundles: Vec<Bundle> }
+            Unlisted "{repository}/Dockerfile",
+        });
+    }
+    if !ways.pulled().is_empty() {
+        pages.extend(pages! { { application: Application, foundation: Foundation }
+            Unlisted "{repository}/scripts/deliver.sh",
+        });
+    }
+    if !application.code_owners.is_empty() {
+        pages.extend(pages! { { application: Application }
+            Unlisted "{repository}/CODEOWNERS",
+        });
+    }
+    let pinned = &pinned(&pages);
+    pages.extend(pages! { { foundation: Foundation, pinned: Vec<String> }
+        Unlisted "{repository}/renovate.json",
+    });
+    pages.extend(seeded(pages! { { application: Application }
+        Unlisted "{repository}/.gitignore",
+    }));
+    if program.starter {
+        pages.extend(starter(application, foundation));
+    }
+    pages
+}
+
+/// How releases reach an environment.
+#[derive(Clone)]
+pub struct Way {
+    environment: Name,
+    delivery: Delivery,
+    auto_merge: bool,
+}
+
+impl Way {
+    pub fn of(workload: &Workload, environment: &Environment) -> Self {
+        let Workload { delivery, auto_merge, .. } = *workload;
+        Self { environment: environment.name.clone(), delivery, auto_merge }
+    }
+}
+
+/// How releases reach each environment.
+struct Ways(Vec<Way>);
+
+impl Ways {
+    fn of(&self, delivery: Delivery) -> Vec<&Way> {
+        self.0.iter().filter(|it| it.delivery == delivery).collect()
+    }
+
+    fn pulled(&self) -> Vec<&Way> {
+        self.of(Delivery::PullRequest)
+    }
+
+    /// The number of a step of the README, where one for pull requests may stand before it.
+    fn step(&self, number: u32) -> u32 {
+        number + u32::from(!self.pulled().is_empty())
+    }
+
+    fn merge_by_themselves(&self) -> bool {
+        self.0.iter().any(|it| it.auto_merge)
+    }
+
+    fn automated(&self) -> Vec<&Way> {
+        self.of(Delivery::ImageAutomation)
+    }
+
+    fn manual(&self) -> Vec<&Way> {
+        self.of(Delivery::Manual)
+    }
+}
+
+/// The files in which Renovate would find versions: these come with the program that renders them.
+fn pinned(pages: &[Page]) -> Vec<String> {
+    let holds = |path: &&str| {
+        [".github/workflows/", ".github/requirements.txt", "Dockerfile"].iter().any(|it| path.starts_with(it))
+    };
+    pages.iter().map(|page| page.path.as_str()).filter(holds).map(str::to_owned).collect()
+}
+
+/// The certificates by which a database is known, as a file.
+struct Bundle {
+    url: FileUrl,
+    sha256: Sha256,
+    file: String,
+}
+
+/// The image is one for all environments, so it knows the databases of all of them.
+fn bundles(application: &Application, environments: &[Environment]) -> Vec<Bundle> {
+    let databases = environments.iter().filter_map(|it| it.database.as_ref());
+    let known = databases.filter(|_| application.database.is_some());
+    let mut bundles: Vec<Bundle> = known
+        .map(|it| {
+            let (url, sha256) = (it.ca_bundle.url.clone(), it.ca_bundle.sha256.clone());
+            let file = url.to_string().rsplit('/').next().unwrap_or_default().to_owned();
+            Bundle { url, sha256, file }
+        })
+        .collect();
+    bundles.sort_by_key(|it| (it.url.to_string(), it.sha256.to_string()));
+    bundles.dedup_by_key(|it| (it.url.to_string(), it.sha256.to_string()));
+    bundles
+}
+
+/// How long the starter takes to end, in milliseconds: together less than what it is given.
+struct Ending {
+    drain: u32,
+    stop: u32,
+}
+
+impl Ending {
+    fn of(application: &Application) -> Self {
+        let given = application.shutdown.drain * 1000;
+        Self { drain: (given / 6).min(5000), stop: given / 3 * 2 }
+    }
+}
+
+/// A program that shows how the platform's promises are kept. It belongs to the person from its first commit on.
+fn starter(application: &Application, foundation: &Foundation) -> Vec<Page> {
+    let repository = &application.repository;
+    let ending = &Ending::of(application);
+    let mut pages = pages! { { application: Application, foundation: Foundation, ending: Ending }
+        Unlisted "{repository}/go.mod",
+        Unlisted "{repository}/go.sum",
+        Unlisted "{repository}/main.go",
+        Unlisted "{repository}/service.go",
+        Unlisted "{repository}/service_test.go",
+        Unlisted "{repository}/settings.go",
+        Unlisted "{repository}/settings_test.go",
+    };
+    if application.database.is_some() {
+        pages.extend(pages! { { application: Application }
+            Unlisted "{repository}/database.go",
+            Unlisted "{repository}/database_test.go",
+        });
+    }
+    seeded(pages)
+}

@@ -1,0 +1,77 @@
+package main
+#%- if application.database.is_some() %#
+
+import (
+	"fmt"
+	"strings"
+)
+#%- endif %#
+
+// settings are what the environment decides.
+type settings struct {
+	port        string
+	metricsPort string
+#%- if application.database.is_some() %#
+	database    databaseSettings
+#%- endif %#
+}
+#%- if application.database.is_some() %#
+
+// databaseSettings arrive as environment variables, which the cluster fills from Parameter Store.
+type databaseSettings struct {
+	host, port, name, username, password string
+	// Where the certificates lie that vouch for the server. The image says it.
+	authorities string
+}
+#%- endif %#
+
+#%- if application.database.is_some() %#
+
+func readSettings(environment func(string) string) (settings, error) {
+#%- else %#
+
+func readSettings(environment func(string) string) settings {
+#%- endif %#
+#%- if application.database.is_some() %#
+	var missing []string
+	require := func(name string) string {
+		value := environment(name)
+		if value == "" {
+			missing = append(missing, name)
+		}
+		return value
+	}
+#%- endif %#
+	read := func(name, standard string) string {
+		if value := environment(name); value != "" {
+			return value
+		}
+		return standard
+	}
+#%- if application.database.is_some() %#
+	it := settings{
+#%- else %#
+	return settings{
+#%- endif %#
+		port:        read("PORT", "#{ application.port }#"),
+		metricsPort: read("METRICS_PORT", "#{ application.metrics.port }#"),
+#%- if application.database.is_some() %#
+		database: databaseSettings{
+			host:        require("DATABASE_HOST"),
+			port:        require("DATABASE_PORT"),
+			name:        require("DATABASE_NAME"),
+			username:    require("DATABASE_USERNAME"),
+			password:    require("DATABASE_PASSWORD"),
+			authorities: require("DATABASE_CA_FILE"),
+		},
+#%- endif %#
+#%- if application.database.is_some() %#
+	}
+	if len(missing) > 0 {
+		return settings{}, fmt.Errorf("not in the environment: %s", strings.Join(missing, ", "))
+	}
+	return it, nil
+#%- else %#
+	}
+#%- endif %#
+}

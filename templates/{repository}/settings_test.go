@@ -1,0 +1,41 @@
+package main
+
+import (
+#%- if application.database.is_some() %#
+	"strings"
+#%- endif %#
+	"testing"
+)
+
+func TestSettingsComeFromTheEnvironment(t *testing.T) {
+	names := map[string]string{"PORT": "1", "METRICS_PORT": "2"}
+#%- if application.database.is_some() %#
+	databaseNames := []string{"DATABASE_HOST", "DATABASE_PORT", "DATABASE_NAME", "DATABASE_USERNAME", "DATABASE_PASSWORD", "DATABASE_CA_FILE"}
+	for _, name := range databaseNames {
+		names[name] = strings.ToLower(name)
+	}
+#%- endif %#
+#%- if application.database.is_some() %#
+	it, err := readSettings(func(name string) string { return names[name] })
+	if err != nil {
+		t.Fatal(err)
+	}
+#%- else %#
+	it := readSettings(func(name string) string { return names[name] })
+#%- endif %#
+	if it.port != "1" || it.metricsPort != "2" {
+		t.Errorf("read %+v", it)
+	}
+#%- if application.database.is_some() %#
+	if it.database.password != "database_password" {
+		t.Errorf("read %+v", it)
+	}
+
+	_, err = readSettings(func(string) string { return "" })
+	for _, name := range databaseNames {
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("does not say that %s is missing: %v", name, err)
+		}
+	}
+#%- endif %#
+}
