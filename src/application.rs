@@ -323,6 +323,7 @@ impl Application {
                     .help("add a `database` to the application outside `[environments]`"),
             );
         }
+        alone(name, spec, report);
         let has_database = self.database.is_some();
         // A secret of the base may meet a variable that only an overlay has.
         variables::secret(spec.secrets.as_ref(), spec.env.as_ref(), has_database, report);
@@ -393,6 +394,19 @@ impl Application {
             Component "kubernetes-manifest/apps/{name}/base/local/kustomization.yaml",
         }));
         pages
+    }
+}
+
+/// A budget and a spread hold only from two pods on, and no way of ending bridges the time until a new pod is ready.
+fn alone(name: &Located<String>, spec: &Spec, report: &mut Report) {
+    let min = spec.replicas.as_ref().and_then(|it| it.min.as_ref()).filter(|it| ***it == 1);
+    if let (Some(at), Some(_)) = (min, &spec.host) {
+        let title = format!("`{}` has users, and one pod", name.escape_debug());
+        report.add(
+            Finding::warning("application/alone", title)
+                .at(at.span(), "each drain of its node interrupts it")
+                .help("write `min = 2`, or accept the gap"),
+        );
     }
 }
 
