@@ -47,18 +47,21 @@ pub struct Part {
     pub about: Text,
     pub releases: Vec<Release>,
     pub definitions: Option<&'static str>,
+    /// Whether it watches the others.
+    pub watches: bool,
     addon: bool,
     manifest: bool,
 }
 
 impl Part {
     pub fn of(contribution: &Contribution) -> Self {
-        let Contribution { name, about, releases, definitions, addon, .. } = contribution;
+        let Contribution { name, about, releases, definitions, watches, addon, .. } = contribution;
         Self {
             name,
             about: Text::ours(*about),
             releases: releases.clone(),
             definitions: *definitions,
+            watches: *watches,
             addon: addon.is_some(),
             manifest: contribution.has_manifests() && *name != "flux",
         }
