@@ -59,7 +59,11 @@ impl Component for CloudwatchExporter {
         Contribution {
             about: "reads from CloudWatch what only AWS can measure",
             reserved: &["cloudwatch-exporter"],
-            namespaces: vec![Namespace { name: "cloudwatch-exporter", pods: PodSecurity::Restricted, installs: false }],
+            namespaces: vec![Namespace {
+                name: "cloudwatch-exporter",
+                pods: PodSecurity::Restricted,
+                installs: false,
+            }],
             identity: Some(Identity {
                 role: "cloudwatch-exporter",
                 namespace: "cloudwatch-exporter",
@@ -97,7 +101,12 @@ fn watched(environment: &Environment) -> Vec<Page> {
 fn statements() -> Vec<Statement> {
     vec![Statement {
         sid: "ReadMetrics",
-        actions: &["cloudwatch:GetMetricData", "cloudwatch:GetMetricStatistics", "cloudwatch:ListMetrics", "tag:GetResources"],
+        actions: &[
+            "cloudwatch:GetMetricData",
+            "cloudwatch:GetMetricStatistics",
+            "cloudwatch:ListMetrics",
+            "tag:GetResources",
+        ],
         resources: vec![Hcl::string("*")],
         conditions: vec![Condition {
             test: "StringEquals",

@@ -69,7 +69,8 @@ impl Component for ClusterAutoscaler {
 /// Its full policy (kubernetes/autoscaler@55c37cd5 cluster-autoscaler/cloudprovider/aws/README.md), which leaves it to us to
 /// keep the second half to what bears its tags.
 fn statements() -> Vec<Statement> {
-    let tagged = |key, value| Condition { test: "StringEquals", key: Hcl::string(key), value: Hcl::string(value) };
+    let tagged =
+        |key, value| Condition { test: "StringEquals", key: Hcl::string(key), value: Hcl::string(value) };
     vec![
         Statement {
             sid: "Read",
@@ -89,7 +90,9 @@ fn statements() -> Vec<Statement> {
         Statement {
             sid: "ReadNodeGroups",
             actions: &["eks:DescribeNodegroup"],
-            resources: vec![Hcl::string("arn:aws:eks:${local.region}:${local.account}:nodegroup/${local.name}/*/*")],
+            resources: vec![Hcl::string(
+                "arn:aws:eks:${local.region}:${local.account}:nodegroup/${local.name}/*/*",
+            )],
             conditions: vec![],
         },
         Statement {

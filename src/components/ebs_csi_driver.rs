@@ -124,7 +124,13 @@ fn statements() -> Vec<Statement> {
         },
         Statement {
             sid: "Encrypt",
-            actions: &["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
+            actions: &[
+                "kms:Decrypt",
+                "kms:DescribeKey",
+                "kms:Encrypt",
+                "kms:GenerateDataKey*",
+                "kms:ReEncrypt*",
+            ],
             resources: vec![Hcl::code("aws_kms_key.volumes.arn")],
             conditions: vec![],
         },

@@ -84,18 +84,72 @@ fn statements() -> Vec<Statement> {
         Statement {
             sid: "ServiceLinkedRole",
             actions: &["iam:CreateServiceLinkedRole"],
-            resources: vec![Hcl::string("arn:aws:iam::${local.account}:role/aws-service-role/elasticloadbalancing.amazonaws.com/*")],
-            conditions: vec![Condition { test: "StringEquals", key: Hcl::string("iam:AWSServiceName"), value: Hcl::string("elasticloadbalancing.amazonaws.com") }],
+            resources: vec![Hcl::string(
+                "arn:aws:iam::${local.account}:role/aws-service-role/elasticloadbalancing.amazonaws.com/*",
+            )],
+            conditions: vec![Condition {
+                test: "StringEquals",
+                key: Hcl::string("iam:AWSServiceName"),
+                value: Hcl::string("elasticloadbalancing.amazonaws.com"),
+            }],
         },
         Statement {
             sid: "Read",
-            actions: &["ec2:DescribeAccountAttributes", "ec2:DescribeAddresses", "ec2:DescribeAvailabilityZones", "ec2:DescribeCoipPools", "ec2:DescribeInstances", "ec2:DescribeInternetGateways", "ec2:DescribeIpamPools", "ec2:DescribeNetworkInterfaces", "ec2:DescribeRouteTables", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeTags", "ec2:DescribeVpcPeeringConnections", "ec2:DescribeVpcs", "ec2:GetCoipPoolUsage", "ec2:GetSecurityGroupsForVpc", "elasticloadbalancing:DescribeCapacityReservation", "elasticloadbalancing:DescribeListenerAttributes", "elasticloadbalancing:DescribeListenerCertificates", "elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeLoadBalancerAttributes", "elasticloadbalancing:DescribeLoadBalancers", "elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeSSLPolicies", "elasticloadbalancing:DescribeTags", "elasticloadbalancing:DescribeTargetGroupAttributes", "elasticloadbalancing:DescribeTargetGroups", "elasticloadbalancing:DescribeTargetHealth", "elasticloadbalancing:DescribeTrustStores"],
+            actions: &[
+                "ec2:DescribeAccountAttributes",
+                "ec2:DescribeAddresses",
+                "ec2:DescribeAvailabilityZones",
+                "ec2:DescribeCoipPools",
+                "ec2:DescribeInstances",
+                "ec2:DescribeInternetGateways",
+                "ec2:DescribeIpamPools",
+                "ec2:DescribeNetworkInterfaces",
+                "ec2:DescribeRouteTables",
+                "ec2:DescribeSecurityGroups",
+                "ec2:DescribeSubnets",
+                "ec2:DescribeTags",
+                "ec2:DescribeVpcPeeringConnections",
+                "ec2:DescribeVpcs",
+                "ec2:GetCoipPoolUsage",
+                "ec2:GetSecurityGroupsForVpc",
+                "elasticloadbalancing:DescribeCapacityReservation",
+                "elasticloadbalancing:DescribeListenerAttributes",
+                "elasticloadbalancing:DescribeListenerCertificates",
+                "elasticloadbalancing:DescribeListeners",
+                "elasticloadbalancing:DescribeLoadBalancerAttributes",
+                "elasticloadbalancing:DescribeLoadBalancers",
+                "elasticloadbalancing:DescribeRules",
+                "elasticloadbalancing:DescribeSSLPolicies",
+                "elasticloadbalancing:DescribeTags",
+                "elasticloadbalancing:DescribeTargetGroupAttributes",
+                "elasticloadbalancing:DescribeTargetGroups",
+                "elasticloadbalancing:DescribeTargetHealth",
+                "elasticloadbalancing:DescribeTrustStores",
+            ],
             resources: vec![Hcl::string("*")],
             conditions: vec![],
         },
         Statement {
             sid: "CertificatesAndShields",
-            actions: &["acm:DescribeCertificate", "acm:ListCertificates", "cognito-idp:DescribeUserPoolClient", "iam:GetServerCertificate", "iam:ListServerCertificates", "shield:CreateProtection", "shield:DeleteProtection", "shield:DescribeProtection", "shield:GetSubscriptionState", "waf-regional:AssociateWebACL", "waf-regional:DisassociateWebACL", "waf-regional:GetWebACL", "waf-regional:GetWebACLForResource", "wafv2:AssociateWebACL", "wafv2:DisassociateWebACL", "wafv2:GetWebACL", "wafv2:GetWebACLForResource"],
+            actions: &[
+                "acm:DescribeCertificate",
+                "acm:ListCertificates",
+                "cognito-idp:DescribeUserPoolClient",
+                "iam:GetServerCertificate",
+                "iam:ListServerCertificates",
+                "shield:CreateProtection",
+                "shield:DeleteProtection",
+                "shield:DescribeProtection",
+                "shield:GetSubscriptionState",
+                "waf-regional:AssociateWebACL",
+                "waf-regional:DisassociateWebACL",
+                "waf-regional:GetWebACL",
+                "waf-regional:GetWebACLForResource",
+                "wafv2:AssociateWebACL",
+                "wafv2:DisassociateWebACL",
+                "wafv2:GetWebACL",
+                "wafv2:GetWebACLForResource",
+            ],
             resources: vec![Hcl::string("*")],
             conditions: vec![],
         },
@@ -103,13 +157,21 @@ fn statements() -> Vec<Statement> {
             sid: "RulesInThisNetwork",
             actions: &["ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"],
             resources: vec![Hcl::string("arn:aws:ec2:${local.region}:${local.account}:security-group/*")],
-            conditions: vec![Condition { test: "ArnEquals", key: Hcl::string("ec2:Vpc"), value: Hcl::code("aws_vpc.main.arn") }],
+            conditions: vec![Condition {
+                test: "ArnEquals",
+                key: Hcl::string("ec2:Vpc"),
+                value: Hcl::code("aws_vpc.main.arn"),
+            }],
         },
         Statement {
             sid: "CreateSecurityGroups",
             actions: &["ec2:CreateSecurityGroup"],
             resources: vec![Hcl::string("arn:aws:ec2:${local.region}:${local.account}:security-group/*")],
-            conditions: vec![Condition { test: "StringEquals", key: Hcl::string("aws:RequestTag/elbv2.k8s.aws/cluster"), value: Hcl::code("local.name") }],
+            conditions: vec![Condition {
+                test: "StringEquals",
+                key: Hcl::string("aws:RequestTag/elbv2.k8s.aws/cluster"),
+                value: Hcl::code("local.name"),
+            }],
         },
         Statement {
             sid: "CreateSecurityGroupsHere",
@@ -121,66 +183,238 @@ fn statements() -> Vec<Statement> {
             sid: "TagNewSecurityGroups",
             actions: &["ec2:CreateTags"],
             resources: vec![Hcl::string("arn:aws:ec2:${local.region}:${local.account}:security-group/*")],
-            conditions: vec![Condition { test: "StringEquals", key: Hcl::string("ec2:CreateAction"), value: Hcl::string("CreateSecurityGroup") }, Condition { test: "StringEquals", key: Hcl::string("aws:RequestTag/elbv2.k8s.aws/cluster"), value: Hcl::code("local.name") }],
+            conditions: vec![
+                Condition {
+                    test: "StringEquals",
+                    key: Hcl::string("ec2:CreateAction"),
+                    value: Hcl::string("CreateSecurityGroup"),
+                },
+                Condition {
+                    test: "StringEquals",
+                    key: Hcl::string("aws:RequestTag/elbv2.k8s.aws/cluster"),
+                    value: Hcl::code("local.name"),
+                },
+            ],
         },
         Statement {
             sid: "TagSecurityGroups",
             actions: &["ec2:CreateTags", "ec2:DeleteTags"],
             resources: vec![Hcl::string("arn:aws:ec2:${local.region}:${local.account}:security-group/*")],
-            conditions: vec![Condition { test: "Null", key: Hcl::string("aws:RequestTag/elbv2.k8s.aws/cluster"), value: Hcl::string("true") }, Condition { test: "StringEquals", key: Hcl::string("aws:ResourceTag/elbv2.k8s.aws/cluster"), value: Hcl::code("local.name") }],
+            conditions: vec![
+                Condition {
+                    test: "Null",
+                    key: Hcl::string("aws:RequestTag/elbv2.k8s.aws/cluster"),
+                    value: Hcl::string("true"),
+                },
+                Condition {
+                    test: "StringEquals",
+                    key: Hcl::string("aws:ResourceTag/elbv2.k8s.aws/cluster"),
+                    value: Hcl::code("local.name"),
+                },
+            ],
         },
         Statement {
             sid: "ChangeSecurityGroups",
-            actions: &["ec2:AuthorizeSecurityGroupIngress", "ec2:DeleteSecurityGroup", "ec2:RevokeSecurityGroupIngress"],
+            actions: &[
+                "ec2:AuthorizeSecurityGroupIngress",
+                "ec2:DeleteSecurityGroup",
+                "ec2:RevokeSecurityGroupIngress",
+            ],
             resources: vec![Hcl::string("arn:aws:ec2:${local.region}:${local.account}:security-group/*")],
-            conditions: vec![Condition { test: "StringEquals", key: Hcl::string("aws:ResourceTag/elbv2.k8s.aws/cluster"), value: Hcl::code("local.name") }],
+            conditions: vec![Condition {
+                test: "StringEquals",
+                key: Hcl::string("aws:ResourceTag/elbv2.k8s.aws/cluster"),
+                value: Hcl::code("local.name"),
+            }],
         },
         Statement {
             sid: "Create",
             actions: &["elasticloadbalancing:CreateLoadBalancer", "elasticloadbalancing:CreateTargetGroup"],
-            resources: vec![Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:loadbalancer/app/*/*"), Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:loadbalancer/net/*/*"), Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:targetgroup/*/*")],
-            conditions: vec![Condition { test: "StringEquals", key: Hcl::string("aws:RequestTag/elbv2.k8s.aws/cluster"), value: Hcl::code("local.name") }],
+            resources: vec![
+                Hcl::string(
+                    "arn:aws:elasticloadbalancing:${local.region}:${local.account}:loadbalancer/app/*/*",
+                ),
+                Hcl::string(
+                    "arn:aws:elasticloadbalancing:${local.region}:${local.account}:loadbalancer/net/*/*",
+                ),
+                Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:targetgroup/*/*"),
+            ],
+            conditions: vec![Condition {
+                test: "StringEquals",
+                key: Hcl::string("aws:RequestTag/elbv2.k8s.aws/cluster"),
+                value: Hcl::code("local.name"),
+            }],
         },
         Statement {
             sid: "ListenersAndRules",
-            actions: &["elasticloadbalancing:CreateListener", "elasticloadbalancing:CreateRule", "elasticloadbalancing:DeleteListener", "elasticloadbalancing:DeleteRule"],
-            resources: vec![Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener-rule/app/*/*/*/*"), Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener-rule/net/*/*/*/*"), Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener/app/*/*/*"), Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener/net/*/*/*"), Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:loadbalancer/app/*/*"), Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:loadbalancer/net/*/*")],
+            actions: &[
+                "elasticloadbalancing:CreateListener",
+                "elasticloadbalancing:CreateRule",
+                "elasticloadbalancing:DeleteListener",
+                "elasticloadbalancing:DeleteRule",
+            ],
+            resources: vec![
+                Hcl::string(
+                    "arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener-rule/app/*/*/*/*",
+                ),
+                Hcl::string(
+                    "arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener-rule/net/*/*/*/*",
+                ),
+                Hcl::string(
+                    "arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener/app/*/*/*",
+                ),
+                Hcl::string(
+                    "arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener/net/*/*/*",
+                ),
+                Hcl::string(
+                    "arn:aws:elasticloadbalancing:${local.region}:${local.account}:loadbalancer/app/*/*",
+                ),
+                Hcl::string(
+                    "arn:aws:elasticloadbalancing:${local.region}:${local.account}:loadbalancer/net/*/*",
+                ),
+            ],
             conditions: vec![],
         },
         Statement {
             sid: "Tag",
             actions: &["elasticloadbalancing:AddTags", "elasticloadbalancing:RemoveTags"],
-            resources: vec![Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:loadbalancer/app/*/*"), Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:loadbalancer/net/*/*"), Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:targetgroup/*/*")],
-            conditions: vec![Condition { test: "Null", key: Hcl::string("aws:RequestTag/elbv2.k8s.aws/cluster"), value: Hcl::string("true") }, Condition { test: "StringEquals", key: Hcl::string("aws:ResourceTag/elbv2.k8s.aws/cluster"), value: Hcl::code("local.name") }],
+            resources: vec![
+                Hcl::string(
+                    "arn:aws:elasticloadbalancing:${local.region}:${local.account}:loadbalancer/app/*/*",
+                ),
+                Hcl::string(
+                    "arn:aws:elasticloadbalancing:${local.region}:${local.account}:loadbalancer/net/*/*",
+                ),
+                Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:targetgroup/*/*"),
+            ],
+            conditions: vec![
+                Condition {
+                    test: "Null",
+                    key: Hcl::string("aws:RequestTag/elbv2.k8s.aws/cluster"),
+                    value: Hcl::string("true"),
+                },
+                Condition {
+                    test: "StringEquals",
+                    key: Hcl::string("aws:ResourceTag/elbv2.k8s.aws/cluster"),
+                    value: Hcl::code("local.name"),
+                },
+            ],
         },
         Statement {
             sid: "TagListenersAndRules",
             actions: &["elasticloadbalancing:AddTags", "elasticloadbalancing:RemoveTags"],
-            resources: vec![Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener-rule/app/*/*/*"), Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener-rule/net/*/*/*"), Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener/app/*/*/*"), Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener/net/*/*/*")],
+            resources: vec![
+                Hcl::string(
+                    "arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener-rule/app/*/*/*",
+                ),
+                Hcl::string(
+                    "arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener-rule/net/*/*/*",
+                ),
+                Hcl::string(
+                    "arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener/app/*/*/*",
+                ),
+                Hcl::string(
+                    "arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener/net/*/*/*",
+                ),
+            ],
             conditions: vec![],
         },
         Statement {
             sid: "TagNew",
             actions: &["elasticloadbalancing:AddTags"],
-            resources: vec![Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:loadbalancer/app/*/*"), Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:loadbalancer/net/*/*"), Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:targetgroup/*/*")],
-            conditions: vec![Condition { test: "StringEquals", key: Hcl::string("elasticloadbalancing:CreateAction"), value: Hcl::code(r#"["CreateLoadBalancer", "CreateTargetGroup"]"#) }, Condition { test: "StringEquals", key: Hcl::string("aws:RequestTag/elbv2.k8s.aws/cluster"), value: Hcl::code("local.name") }],
+            resources: vec![
+                Hcl::string(
+                    "arn:aws:elasticloadbalancing:${local.region}:${local.account}:loadbalancer/app/*/*",
+                ),
+                Hcl::string(
+                    "arn:aws:elasticloadbalancing:${local.region}:${local.account}:loadbalancer/net/*/*",
+                ),
+                Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:targetgroup/*/*"),
+            ],
+            conditions: vec![
+                Condition {
+                    test: "StringEquals",
+                    key: Hcl::string("elasticloadbalancing:CreateAction"),
+                    value: Hcl::code(r#"["CreateLoadBalancer", "CreateTargetGroup"]"#),
+                },
+                Condition {
+                    test: "StringEquals",
+                    key: Hcl::string("aws:RequestTag/elbv2.k8s.aws/cluster"),
+                    value: Hcl::code("local.name"),
+                },
+            ],
         },
         Statement {
             sid: "Change",
-            actions: &["elasticloadbalancing:DeleteLoadBalancer", "elasticloadbalancing:DeleteTargetGroup", "elasticloadbalancing:ModifyCapacityReservation", "elasticloadbalancing:ModifyIpPools", "elasticloadbalancing:ModifyListenerAttributes", "elasticloadbalancing:ModifyLoadBalancerAttributes", "elasticloadbalancing:ModifyTargetGroup", "elasticloadbalancing:ModifyTargetGroupAttributes", "elasticloadbalancing:SetIpAddressType", "elasticloadbalancing:SetSecurityGroups", "elasticloadbalancing:SetSubnets"],
-            resources: vec![Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener/app/*/*/*"), Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener/net/*/*/*"), Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:loadbalancer/app/*/*"), Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:loadbalancer/net/*/*"), Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:targetgroup/*/*")],
-            conditions: vec![Condition { test: "StringEquals", key: Hcl::string("aws:ResourceTag/elbv2.k8s.aws/cluster"), value: Hcl::code("local.name") }],
+            actions: &[
+                "elasticloadbalancing:DeleteLoadBalancer",
+                "elasticloadbalancing:DeleteTargetGroup",
+                "elasticloadbalancing:ModifyCapacityReservation",
+                "elasticloadbalancing:ModifyIpPools",
+                "elasticloadbalancing:ModifyListenerAttributes",
+                "elasticloadbalancing:ModifyLoadBalancerAttributes",
+                "elasticloadbalancing:ModifyTargetGroup",
+                "elasticloadbalancing:ModifyTargetGroupAttributes",
+                "elasticloadbalancing:SetIpAddressType",
+                "elasticloadbalancing:SetSecurityGroups",
+                "elasticloadbalancing:SetSubnets",
+            ],
+            resources: vec![
+                Hcl::string(
+                    "arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener/app/*/*/*",
+                ),
+                Hcl::string(
+                    "arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener/net/*/*/*",
+                ),
+                Hcl::string(
+                    "arn:aws:elasticloadbalancing:${local.region}:${local.account}:loadbalancer/app/*/*",
+                ),
+                Hcl::string(
+                    "arn:aws:elasticloadbalancing:${local.region}:${local.account}:loadbalancer/net/*/*",
+                ),
+                Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:targetgroup/*/*"),
+            ],
+            conditions: vec![Condition {
+                test: "StringEquals",
+                key: Hcl::string("aws:ResourceTag/elbv2.k8s.aws/cluster"),
+                value: Hcl::code("local.name"),
+            }],
         },
         Statement {
             sid: "Targets",
             actions: &["elasticloadbalancing:DeregisterTargets", "elasticloadbalancing:RegisterTargets"],
-            resources: vec![Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:targetgroup/*/*")],
+            resources: vec![Hcl::string(
+                "arn:aws:elasticloadbalancing:${local.region}:${local.account}:targetgroup/*/*",
+            )],
             conditions: vec![],
         },
         Statement {
             sid: "ChangeListenersAndRules",
-            actions: &["elasticloadbalancing:AddListenerCertificates", "elasticloadbalancing:ModifyListener", "elasticloadbalancing:ModifyRule", "elasticloadbalancing:RemoveListenerCertificates", "elasticloadbalancing:SetRulePriorities", "elasticloadbalancing:SetWebAcl"],
-            resources: vec![Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener-rule/app/*/*/*/*"), Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener-rule/net/*/*/*/*"), Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener/app/*/*/*"), Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener/net/*/*/*"), Hcl::string("arn:aws:elasticloadbalancing:${local.region}:${local.account}:loadbalancer/app/*/*")],
+            actions: &[
+                "elasticloadbalancing:AddListenerCertificates",
+                "elasticloadbalancing:ModifyListener",
+                "elasticloadbalancing:ModifyRule",
+                "elasticloadbalancing:RemoveListenerCertificates",
+                "elasticloadbalancing:SetRulePriorities",
+                "elasticloadbalancing:SetWebAcl",
+            ],
+            resources: vec![
+                Hcl::string(
+                    "arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener-rule/app/*/*/*/*",
+                ),
+                Hcl::string(
+                    "arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener-rule/net/*/*/*/*",
+                ),
+                Hcl::string(
+                    "arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener/app/*/*/*",
+                ),
+                Hcl::string(
+                    "arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener/net/*/*/*",
+                ),
+                Hcl::string(
+                    "arn:aws:elasticloadbalancing:${local.region}:${local.account}:loadbalancer/app/*/*",
+                ),
+            ],
             conditions: vec![],
         },
     ]

@@ -162,8 +162,10 @@ impl Component for Monitoring {
             values: toml::Table::new(),
             ..chart("prometheus-operator-crds", environment)
         };
-        let release =
-            &Release { values: self.values.clone().unwrap_or_default(), ..chart("kube-prometheus-stack", environment) };
+        let release = &Release {
+            values: self.values.clone().unwrap_or_default(),
+            ..chart("kube-prometheus-stack", environment)
+        };
         let mut pages = pages! { { environment: Environment, version: u32, stack: Stack }
             Unlisted "infrastructure/environments/{environment}/platform/monitoring.tf",
             Resource "kubernetes-manifest/clusters/{environment}/configs/monitoring/deployer.yaml",
@@ -281,9 +283,19 @@ impl Monitoring {
             );
         }
         let (file, key, about) = match alerts? {
-            Alerts::Slack => ("url", "alertmanager/slack-url", "the address of the Slack webhook that alerts go to"),
-            Alerts::Email => ("password", "alertmanager/email-password", "the password of the login that sends alerts by mail"),
-            Alerts::Pagerduty => ("key", "alertmanager/pagerduty-key", "the key of the PagerDuty service that alerts go to, for its Events API v2"),
+            Alerts::Slack => {
+                ("url", "alertmanager/slack-url", "the address of the Slack webhook that alerts go to")
+            }
+            Alerts::Email => (
+                "password",
+                "alertmanager/email-password",
+                "the password of the login that sends alerts by mail",
+            ),
+            Alerts::Pagerduty => (
+                "key",
+                "alertmanager/pagerduty-key",
+                "the key of the PagerDuty service that alerts go to, for its Events API v2",
+            ),
             Alerts::Webhook => ("url", "alertmanager/webhook-url", "the address that alerts go to"),
         };
         let mail = (alerts == Some(Alerts::Email)).then(|| self.mail(report));
@@ -382,7 +394,11 @@ impl Stack {
             secret("grafana/admin-password", Writer::Terraform, "the password of Grafana's administrator");
         let receiver = self.receiver.iter().map(|it| secret(it.key, Writer::Person, it.about));
         let heartbeat = self.heartbeat.then(|| {
-            secret(HEARTBEAT, Writer::Person, "the address that hears each minute that alerts are on their way")
+            secret(
+                HEARTBEAT,
+                Writer::Person,
+                "the address that hears each minute that alerts are on their way",
+            )
         });
         [password].into_iter().chain(receiver).chain(heartbeat).collect()
     }
@@ -410,7 +426,8 @@ struct Mailbox(String);
 impl Word for Mailbox {
     const CODE: &'static str = "monitoring/address";
     const WHAT: &'static str = "an address of mail";
-    const RULE: &'static str = "letters, digits and `.-_+` before `@`, and a domain after it, such as `team@example.com`";
+    const RULE: &'static str =
+        "letters, digits and `.-_+` before `@`, and a domain after it, such as `team@example.com`";
 
     fn read(word: &str) -> Option<Self> {
         let (name, domain) = word.split_once('@')?;
@@ -437,7 +454,8 @@ impl Word for Server {
 
     fn read(word: &str) -> Option<Self> {
         let (host, port) = word.split_once(':')?;
-        let fair = Domain::read(host).is_some() && port.parse::<u16>().is_ok_and(|it| it > 0 && it.to_string() == port);
+        let fair = Domain::read(host).is_some()
+            && port.parse::<u16>().is_ok_and(|it| it > 0 && it.to_string() == port);
         fair.then(|| Self(word.to_owned()))
     }
 }
