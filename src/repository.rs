@@ -27,12 +27,12 @@ pub fn pages(
         Unlisted "{repository}/.github/requirements.txt",
         Unlisted "{repository}/.github/workflows/ci.yml",
         Unlisted "{repository}/.github/workflows/release.yml",
-        Unlisted "{repository}/scripts/build.sh",
-        Unlisted "{repository}/scripts/earlier.sh",
-        Unlisted "{repository}/scripts/publish.sh",
-        Unlisted "{repository}/scripts/scan.sh",
-        Unlisted "{repository}/scripts/smoke.sh",
-        Unlisted "{repository}/scripts/version.sh",
+        Unlisted "{repository}/.github/scripts/build.sh",
+        Unlisted "{repository}/.github/scripts/earlier.sh",
+        Unlisted "{repository}/.github/scripts/publish.sh",
+        Unlisted "{repository}/.github/scripts/scan.sh",
+        Unlisted "{repository}/.github/scripts/smoke.sh",
+        Unlisted "{repository}/.github/scripts/version.sh",
     };
     pages.extend(pages! { {
         application: Application, foundation: Foundation, environments: Vec<Environment>, ways: Ways
@@ -47,7 +47,7 @@ pub fn pages(
     }
     if !ways.pulled().is_empty() {
         pages.extend(pages! { { application: Application, foundation: Foundation }
-            Unlisted "{repository}/scripts/deliver.sh",
+            Unlisted "{repository}/.github/scripts/deliver.sh",
         });
     }
     if !application.code_owners.is_empty() {

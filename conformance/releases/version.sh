@@ -1,7 +1,7 @@
 #!/bin/sh
-# Holds the rendered scripts/version.sh to what it promises, on throw-away git histories.
+# Holds the rendered .github/scripts/version.sh to what it promises, on throw-away git histories.
 #
-#   sh version.sh PATH/TO/scripts/version.sh
+#   sh version.sh PATH/TO/.github/scripts/version.sh
 #
 # Needs git. Touches nothing outside of a temporary folder. Ends with "N passed, N failed" and status 0 or 1.
 set -eu

@@ -1,0 +1,101 @@
+#!/bin/sh
+# Written by blueprint. Change the blueprint instead.
+
+# Opens the pull request that brings a version into an environment: sets `newTag` in the overlay, and tells what changes. One
+# that is open already is brought up to date. A later version is never replaced by an older one.
+#
+#   sh .github/scripts/deliver.sh ENVIRONMENT VERSION [--auto-merge]
+#
+# Needs `gh` and `git` with the history and the tags of this repository, and GH_TOKEN: a token of a GitHub App that may write
+# contents and pull requests of the manifests.
+set -eu
+
+usage() {
+    printf 'usage: %s ENVIRONMENT VERSION [--auto-merge]\n' "$0" >&2
+    exit 2
+}
+
+case $# in
+    2) merge= ;;
+    3) merge=$3 ;;
+    *) usage ;;
+esac
+case $merge in
+    '' | --auto-merge) ;;
+    *) usage ;;
+esac
+environment=$1
+version=$2
+
+application="test-app"
+image=ghcr.io/acme/application
+source=acme/application
+manifests=acme/kubernetes-manifest
+path=apps/$application/overlays/$environment/kustomization.yaml
+branch=deliver/$application-$environment
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+main=$(gh api "repos/$manifests/git/ref/heads/main" --jq .object.sha)
+gh api "repos/$manifests/contents/$path?ref=$main" >"$work/file.json"
+jq --raw-output .content "$work/file.json" | base64 -d >"$work/before.yaml"
+
+# The first `newTag` below the image's name.
+current=$(awk -v image="$image" '
+    $1 == "-" && $2 == "name:" { ours = $3 == image }
+    ours && $1 == "newTag:" { gsub(/"/, "", $2); print $2; exit }' "$work/before.yaml")
+if [ -z "$current" ]; then
+    printf '%s: %s of %s sets no newTag for %s\n' "$0" "$path" "$manifests" "$image" >&2
+    exit 1
+fi
+later=$(printf '%s\n%s\n' "$current" "$version" | sort -t . -k 1,1n -k 2,2n -k 3,3n | tail -n 1)
+if [ "$later" = "$current" ]; then
+    printf '%s has %s already; there is nothing to deliver\n' "$environment" "$current"
+    exit 0
+fi
+awk -v image="$image" -v version="$version" '
+    $1 == "-" && $2 == "name:" { ours = $3 == image }
+    ours && $1 == "newTag:" && !done { sub(/newTag: *("[^"]*"|[^ #]+)/, "newTag: \"" version "\""); done = 1 }
+    { print }' "$work/before.yaml" >"$work/after.yaml"
+
+# Subjects stand in code, so that none of their words calls anybody or means an issue of the other repository.
+title="Deliver $application $version to $environment"
+{
+    printf "Sets the tag of \`%s\` in \`%s\`: \`%s\` becomes \`%s\`.\n\n" "$image" "$path" "$current" "$version"
+    printf '[Release](https://github.com/%s/releases/tag/v%s)' "$source" "$version"
+    if git rev-parse --quiet --verify "refs/tags/v$current" >/dev/null; then
+        printf ', [all changes](https://github.com/%s/compare/v%s...v%s)\n\n' "$source" "$current" "$version"
+        git log --no-merges --format='%h %s' "v$current..v$version" | tr '`' "'" |
+            sed -E "s,^([0-9a-f]+) (.*)$,- [\`\\1\`](https://github.com/$source/commit/\\1) \`\\2\`," | head -n 100
+    else
+        printf '\n'
+    fi
+    printf '\nTo roll back, revert this pull request.\n'
+} >"$work/body.md"
+
+# A commit on top of main that holds this change alone, then the branch: one that is open never stands empty, for GitHub would
+# close its pull request.
+tree=$(gh api "repos/$manifests/git/commits/$main" --jq .tree.sha)
+jq --null-input --arg tree "$tree" --arg path "$path" --rawfile content "$work/after.yaml" \
+    '{base_tree: $tree, tree: [{path: $path, mode: "100644", type: "blob", content: $content}]}' >"$work/tree.json"
+tree=$(gh api --method POST "repos/$manifests/git/trees" --input "$work/tree.json" --jq .sha)
+jq --null-input --arg message "$title" --arg tree "$tree" --arg main "$main" \
+    '{message: $message, tree: $tree, parents: [$main]}' >"$work/commit.json"
+commit=$(gh api --method POST "repos/$manifests/git/commits" --input "$work/commit.json" --jq .sha)
+if gh api "repos/$manifests/git/ref/heads/$branch" >/dev/null 2>&1; then
+    gh api --method PATCH "repos/$manifests/git/refs/heads/$branch" --raw-field "sha=$commit" --field force=true >/dev/null
+else
+    gh api --method POST "repos/$manifests/git/refs" --raw-field "ref=refs/heads/$branch" --raw-field "sha=$commit" >/dev/null
+fi
+
+url=$(gh pr list --repo "$manifests" --head "$branch" --base main --state open --json url --jq '.[0].url // empty')
+if [ -n "$url" ]; then
+    gh pr edit "$url" --title "$title" --body-file "$work/body.md" >/dev/null
+else
+    url=$(gh pr create --repo "$manifests" --head "$branch" --base main --title "$title" --body-file "$work/body.md")
+fi
+if [ -n "$merge" ]; then
+    gh pr merge "$url" --auto --squash
+fi
+printf '%s: %s\n' "$title" "$url"

@@ -1,0 +1,87 @@
+#!/bin/sh
+# Publishes the image of an OCI layout, byte for byte: copies it to the registry, signs it, attests its SBOMs and its provenance.
+# Run again, it does only what is missing.
+#
+#   sh .github/scripts/publish.sh LAYOUT SBOM_FOLDER VERSION
+#
+# Needs `cosign`, `jq` and `skopeo`, logged in at the registry, and the variables of a run of GitHub Actions.
+set -eu
+
+[ $# -eq 3 ] || { printf 'usage: %s LAYOUT SBOM_FOLDER VERSION\n' "$0" >&2; exit 2; }
+layout=$1
+sboms=$2
+version=$3
+image=#{ foundation.image(application.repository) }#
+
+digest=$(jq --raw-output '.manifests | if length == 1 then .[0].digest else error("not one image") end' "$layout/index.json")
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# The digest that the tag names; nothing if there is none. A registry that does not answer is not one without the tag.
+published() {
+    if ! skopeo inspect --no-tags --retry-times 3 --format '{{.Digest}}' "docker://$image:$version" 2>"$work/words"; then
+        if ! grep -qiE 'manifest unknown|name unknown|not found|denied' "$work/words"; then
+            cat "$work/words" >&2
+            return 1
+        fi
+    fi
+}
+
+# A published tag never moves.
+there=$(published)
+if [ -z "$there" ]; then
+    skopeo copy --quiet --all --preserve-digests --retry-times 3 "oci:$layout" "docker://$image:$version"
+    there=$(published)
+fi
+if [ "$there" != "$digest" ]; then
+    printf '::error::%s:%s is %s, and not %s which was tested. Delete that version of the package, and run again.\n' \
+        "$image" "$version" "${there:-not there}" "$digest" >&2
+    exit 1
+fi
+
+# is_attested TYPE DIGEST
+is_attested() {
+    cosign verify-attestation --type "$1" \
+        --certificate-identity "$GITHUB_SERVER_URL/$GITHUB_WORKFLOW_REF" \
+        --certificate-oidc-issuer https://token.actions.githubusercontent.com \
+        "$image@$2" >/dev/null 2>&1
+}
+
+# The provenance comes last, so it says that all else is there. A signature does not: Cosign counts any attestation as one.
+if is_attested slsaprovenance1 "$digest"; then
+    printf '%s:%s is published, signed and attested already\n' "$image" "$version"
+    exit 0
+fi
+
+# By Cosign, because GitHub's own attestations need Enterprise Cloud where a repository is private.
+cosign sign --yes --recursive "$image@$digest"
+for sbom in "$sboms"/*.spdx.json; do
+    architecture=sha256:$(basename "$sbom" .spdx.json)
+    is_attested spdxjson "$architecture" || cosign attest --yes --type spdxjson --predicate "$sbom" "$image@$architecture"
+done
+jq --null-input '{
+    buildDefinition: {
+        buildType: "https://actions.github.io/buildtypes/workflow/v1",
+        externalParameters: {workflow: {
+            ref: env.GITHUB_REF,
+            repository: "\(env.GITHUB_SERVER_URL)/\(env.GITHUB_REPOSITORY)",
+            path: (env.GITHUB_WORKFLOW_REF | ltrimstr(env.GITHUB_REPOSITORY + "/") | split("@")[0])
+        }},
+        internalParameters: {github: {
+            event_name: env.GITHUB_EVENT_NAME,
+            repository_id: env.GITHUB_REPOSITORY_ID,
+            repository_owner_id: env.GITHUB_REPOSITORY_OWNER_ID,
+            runner_environment: env.RUNNER_ENVIRONMENT
+        }},
+        resolvedDependencies: [{
+            uri: "git+\(env.GITHUB_SERVER_URL)/\(env.GITHUB_REPOSITORY)@\(env.GITHUB_REF)",
+            digest: {gitCommit: env.GITHUB_SHA}
+        }]
+    },
+    runDetails: {
+        builder: {id: "\(env.GITHUB_SERVER_URL)/\(env.GITHUB_WORKFLOW_REF)"},
+        metadata: {invocationId: "\(env.GITHUB_SERVER_URL)/\(env.GITHUB_REPOSITORY)/actions/runs/\(env.GITHUB_RUN_ID)/attempts/\(env.GITHUB_RUN_ATTEMPT)"}
+    }
+}' >"$work/provenance.json"
+cosign attest --yes --type slsaprovenance1 --predicate "$work/provenance.json" "$image@$digest"
