@@ -189,8 +189,8 @@ fn t35_nobody_may_everything_or_everywhere() {
             ("platform/secrets.tf", "\"monitoring\" = [\"monitoring\"]", "\"monitoring\" = [\"*\"]"),
             (
                 "platform/keys.tf",
-                "Action = [\"kms:CreateGrant\", \"kms:ListGrants\", \"kms:RevokeGrant\"]",
-                "Action = \"kms:*\"",
+                "${local.name}-apply\" } Action = \"kms:CreateGrant\"",
+                "${local.name}-apply\" }\nAction = \"kms:*\"",
             ),
         ],
     );
@@ -491,8 +491,8 @@ fn t46_autoscaling_is_met_by_condition() {
             ),
             (
                 "platform/keys.tf",
-                "Action = \"kms:CreateGrant\" Resource",
-                "Action = \"kms:ListGrants\"\nResource",
+                "Principal = { AWS = \"*\" } Action = \"kms:CreateGrant\"",
+                "Principal = { AWS = \"*\" }\nAction = \"kms:ListGrants\"",
             ),
         ],
     );
@@ -527,6 +527,105 @@ fn t46_autoscaling_is_met_by_condition() {
                     verdict.hold(both, format!("{}: Auto Scaling cannot start a node", root.path));
                 }
             }
+        }
+    }
+}
+
+/// Trap 82.
+#[test]
+fn a_grant_is_limited_only_where_the_service_supports_it() {
+    prove(
+        "Trap 82",
+        &["cluster key", "other key"],
+        check,
+        &[
+            (
+                "platform/keys.tf",
+                "Action = \"kms:CreateGrant\" Resource = \"*\" },",
+                "Action = \"kms:CreateGrant\"\nResource = \"*\"\nCondition = { Bool = { \"kms:GrantIsForAWSResource\" = \"true\" } }\n},",
+            ),
+            (
+                "platform/keys.tf",
+                "Sid = \"GrantToTheCluster\" Effect = \"Allow\"",
+                "Sid = \"GrantToTheCluster\"\nEffect = \"Deny\"",
+            ),
+            ("platform/keys.tf", "Bool = { \"kms:GrantIsForAWSResource\" = \"true\" }", ""),
+            ("platform/database.tf", "Bool = { \"kms:GrantIsForAWSResource\" = \"true\" }", ""),
+        ],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        for root in &platform.roots {
+            for key in root.resources("aws_kms_key") {
+                let of_cluster = root
+                    .resources("aws_eks_cluster")
+                    .any(|it| key.is_meant_by(&it.body["encryption_config"][0]["provider"][0]["key_arn"]));
+                let grants: Vec<Statement> = Statement::all(&key.address(), &key.body["policy"])
+                    .into_iter()
+                    .filter(|it| it.may("kms:CreateGrant") && !it.actions().contains(&"kms:*"))
+                    .collect();
+                let place = format!("{}: {}", root.path, key.address());
+                if of_cluster {
+                    verdict.see("cluster key");
+                    let free = grants.iter().any(|it| it.body["Condition"].is_null());
+                    verdict.hold(free, format!("{place}: CreateCluster cannot create its grant"));
+                    continue;
+                }
+                for grant in grants {
+                    verdict.see("other key");
+                    let limited = grant.demands("Bool", "kms:GrantIsForAWSResource") == ["true"];
+                    verdict.hold(limited, format!("{place}: {} lends the key to anyone", grant.place));
+                }
+            }
+        }
+    }
+}
+
+/// Trap 83.
+#[test]
+fn the_tunnel_carries_and_resumes_its_own_sessions() {
+    const RIGHTS: [&str; 3] = ["ssm:ResumeSession", "ssm:TerminateSession", "ssmmessages:OpenDataChannel"];
+    prove(
+        "Trap 83",
+        &["tunnel", "runbook"],
+        check,
+        &[
+            ("bootstrap/stack.yaml", "- ssm:ResumeSession", ""),
+            ("bootstrap/stack.yaml", "- ssm:TerminateSession", ""),
+            ("bootstrap/stack.yaml", "- ssmmessages:OpenDataChannel", ""),
+            ("bootstrap/stack.yaml", ":session/apply-*", ":session/*"),
+            ("bootstrap/stack.yaml", ":session/apply-*", ":session/${aws:userid}-*"),
+            ("workflows/terraform.yml", "role-session-name: apply-", "role-session-name: main-"),
+            ("production/README.md", "(1.2.764.0 or newer)", ""),
+        ],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        for stack in Stack::all(platform) {
+            let place = &stack.document.path;
+            let statements = stack.grants("-apply");
+            if !statements.iter().any(|it| it.may("ssm:StartSession")) {
+                continue;
+            }
+            verdict.see("tunnel");
+            for right in RIGHTS {
+                let own = |it: &&Statement| {
+                    it.may(right) && it.resources().iter().all(|it| it.ends_with(":session/apply-*"))
+                };
+                let granted = statements.iter().filter(|it| it.may(right));
+                let (own, all) = (granted.clone().filter(own).count(), granted.count());
+                verdict.hold(
+                    own == all && own > 0,
+                    format!("{place}: `{right}` on other than its own sessions"),
+                );
+            }
+            let workflow = place.split_once("/environments/").unwrap().0;
+            let workflow = &platform.files[&format!("{workflow}/.github/workflows/terraform.yml")];
+            let apply = workflow.split("-apply\n").nth(1).unwrap_or_default().trim_start();
+            let named = apply.starts_with("role-session-name: apply-");
+            verdict.hold(named, format!("{place}: the workflow's sessions have another name"));
+            let runbook = &platform.files[&place.replace("bootstrap/stack.yaml", "README.md")];
+            verdict.see("runbook");
+            let least = runbook.contains("Session Manager plugin (1.2.764.0 or newer)");
+            verdict.hold(least, format!("{place}: the runbook names no version of the plugin"));
         }
     }
 }

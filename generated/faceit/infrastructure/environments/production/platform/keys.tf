@@ -60,13 +60,14 @@ resource "aws_kms_key" "cluster" {
     Version = "2012-10-17"
     Statement = concat(local.key_administration, [
       {
-        # EKS takes its grant in the name of whoever creates the cluster.
+        # EKS creates its grant in the name of whoever creates the cluster. There is no condition on
+        # `kms:GrantIsForAWSResource`: AWS does not support it for CreateCluster, which would be denied
+        # (https://docs.aws.amazon.com/eks/latest/userguide/enable-kms.html).
         Sid       = "GrantToTheCluster"
         Effect    = "Allow"
         Principal = { AWS = "arn:aws:iam::${local.account}:role/${local.name}-apply" }
-        Action    = ["kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant"]
+        Action    = "kms:CreateGrant"
         Resource  = "*"
-        Condition = { Bool = { "kms:GrantIsForAWSResource" = "true" } }
       },
     ])
   })
