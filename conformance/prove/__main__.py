@@ -19,6 +19,7 @@ import time
 
 from prove import (
     agreement,
+    alert_messages,
     alertmanager,
     alerts,
     blueprints,
@@ -98,6 +99,7 @@ def plan(proof, tree):
         *helm_values.steps(proof, tree, built, charts, schemas),
         *agreement.steps(proof, tree, built),
         *alertmanager.steps(proof, tree, built),
+        *alert_messages.steps(proof, tree, built),
         *logins.steps(proof, tree),
         *workflows.steps(proof, tree),
         *images_and_scripts.steps(proof, tree),
@@ -181,7 +183,7 @@ def main():
                 run_steps(plan(proof, tree), report)
             if not arguments.selftest:
                 print("-- blueprints", flush=True)
-                run_steps(list(blueprints.steps(proof)), report)
+                run_steps([*blueprints.steps(proof), *alert_messages.receivers(proof)], report)
                 print("-- languages of applications", flush=True)
                 run_steps(list(presets.steps(proof)), report)
             print(f"-- self-test: defects planted in copies of {', '.join(map(str, trees))}", flush=True)

@@ -340,6 +340,11 @@ DEFECTS = [
         lambda tree: change(of_kind(tree, "HelmRelease"), r'severity =~ "info\|none"', 'severity = "defect"'),
     ),
     Defect(
+        "a notification that leaves out what Flux says",
+        {"alert messages"},
+        lambda tree: change(of_kind(tree, "HelmRelease"), r"\.Annotations\.message", ".Annotations.text"),
+    ),
+    Defect(
         "a flag that a program does not know",
         {"helm values"},
         lambda tree: change(of_kind(tree, "HelmRelease"), r"^(    extraArgs:\n(?: +#.*\n)*)      ", r"\1      defect: true\n      "),

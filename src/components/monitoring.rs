@@ -403,6 +403,11 @@ impl Stack {
         [password].into_iter().chain(receiver).chain(heartbeat).collect()
     }
 
+    /// Where a notification leads. Alertmanager's own address is known only inside the cluster.
+    fn link(&self) -> Text {
+        Text::ours(self.entrance.as_ref().map(|it| format!("https://{}/", it.host)).unwrap_or_default())
+    }
+
     /// Where an alert ends that nobody has to read.
     fn receiver_name(&self) -> &'static str {
         self.receiver.as_ref().map_or("nobody", Receiver::name)
