@@ -38,6 +38,14 @@ pub struct Dns {
     pub parent: Option<Domain>,
 }
 
+/// What the name of the TXT record that says who owns a record begins with: `record_type`, then the name of that record.
+///
+/// It ends in a full stop, so that the one for the zone's own name lies inside the zone (external-dns v0.22.0,
+/// docs/registry/txt.md). It never changes: external-dns would no longer know the records that it wrote.
+pub fn ownership_prefix(record_type: &str) -> String {
+    format!("external-dns-{record_type}.")
+}
+
 impl Dns {
     pub fn resolve(spec: &Spec, report: &mut Report) -> Self {
         let zone: Domain = report.read(spec.zone.as_ref());

@@ -75,6 +75,10 @@ pub fn resolve(blueprint: &Blueprint, report: &mut Report) -> Option<Platform> {
         }
         stages.push(stage(environment, spec, base, &applications, report));
     }
+    for (stage, (name, spec)) in stages.iter().zip(&blueprint.environments) {
+        report.enter(name.as_ref().map(|name| name.as_str()));
+        delegated(stage, &stages, spec, report);
+    }
     report.enter(None);
     let built_for = |arm| stages.iter().any(|stage| stage.environment.cluster.has(arm));
     let architectures = [(false, "amd64"), (true, "arm64")];
@@ -214,6 +218,26 @@ fn hosts(workloads: &[Workload], contributions: &[Contribution], spec: &Spec, re
             );
         }
         taken.push((host, name.to_string()));
+    }
+}
+
+/// A name that one environment delegates to another is answered by the zone of the other: no record beside the delegation counts.
+fn delegated(stage: &Stage, stages: &[Stage], spec: &Spec, report: &mut Report) {
+    for Workload { application, exposure, .. } in &stage.workloads {
+        let Some(Exposure { host, .. }) = exposure else { continue };
+        let zone = |it: &&Stage| {
+            it.environment.name != stage.environment.name
+                && it.environment.dns.as_ref().is_some_and(|dns| dns.zone == *host)
+        };
+        let asked =
+            spec.applications.iter().flatten().find(|(it, _)| it.as_str() == application.name.to_string());
+        if let (Some(other), Some((at, _))) = (stages.iter().find(zone), asked) {
+            report.add(
+                Finding::new("application/host", format!("`{host}` is the zone of `{}`", other.environment))
+                    .at(at.span(), "its host would never be found: that zone answers for this name")
+                    .help("give it another `host`"),
+            );
+        }
     }
 }
 

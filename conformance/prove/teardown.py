@@ -102,7 +102,7 @@ class World:
         self.write("kubernetes", {**state, **changes})
 
     def account(self, action):
-        done = subprocess.run([self.python, STAND_INS / "account.py", action, self.name, self.names["project"], self.names["environment"], self.names["log-bucket"]], env=self.environment, capture_output=True, text=True, timeout=300)
+        done = subprocess.run([self.python, STAND_INS / "account.py", action, self.name, self.names["project"], self.names["environment"], self.names["log-bucket"], self.names["ownership"]], env=self.environment, capture_output=True, text=True, timeout=300)
         if done.returncode:
             raise Failure(f"the account could not be {action}ed\n{done.stderr[-4000:]}")
         return json.loads(done.stdout)
@@ -181,8 +181,10 @@ def ours(item, name, bucket):
     kind, what = item.split(" ", 1)
     if kind == "object":
         return what.startswith(f"{bucket}/")
+    if kind == "record" and what.endswith((" NS", " SOA")):
+        return False
     if kind == "record":
-        return "ours-" in what or what.startswith(("foreign-both.example.com. AAAA", "aaaa-foreign-both."))
+        return "ours-" in what or what.startswith(("foreign-both.example.com. AAAA", "external-dns-aaaa.foreign-both."))
     return what == f"/aws/eks/{name}/cluster" or what.startswith("ours-") and "kept" not in what
 
 

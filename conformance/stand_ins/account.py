@@ -1,5 +1,5 @@
 # Fills an account in the emulator with what a cluster leaves behind, ours and other people's, and lists what is there.
-"""usage: account.py fill|list NAME PROJECT ENVIRONMENT BUCKET"""
+"""usage: account.py fill|list NAME PROJECT ENVIRONMENT BUCKET OWNERSHIP"""
 import json
 import os
 import pathlib
@@ -24,7 +24,7 @@ def specification(kind, pairs):
 
 
 # A name that begins like ours, an owner that begins like ours: the nearest that a stranger can come.
-def fill(name, project, environment, bucket):
+def fill(name, project, environment, bucket, pattern):
     ec2, elb, dns, rds, logs = (client(it) for it in ("ec2", "elbv2", "route53", "rds", "logs"))
     subnets = ec2.describe_subnets()["Subnets"]
     network, places = subnets[0]["VpcId"], [subnet["SubnetId"] for subnet in subnets[:2]]
@@ -60,27 +60,34 @@ def fill(name, project, environment, bucket):
     zone = dns.create_hosted_zone(Name="example.com", CallerReference="1")["HostedZone"]["Id"]
     changes = []
 
-    def record(label, kind, value):
-        changes.append({"Action": "CREATE", "ResourceRecordSet": {"Name": f"{label}.example.com", "Type": kind, "TTL": 300, "ResourceRecords": [{"Value": value}]}})
+    def record(name, kind, value):
+        changes.append({"Action": "CREATE", "ResourceRecordSet": {"Name": name, "Type": kind, "TTL": 300, "ResourceRecords": [{"Value": value}]}})
 
-    def mark(label, owner):
-        record(label, "TXT", f'"heritage=external-dns,external-dns/owner={owner},external-dns/resource=ingress/shop/shop"')
+    def mark(name, kind, owner):
+        record(pattern.replace("TYPE", kind.lower()).replace("NAME", name), "TXT", f'"heritage=external-dns,external-dns/owner={owner},external-dns/resource=ingress/shop/shop"')
 
-    record("ours-app", "A", "192.0.2.1")
-    mark("a-ours-app", name)
-    record("ours-alias", "CNAME", "balancer.example.net")
-    mark("cname-ours-alias", name)
-    record("*.ours-any", "A", "192.0.2.1")
-    mark("a-*.ours-any", name)
-    record("foreign-app", "A", "192.0.2.2")
-    mark("a-foreign-app", f"{name}-2")
-    record("foreign-www", "A", "192.0.2.3")
-    record("foreign-words", "TXT", '"v=spf1 -all"')
+    for label, kind, value in (("ours-app", "A", "192.0.2.1"), ("ours-alias", "CNAME", "balancer.example.net"), ("*.ours-any", "A", "192.0.2.1")):
+        record(f"{label}.example.com", kind, value)
+        mark(f"{label}.example.com", kind, name)
+    record("foreign-app.example.com", "A", "192.0.2.2")
+    mark("foreign-app.example.com", "A", f"{name}-2")
+    record("foreign-www.example.com", "A", "192.0.2.3")
+    record("foreign-words.example.com", "TXT", '"v=spf1 -all"')
     # Ours is the AAAA alone.
-    record("foreign-both", "A", "192.0.2.4")
-    record("foreign-both", "AAAA", "2001:db8::1")
-    mark("aaaa-foreign-both", name)
+    record("foreign-both.example.com", "A", "192.0.2.4")
+    record("foreign-both.example.com", "AAAA", "2001:db8::1")
+    mark("foreign-both.example.com", "AAAA", name)
     dns.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": changes})
+    # The zone's own name is a host.
+    for whose, owner in (("ours", name), ("foreign", f"{name}-2")):
+        apex, changes = f"{whose}-apex.example.com", []
+        record(apex, "A", "192.0.2.5")
+        mark(apex, "A", owner)
+        zone = dns.create_hosted_zone(Name=apex, CallerReference=whose)["HostedZone"]["Id"]
+        outside = [it["ResourceRecordSet"]["Name"] for it in changes if not f".{it['ResourceRecordSet']['Name']}".endswith(f".{apex}")]
+        if outside:
+            sys.exit(f"{outside} would lie outside the zone {apex}, and AWS would refuse it")
+        dns.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": changes})
 
 
 def name_of(thing):

@@ -7,6 +7,7 @@ use super::Component;
 use crate::{
     contribution::{Contribution, Identity, Layer, Need, PodSecurity, Release, Statement},
     diagnostics::{Finding, Report},
+    dns,
     foundation::Environment,
     pages,
     source::{Located, value_or},
@@ -55,7 +56,7 @@ impl Component for ExternalDns {
             );
         }
         let sync = &(value_or(&self.policy, Policy::UpsertOnly) == Policy::Sync);
-        let zone = &environment.dns.as_ref().map(|dns| dns.zone.clone()).unwrap_or_default();
+        let zones = &Zones { own: environment.dns.as_ref().map(|dns| dns.zone.clone()).unwrap_or_default() };
         let release = &Release {
             name: "external-dns",
             layer: Layer::Controllers,
@@ -73,9 +74,9 @@ impl Component for ExternalDns {
                 role: "external-dns",
                 namespace: "external-dns",
                 service_account: "external-dns",
-                statements: statements(),
+                statements: zones.statements(),
             }),
-            pages: pages! { { release: Release, environment: Environment, zone: Domain, sync: bool }
+            pages: pages! { { release: Release, environment: Environment, zones: Zones, sync: bool }
                 Resource "kubernetes-manifest/clusters/{environment}/controllers/external-dns/release.yaml",
             },
             releases: vec![release.clone()],
@@ -88,24 +89,43 @@ impl Component for ExternalDns {
     }
 }
 
-/// Its own policy (kubernetes-sigs/external-dns@2bf1bf8a docs/tutorials/aws.md), kept to the one zone.
-fn statements() -> Vec<Statement> {
-    vec![
-        Statement {
-            sid: "Records",
-            actions: &[
-                "route53:ChangeResourceRecordSets",
-                "route53:ListResourceRecordSets",
-                "route53:ListTagsForResources",
-            ],
-            resources: vec![Hcl::code("local.zone_arn")],
+/// The hosted zones that external-dns works on: for its filter, and for its role.
+///
+/// The filter is a domain, because only AWS knows the id of a zone. external-dns compares it with the end of a name, for
+/// zones and for records alike, so a zone below ours passes like a host in ours; no other filter by name tells the two apart.
+/// It then reads every zone that passed, and when one read is refused it writes nothing at all (external-dns v0.22.0:
+/// `matchFilter` in endpoint/domain_filter.go, `zones` and `records` in provider/aws/aws.go). So the role reads whatever the
+/// filter may pass, and writes into our zone only.
+struct Zones {
+    own: Domain,
+}
+
+impl Zones {
+    fn filter(&self) -> &Domain {
+        &self.own
+    }
+
+    fn ownership_prefix(&self) -> Text {
+        Text::ours(dns::ownership_prefix("%{record_type}"))
+    }
+
+    /// From its own policy (external-dns v0.22.0, docs/tutorials/aws.md), without `route53:ListTagsForResources`, which only
+    /// `aws-zone-tags` needs.
+    fn statements(&self) -> Vec<Statement> {
+        let statement = |sid, actions, resource| Statement {
+            sid,
+            actions,
+            resources: vec![resource],
             conditions: vec![],
-        },
-        Statement {
-            sid: "FindTheZone",
-            actions: &["route53:ListHostedZones"],
-            resources: vec![Hcl::string("*")],
-            conditions: vec![],
-        },
-    ]
+        };
+        vec![
+            statement("ListZones", &["route53:ListHostedZones"], Hcl::string("*")),
+            statement(
+                "ReadZones",
+                &["route53:ListResourceRecordSets"],
+                Hcl::string("arn:aws:route53:::hostedzone/*"),
+            ),
+            statement("WriteZone", &["route53:ChangeResourceRecordSets"], Hcl::code("local.zone_arn")),
+        ]
+    }
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{
     Platform, Verdict,
     cluster::clusters,
+    policies::grants,
     prove,
     terraform::{Item, Root, words},
 };
@@ -353,7 +354,11 @@ fn k22_records_are_marked_and_stay() {
             (FILE, "policy: upsert-only", ""),
             (FILE, "txtOwnerId: faceit-production", "txtOwnerId: faceit-staging"),
             (FILE, "txtOwnerId: …", "txtOwnerId: default"),
-            (FILE, "registry: txt", "registry: txt\n    txtPrefix: own-"),
+            (FILE, "txtPrefix: …", "txtPrefix: own-"),
+            (FILE, "txtPrefix: …", "txtPrefix: \"own-%{record_type}.\""),
+            (FILE, "txtPrefix: …", "txtSuffix: -own"),
+            (FILE, "txtPrefix: …", ""),
+            ("names.txt", "ownership external-dns-TYPE.NAME", "ownership TYPE-NAME"),
             (FILE, "registry: txt", "registry: noop"),
             (FILE, "domainFilters: - …", "domainFilters: []"),
             (FILE, "- faceit.example.com", "- example.com"),
@@ -372,14 +377,101 @@ fn k22_records_are_marked_and_stay() {
             hold(values["policy"] == wanted, "records go, and nobody asked for it");
             // A teardown looks for the marks by this name, and by their type and host.
             hold(values["txtOwnerId"] == release.cluster.body["name"], "marked as somebody else's");
-            let affixes = values["txtPrefix"].is_null() && values["txtSuffix"].is_null();
-            hold(values["registry"] == "txt" && affixes, "marks that a teardown does not find");
+            let prefix = values["txtPrefix"].as_str().unwrap_or_default();
+            let alone = values["registry"] == "txt" && values["txtSuffix"].is_null();
+            // The one of the zone's own name must lie inside the zone, and tell the types of records apart.
+            let inside = prefix.ends_with('.') && prefix.contains("%{record_type}");
+            let wanted = format!("ownership {}NAME", prefix.replace("%{record_type}", "TYPE"));
+            let names = platform.files.iter().filter(|(path, _)| {
+                path.ends_with(&format!("/environments/{}/names.txt", release.environment))
+            });
+            let found = names.flat_map(|(_, text)| text.lines()).any(|line| line == wanted);
+            hold(alone && inside && found, "marks that a teardown does not find");
             let zone = platform.asked(release.environment, &["dns", "zone"]).and_then(toml::Value::as_str);
             hold(values["domainFilters"] == json!([zone]), "other people's zones");
             hold(values["extraArgs"]["aws-zone-type"] == "public", "private zones as well");
             let region = values["env"].as_array().into_iter().flatten().find(|it| it["name"] == "AWS_REGION");
             hold(region.is_some_and(|it| it["value"] == *release.region()), "another region");
             hold(release.is_known_to_aws(&values["serviceAccount"]), "no role trusts its account");
+        }
+    }
+}
+
+/// Trap 93.
+#[test]
+fn external_dns_may_read_each_zone_that_its_filter_passes() {
+    const RIGHTS: &str = "platform/iam.tf";
+    const READ: &str =
+        "Action = [\"route53:ListResourceRecordSets\"] Resource = [\"arn:aws:route53:::hostedzone/*\"]";
+    prove(
+        "Trap 93",
+        &["filter"],
+        check,
+        &[
+            (
+                RIGHTS,
+                READ,
+                "Action = [\"route53:ListResourceRecordSets\"]\n        Resource = [local.zone_arn]",
+            ),
+            (RIGHTS, READ, "Action = [\"route53:GetHostedZone\"]\n        Resource = [\"*\"]"),
+            (RIGHTS, "[\"route53:ListHostedZones\"]", "[\"route53:ListHostedZonesByName\"]"),
+            (
+                RIGHTS,
+                "Action = [\"route53:ChangeResourceRecordSets\"] Resource = [local.zone_arn]",
+                "Action = [\"route53:ChangeResourceRecordSets\"]\n        Resource = [\"arn:aws:route53:::hostedzone/*\"]",
+            ),
+            (
+                "controllers/external-dns/release.yaml",
+                "aws-zone-type: public",
+                "aws-zone-type: public\n      aws-zone-tags: owner=us",
+            ),
+            (
+                "controllers/external-dns/release.yaml",
+                "domainFilters: - faceit.example.com",
+                "domainFilters:\n      - other.example.com",
+            ),
+        ],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        for release in Object::releases(platform, "external-dns") {
+            let Some(zone) =
+                platform.asked(release.environment, &["dns", "zone"]).and_then(toml::Value::as_str)
+            else {
+                continue;
+            };
+            verdict.see("filter");
+            let mut hold = |holds, words: &str| verdict.hold(holds, format!("{}: {words}", release.path));
+            let role = release.root.resources("aws_iam_role").find(|it| it.labels[1] == "external_dns");
+            let statements = role.map(|role| grants(release.root, role)).unwrap_or_default();
+            let resources = |action: &str| -> Vec<&str> {
+                statements.iter().filter(|it| it.may(action)).flat_map(|it| it.resources()).collect()
+            };
+            // A zone that Terraform does not know can be named by a pattern only.
+            let every = |action: &str| {
+                resources(action).iter().any(|it| ["*", "arn:aws:route53:::hostedzone/*"].contains(it))
+            };
+            // As external-dns compares them (v0.22.0, endpoint/domain_filter.go, `matchFilter`).
+            let filters = words(&release.values()["domainFilters"]);
+            let passes = |name: &str| {
+                let ends =
+                    |it: &str| name == it || name.ends_with(&format!(".{}", it.trim_start_matches('.')));
+                filters.is_empty() || filters.iter().any(|it| ends(it))
+            };
+            hold(every("route53:ListHostedZones"), "it cannot look for zones");
+            hold(passes(zone), "it does not see its own zone");
+            let own = |it: &&str| it.contains("aws_route53_zone.");
+            let writes = resources("route53:ChangeResourceRecordSets");
+            hold(
+                !writes.is_empty() && writes.iter().all(own),
+                "it does not write into its own zone, or not only",
+            );
+            let (_, above) = zone.split_once('.').unwrap_or_default();
+            for other in [&format!("staging.{zone}"), &format!("a.b.{zone}"), above, &format!("not{zone}")] {
+                let reads = every("route53:ListResourceRecordSets");
+                hold(reads || !passes(other), &format!("every round ends at the zone {other}"));
+            }
+            let tags = !release.values()["extraArgs"]["aws-zone-tags"].is_null();
+            hold(!tags || every("route53:ListTagsForResources"), "it cannot read the tags of zones");
         }
     }
 }

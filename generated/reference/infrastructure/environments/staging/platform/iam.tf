@@ -454,20 +454,22 @@ resource "aws_iam_role_policy" "external_dns" {
     Version = "2012-10-17"
     Statement = [
       {
-        Sid    = "Records"
-        Effect = "Allow"
-        Action = [
-          "route53:ChangeResourceRecordSets",
-          "route53:ListResourceRecordSets",
-          "route53:ListTagsForResources",
-        ]
-        Resource = [local.zone_arn]
-      },
-      {
-        Sid      = "FindTheZone"
+        Sid      = "ListZones"
         Effect   = "Allow"
         Action   = ["route53:ListHostedZones"]
         Resource = ["*"]
+      },
+      {
+        Sid      = "ReadZones"
+        Effect   = "Allow"
+        Action   = ["route53:ListResourceRecordSets"]
+        Resource = ["arn:aws:route53:::hostedzone/*"]
+      },
+      {
+        Sid      = "WriteZone"
+        Effect   = "Allow"
+        Action   = ["route53:ChangeResourceRecordSets"]
+        Resource = [local.zone_arn]
       },
     ]
   })

@@ -464,8 +464,11 @@ run "names" {
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role_policy.external_dns.policy).Statement[0].Resource == [local.zone_arn]
-    error_message = "Records are written into this zone only."
+    condition = [
+      for statement in jsondecode(aws_iam_role_policy.external_dns.policy).Statement : statement.Resource
+      if contains(statement.Action, "route53:ChangeResourceRecordSets")
+    ] == [[local.zone_arn]]
+    error_message = "external-dns may write records into this zone only."
   }
 }
 #%- endif %#
