@@ -17,6 +17,7 @@ use crate::{
     words::{CodeOwner, Cpu, DatabaseName, Memory, Name, Repository, SecretKey, Text, UrlPath, Word},
 };
 
+pub mod container;
 pub mod delivery;
 mod exposure;
 pub mod permissions;
@@ -25,6 +26,7 @@ mod shutdown;
 mod variables;
 pub mod watch;
 
+use container::Value;
 pub use delivery::Delivery;
 pub use exposure::Exposure;
 pub use permissions::Permission;
@@ -79,7 +81,7 @@ pub struct Spec {
     /// The processor time each pod is given at most. As much as its node has to spare, if you do not say: a limit would
     /// throttle it beside idle cores.
     cpu_limit: Option<Located<String>>,
-    /// The memory each pod is given, and may not exceed. `256Mi`, if you do not say.
+    /// The memory each pod is given, and may not exceed. Default: `512Mi` for Java, else `256Mi`.
     memory: Option<Located<String>>,
     /// Where its users find it: a label below the zone such as `shop`, or a whole name in it. Only inside the cluster, if you do not say.
     host: Option<Located<String>>,
@@ -268,12 +270,12 @@ impl Application {
                     .help("give them two paths: a pod that cannot serve now must not be restarted for it"),
             );
         }
-        let size = Size::resolve(at, spec, report);
         let image_public = value_or(&spec.image_public, false);
         let database = spec.database.as_ref().map(|asked| asked.name(at, report));
         let port = value_or(&spec.port, 8080);
         let (language, commands) = (spec.language.as_ref(), spec.commands.as_ref());
         let program = Program::resolve(at, language, commands, spec.starter.as_ref(), report);
+        let size = Size::resolve(at, spec, &program, report);
         let code_owners = spec.code_owners.iter().flatten().map(|it| report.read(Some(it))).collect();
         let (env, has_database) = (spec.env.as_ref(), database.is_some());
         let replicas = spec.replicas.clone().unwrap_or_default();
@@ -329,7 +331,7 @@ impl Application {
         variables::secret(spec.secrets.as_ref(), spec.env.as_ref(), has_database, report);
         Workload {
             application: self.clone(),
-            size: Size::resolve(name, spec, report),
+            size: Size::resolve(name, spec, &self.program, report),
             variables: variables::plain(spec.env.as_ref(), has_database, report),
             exposure: Exposure::resolve(name, spec, environment, report),
             database: self.database.as_ref().map(share),
@@ -541,7 +543,7 @@ impl Workload {
 }
 
 impl Size {
-    fn resolve(name: &Located<String>, spec: &Spec, report: &mut Report) -> Self {
+    fn resolve(name: &Located<String>, spec: &Spec, program: &Program, report: &mut Report) -> Self {
         let replicas = spec.replicas.clone().unwrap_or_default();
         let min = value_or(&replicas.min, 2);
         let max = value_or(&replicas.max, min * 3);
@@ -573,7 +575,25 @@ impl Size {
                 .help(format!("write {cpu} or more, or leave it out")),
             );
         }
-        let memory = spec.memory.as_ref().map_or(Memory(256), |asked| report.read(Some(asked)));
+        let memory = spec.memory.as_ref().map_or(program.memory(), |asked| report.read(Some(asked)));
+        let known = !report.excused(&format!("applications.{}.language", **name));
+        if let (Some(asked), Some((language, least))) = (&spec.memory, program.least_memory())
+            && memory < least
+            && Memory::read(asked).is_some()
+            && known
+        {
+            report.add(
+                Finding::warning(
+                    "application/memory",
+                    format!("{memory} is less than a service in {language} needs"),
+                )
+                .at(asked.span(), "the kernel kills the pod when it exceeds this")
+                .help(format!(
+                    "write `{least}` or more, or leave it out: the default is `{}`",
+                    program.memory()
+                )),
+            );
+        }
         Self { min, max, cpu, cpu_limit, memory }
     }
 

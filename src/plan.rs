@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    application::{Application, FIRST_TAG, Surroundings, delivery, watch},
+    application::{Application, FIRST_TAG, Surroundings, Workload, delivery, watch},
     contribution::{Contribution, Layer, Part},
     github::Github,
     infrastructure, logins,
@@ -38,11 +38,9 @@ pub fn plan(platform: Platform) -> Plan {
     let first = &stages[0];
     let example = Example::new(&first.environment, &first.workloads, &first.secrets);
     let mut pages: Vec<Page> = applications.iter().flat_map(|it| it.pages(&foundation)).collect();
-    pages.extend(
-        applications
-            .iter()
-            .flat_map(|it| repository::pages(it, &foundation, &environments, &ways(it, &stages))),
-    );
+    pages.extend(applications.iter().flat_map(|it| {
+        repository::pages(it, &foundation, &environments, &workloads_of(it, &stages), &ways(it, &stages))
+    }));
     let (mut lists, mut layers, mut watcher) = (Lists::default(), BTreeSet::new(), None);
     for Stage { environment, contributions, workloads, secrets } in stages {
         let shares = workloads.iter().filter_map(|it| it.database.clone()).collect();
@@ -94,11 +92,16 @@ pub fn plan(platform: Platform) -> Plan {
 
 /// How an application's releases reach each environment.
 fn ways(application: &Application, stages: &[Stage]) -> Vec<Way> {
-    let way = |stage: &Stage| {
-        let workload = stage.workloads.iter().find(|it| it.application.name == application.name)?;
-        Some(Way::of(workload, &stage.environment))
-    };
+    let way = |stage: &Stage| Some(Way::of(workload_of(application, stage)?, &stage.environment));
     stages.iter().filter_map(way).collect()
+}
+
+fn workloads_of<'s>(application: &Application, stages: &'s [Stage]) -> Vec<&'s Workload> {
+    stages.iter().filter_map(|stage| workload_of(application, stage)).collect()
+}
+
+fn workload_of<'s>(application: &Application, stage: &'s Stage) -> Option<&'s Workload> {
+    stage.workloads.iter().find(|it| it.application.name == application.name)
 }
 
 /// Each component that any environment has, by name.

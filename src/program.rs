@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::{
     diagnostics::{Finding, Report},
     source::Located,
-    words::Text,
+    words::{Memory, Text},
 };
 
 /// The language of an application: what checks it, and what its image is made of.
@@ -90,6 +90,43 @@ impl Program {
             );
         }
         Self { language, lint, test, starter: starter.map_or(in_go, |asked| **asked) }
+    }
+}
+
+impl Program {
+    /// The memory of a pod that nobody gave a number.
+    pub fn memory(&self) -> Memory {
+        match self.language {
+            // A Spring Boot service peaks at 224 to 308 MB, half of it outside the heap.
+            Some(Language::Java) => Memory(512),
+            _ => Memory(256),
+        }
+    }
+
+    /// Below this, a service that answers a few requests is at risk, and in which language. Without a language nothing is known.
+    pub fn least_memory(&self) -> Option<(&'static str, Memory)> {
+        // What the runtime, its HTTP server and metrics take before the program holds anything of its own, and as much again.
+        Some(match self.language? {
+            Language::Go => ("Go", Memory(32)),
+            Language::Node => ("Node", Memory(128)),
+            Language::Python => ("Python", Memory(64)),
+            Language::Rust => ("Rust", Memory(16)),
+            // 308 MB are 294 MiB. The runtime's heap takes half of the limit, so with less, its own parts do not fit beside it.
+            Language::Java => ("Java", Memory(384)),
+        })
+    }
+
+    /// The exit statuses of a program that ended well after SIGTERM, as patterns of a shell.
+    pub fn ends(&self) -> &'static str {
+        match self.language {
+            // Both end with what `main` returns. Without a handler, Go ends with 2 as the first process of a container, and a
+            // program in Rust does not end at all: the kernel gives that process no signal which it does not handle.
+            Some(Language::Go | Language::Rust) => "0",
+            // 143 is 128 + SIGTERM. A JVM ends with it once its shutdown hooks have run, and Spring Boot with it. Node and
+            // Python end with 0 by themselves; frameworks that end by the signal they got, such as uvicorn since 0.29, end
+            // with 143 where an init process stands before them.
+            _ => "0 | 143",
+        }
     }
 }
 

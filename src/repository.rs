@@ -2,7 +2,7 @@
 //! said in the manifests.
 
 use crate::{
-    application::{Application, Delivery, Workload},
+    application::{Application, Delivery, Variable, Workload, container::Trial},
     foundation::{Environment, Foundation},
     page::{Page, seeded},
     pages,
@@ -15,11 +15,13 @@ pub fn pages(
     application: &Application,
     foundation: &Foundation,
     environments: &Vec<Environment>,
+    workloads: &[&Workload],
     ways: &[Way],
 ) -> Vec<Page> {
     let Application { repository, program, .. } = application;
     let bundles = &bundles(application, environments);
     let ways = &Ways(ways.to_vec());
+    let trial = &trial(application, foundation, workloads);
     let mut pages = pages! { { application: Application, foundation: Foundation, ways: Ways }
         Unlisted "{repository}/.github/pull_request_template.md",
         Unlisted "{repository}/.dockerignore",
@@ -31,13 +33,15 @@ pub fn pages(
         Unlisted "{repository}/.github/scripts/earlier.sh",
         Unlisted "{repository}/.github/scripts/publish.sh",
         Unlisted "{repository}/.github/scripts/scan.sh",
-        Unlisted "{repository}/.github/scripts/smoke.sh",
         Unlisted "{repository}/.github/scripts/version.sh",
     };
     pages.extend(pages! { {
         application: Application, foundation: Foundation, environments: Vec<Environment>, ways: Ways
     }
         Unlisted "{repository}/README.md",
+    });
+    pages.extend(pages! { { application: Application, foundation: Foundation, trial: Trial }
+        Unlisted "{repository}/.github/scripts/smoke.sh",
     });
     // Without a language, what builds the image is a person's own.
     if program.language.is_some() {
@@ -59,13 +63,21 @@ pub fn pages(
     pages.extend(pages! { { foundation: Foundation, pinned: Vec<String> }
         Unlisted "{repository}/renovate.json",
     });
-    pages.extend(seeded(pages! { { application: Application }
+    pages.extend(seeded(pages! { { application: Application, trial: Trial }
+        Unlisted "{repository}/.github/smoke.env",
         Unlisted "{repository}/.gitignore",
     }));
     if program.starter {
         pages.extend(starter(application, foundation));
     }
     pages
+}
+
+/// Variables that only environments name are taken from the first of them.
+fn trial(application: &Application, foundation: &Foundation, workloads: &[&Workload]) -> Trial {
+    let only: Vec<Variable> = workloads.iter().flat_map(|it| it.variables.clone()).collect();
+    let permitted = workloads.iter().any(|it| !it.permissions.is_empty());
+    Trial::of(application, &only, permitted, foundation.is_emulated())
 }
 
 /// How releases reach an environment.

@@ -49,6 +49,8 @@ mod overlays;
 mod policies;
 /// Reads HCL into values.
 mod terraform;
+/// What the smoke test starts.
+mod trial;
 /// What GitHub runs.
 mod workflows;
 /// What runs for its users.

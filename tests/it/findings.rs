@@ -172,6 +172,18 @@ fn every_code_has_a_fixture() {
     assert_eq!(earned, known);
 }
 
+/// What a language needs is enough for it, and nothing is known of a program without a language.
+#[test]
+fn memory_is_judged_by_the_language() {
+    let (report, source) = report("memory");
+    let words = report.render(&source);
+    let found = report.codes().into_iter().filter(|it| *it == "application/memory").count();
+    assert_eq!(found, 3, "{words}");
+    for memory in ["384Mi", "1Mi", "16Mi"] {
+        assert!(!words.contains(&format!("]: {memory} is less")), "{words}");
+    }
+}
+
 /// Whatever a person types, they get an answer and never our panic.
 mod anything {
     use proptest::prelude::*;

@@ -53,7 +53,7 @@ fn k28_a_pod_can_harm_nobody() {
             (file, "allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true"),
             (file, "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false"),
             (file, "- ALL", "- NET_RAW"),
-            (file, "sizeLimit: 64Mi", "medium: Memory"),
+            (file, "sizeLimit: \"64Mi\"", "medium: Memory"),
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {

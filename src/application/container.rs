@@ -1,0 +1,122 @@
+//! What the container of an application runs with: the Deployment says it to Kubernetes, and the smoke test to Docker, so that
+//! a program is tried as it will run. What differs between environments is decided by each overlay.
+
+use super::{Application, Variable};
+use crate::{
+    database::Share,
+    words::{Memory, SecretKey, Text, VariableName, Word},
+};
+
+/// User and group of the image, the Deployment and the smoke test. Above 10000, so that it is no user of a node.
+pub const USER: u32 = 65532;
+
+/// The size of `/tmp`, the only folder that can be written to.
+pub const SCRATCH: Memory = Memory(64);
+
+/// A variable of the container.
+#[derive(Clone, Debug)]
+pub struct Given {
+    pub name: VariableName,
+    pub value: Value,
+}
+
+#[derive(Clone, Debug)]
+pub enum Value {
+    Plain(Text),
+    /// A Secret of the namespace, by the key that it is fetched from.
+    Secret(SecretKey),
+}
+
+impl Application {
+    /// The variables of the container, but for those of the database, which arrive as one Secret.
+    pub fn given(&self) -> Vec<Given> {
+        let ours = |name: &str, value: u32| Given {
+            name: VariableName::read(name).unwrap_or_default(),
+            value: Value::Plain(Text::ours(value.to_string())),
+        };
+        let metrics = self.measured.then(|| ours("METRICS_PORT", self.metrics.port));
+        let plain = self.variables.iter().map(Given::plain);
+        let secret = self
+            .secrets
+            .iter()
+            .map(|it| Given { name: it.name.clone(), value: Value::Secret(it.key.clone()) });
+        [ours("PORT", self.port)].into_iter().chain(metrics).chain(plain).chain(secret).collect()
+    }
+
+    pub fn user(&self) -> u32 {
+        USER
+    }
+
+    pub fn scratch(&self) -> Memory {
+        SCRATCH
+    }
+}
+
+impl Given {
+    fn plain(it: &Variable) -> Self {
+        Self { name: it.name.clone(), value: Value::Plain(it.value.clone()) }
+    }
+}
+
+/// The value of each secret in the smoke test.
+pub const STAND_IN: &str = "smoke-test";
+
+/// What the smoke test starts the image with.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// The variables of the container. Each secret is [`STAND_IN`].
+    pub variables: Vec<(VariableName, Text)>,
+    /// How long the program may take to start, in seconds.
+    pub start: u32,
+    /// The statuses with which it may answer the readiness probe.
+    pub readiness: Text,
+    /// The exit statuses of a program that ended well after SIGTERM.
+    pub ends: Text,
+}
+
+impl Trial {
+    pub fn stand_in(&self) -> &'static str {
+        STAND_IN
+    }
+
+    /// `only` are variables that the base does not name, but an environment does. `emulated` says that the builder starts
+    /// programs of a foreign architecture.
+    pub fn of(application: &Application, only: &[Variable], permitted: bool, emulated: bool) -> Self {
+        let mut variables: Vec<(VariableName, Text)> = application
+            .given()
+            .into_iter()
+            .map(|it| match it.value {
+                Value::Plain(value) => (it.name, value),
+                Value::Secret(_) => (it.name, Text::ours(STAND_IN)),
+            })
+            .collect();
+        for Variable { name, value } in only {
+            if !variables.iter().any(|(known, _)| known == name) {
+                variables.push((name.clone(), value.clone()));
+            }
+        }
+        let database = application.database.is_some();
+        // Nothing answers there: the program must live without its database.
+        let of_database = |parameter: &str| match parameter {
+            "endpoint" => "database.invalid",
+            "port" => "5432",
+            _ => STAND_IN,
+        };
+        let shared = Share::VARIABLES.iter().filter(|_| database).map(|(name, parameter)| {
+            (VariableName::read(name).unwrap_or_default(), Text::ours(of_database(parameter)))
+        });
+        variables.extend(shared);
+        let depends = permitted || application.internet || !application.secrets.is_empty();
+        Self {
+            variables,
+            // Emulated code runs several times slower than the processor's own.
+            start: application.start_within * if emulated { 4 } else { 1 },
+            readiness: Text::ours(match (database, depends) {
+                (true, _) => "503",
+                (false, true) => "200 503",
+                (false, false) => "200",
+            }),
+            ends: Text::ours(application.program.ends()),
+        }
+    }
+}
