@@ -64,6 +64,9 @@ pub fn pages(
     };
     let bucket = &contributions.iter().any(|it| it.bucket);
     let edge = &(environment.dns.is_some() || *bucket || !environment.network.endpoints.is_empty());
+    // Security groups of the platform's own, and rules that stand beside their group.
+    let rules = &(environment.database.is_some() || !environment.network.endpoints.is_empty());
+    let groups = &(*rules || environment.cluster.access.inside());
     let bottlerocket = &environment.cluster.node_groups.iter().any(NodeGroup::bottlerocket);
     let readers = &readers(secrets);
     let folders = &folders(secrets);
@@ -81,7 +84,7 @@ pub fn pages(
         {
             environment: Environment, foundation: Foundation, applications: Vec<Application>,
             identities: Vec<Holder>, before: Vec<Addon>, after: Vec<Addon>, addon_roles: Vec<String>, single: bool,
-            passed: Vec<String>, ceiling: Ceiling, bucket: bool, edge: bool, bottlerocket: bool, readers: Vec<Reader>,
+            passed: Vec<String>, ceiling: Ceiling, bucket: bool, edge: bool, rules: bool, groups: bool, bottlerocket: bool, readers: Vec<Reader>,
             folders: Vec<String>, secrets: Vec<Secret>, shares: Vec<Share>,
             puts: Vec<Put>, provider: &'static str, private: bool, delivered: Vec<Repository>,
         }

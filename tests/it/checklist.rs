@@ -29,6 +29,8 @@ mod flux;
 mod flows;
 /// Terraform's own manners.
 mod hygiene;
+/// How IAM decides.
+mod iam;
 /// Who may do what, and who believes it.
 mod identity;
 /// In which order Flux brings things up.
@@ -45,6 +47,8 @@ mod network;
 mod objects;
 /// Reads an application as an overlay makes it.
 mod overlays;
+/// What the pipeline does, and what it may.
+mod permissions;
 /// Reads policies of both languages.
 mod policies;
 /// Reads HCL into values.

@@ -27,7 +27,7 @@ fn of_keys(root: &Root) -> impl Iterator<Item = Statement<'_>> {
 }
 
 /// Whether an action only looks. What it sees may still be a secret.
-fn looks(action: &str) -> bool {
+pub fn looks(action: &str) -> bool {
     let (_, verb) = action.split_once(':').unwrap_or_default();
     let secret = ["ssm:GetParameter", "secretsmanager:Get", "s3:GetObject", "dynamodb:Get"];
     ["Describe", "List", "Get"].iter().any(|it| verb.starts_with(it))

@@ -74,7 +74,7 @@ resource "aws_kms_key" "database" {
         Sid       = "GrantToTheDatabase"
         Effect    = "Allow"
         Principal = { AWS = "arn:aws:iam::${local.account}:role/${local.name}-apply" }
-        Action    = ["kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant"]
+        Action    = "kms:CreateGrant"
         Resource  = "*"
         Condition = {
           Bool         = { "kms:GrantIsForAWSResource" = "true" }

@@ -27,12 +27,9 @@ locals {
       Effect    = "Allow"
       Principal = { AWS = "arn:aws:iam::${local.account}:role/${local.name}-apply" }
       Action = [
-        "kms:CancelKeyDeletion",
         "kms:CreateAlias",
         "kms:DeleteAlias",
         "kms:DescribeKey",
-        "kms:DisableKey",
-        "kms:DisableKeyRotation",
         "kms:EnableKey",
         "kms:EnableKeyRotation",
         "kms:GetKeyPolicy",
