@@ -92,6 +92,12 @@ impl Environment {
         self.first_of_account && self.github.oidc_provider == OidcProvider::Create
     }
 
+    /// The variable of the infrastructure repository that a person sets once the workflows may plan this environment. Names of
+    /// environments have no `_`, so two of them never share one.
+    pub fn switch(&self) -> String {
+        format!("BOOTSTRAPPED_{}", self.name.to_string().to_uppercase().replace('-', "_"))
+    }
+
     /// What Flux reads Git with: a person puts it before the first run, and only the apply role fetches it.
     pub fn git_credential(&self) -> Vec<Secret> {
         let secret = |key: &str, about| Secret {

@@ -29,8 +29,10 @@ pub fn shared(foundation: &Foundation, environments: &Vec<Environment>) -> Vec<P
         Unlisted "infrastructure/.gitignore",
         Unlisted "infrastructure/README.md",
         Unlisted "infrastructure/scripts/drift-issue",
+        Unlisted "infrastructure/scripts/older-plans",
         Unlisted "infrastructure/scripts/plan-comment",
         Unlisted "infrastructure/scripts/preflight",
+        Unlisted "infrastructure/scripts/still-main",
         Unlisted "infrastructure/scripts/teardown",
         Unlisted "infrastructure/scripts/tunnel",
     }

@@ -1,6 +1,7 @@
 # The scripts of the infrastructure repository that its pipeline leans on, run as they are: the tunnel against a TLS server
-# on loopback and a stand-in for the AWS CLI, the comment with a plan of 200 KB and a planted secret, the drift issue
-# against a stand-in for GitHub's CLI. No AWS and no GitHub: that they answer as these do is taken on trust.
+# on loopback and a stand-in for the AWS CLI, the comment with a plan of 200 KB and a planted secret, the drift issue and
+# the list of older plans against stand-ins for GitHub's CLI, the newest commit of main in real repositories. No AWS and no
+# GitHub: that they answer as these do is taken on trust.
 import contextlib
 import json
 import os
@@ -126,6 +127,10 @@ def steps(proof, tree):
         yield Step("plan comment", tree.name(comment), present(comment), lambda c=comment: plan_comment(proof, c), seconds=2)
         drift = scripts / "drift-issue"
         yield Step("drift issue", tree.name(drift), present(drift, comment), lambda d=drift: drift_issue(proof, d), seconds=2)
+        older = scripts / "older-plans"
+        yield Step("older plans", tree.name(older), present(older), lambda o=older: older_plans(proof, o))
+        main = scripts / "still-main"
+        yield Step("still main", tree.name(main), present(main), lambda m=main: still_main(proof, m), seconds=2)
 
 
 def present(*paths):
@@ -346,3 +351,90 @@ def drift_issue(proof, script):
         raise Failure("the issue was closed without a word")
     expect(call(), "closed")
     expect(call(plan), "closed", "open")
+
+
+# ---------------------------------------------------------------- which plan is the newest
+
+# GitHub's CLI as the list of older plans calls it: the runs of one workflow, by status.
+RUNS = """#!/usr/bin/env python3
+import json, os, pathlib, sys, urllib.parse
+words = sys.argv[1:]
+path = next(word for word in words if word.startswith("repos/"))
+path, _, query = path.partition("?")
+query = dict(urllib.parse.parse_qsl(query))
+assert words[:2] == ["api", "--paginate"], words
+assert path == "repos/acme/infrastructure/actions/workflows/terraform-production.yml/runs", path
+assert query["branch"] == "main", query
+runs = json.loads((pathlib.Path(os.environ["STANDIN"]) / "runs.json").read_text())
+print(json.dumps({"workflow_runs": [run for run in runs if run["status"] == query["status"]]}))
+"""
+
+
+def older_plans(proof, script):
+    folder = proof.folder("older")
+    (folder / "bin").mkdir()
+    program(folder / "bin" / "gh", RUNS)
+    summary = folder / "summary.md"
+    run = lambda number, status: {"id": 1000 + number, "run_number": number, "status": status, "html_url": f"https://github.com/acme/infrastructure/actions/runs/{1000 + number}", "head_sha": f"{number:040d}"}
+    environment = {**setting(proof, folder), "GITHUB_RUN_ID": "1009", "GITHUB_STEP_SUMMARY": str(summary), "GITHUB_WORKFLOW_REF": "acme/infrastructure/.github/workflows/terraform-production.yml@refs/heads/main"}
+
+    def said(*runs):
+        (folder / "runs.json").write_text(json.dumps(runs))
+        summary.write_text("")
+        return proof.run(["bash", script], cwd=folder, environment=environment).stdout, summary.read_text()
+
+    # One that runs or has ended replaces nothing, and a newer one is no business of this run.
+    if any(said(run(3, "completed"), run(4, "in_progress"), run(9, "waiting"), run(10, "waiting"))):
+        raise Failure("an older plan is named where none waits")
+    out, text = said(run(5, "waiting"), run(8, "pending"), run(10, "waiting"))
+    if out.count("\n") != 1 or "::notice" not in out or "Reject run 5, run 8 " not in out:
+        raise Failure(f"the notice does not name the older plans in one line\n{out}")
+    if "/actions/runs/1005" not in text or "/actions/runs/1008" not in text or "run 10" in text:
+        raise Failure(f"the summary does not list the older plans, and only them\n{text}")
+
+
+def still_main(proof, script):
+    folder = proof.folder("main")
+    work, served = folder / "work", folder / "served" / "acme" / "infrastructure"
+    served.mkdir(parents=True)
+    git = lambda *words, cwd=work: proof.run(["git", "-c", "user.name=engineer", "-c", "user.email=engineer@example.com", *words], cwd=cwd, environment=proof.environment())
+    git("init", "--quiet", "--bare", "--initial-branch=main", cwd=served)
+    git("clone", "--quiet", served, work, cwd=folder)
+
+    def commit(**files):
+        for name, text in files.items():
+            path = work / "environments" / "production" / name.replace("_", "/", 1) if "_" in name else work / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        git("add", "--all")
+        git("commit", "--quiet", "--message", "change")
+        git("push", "--quiet", "origin", "HEAD:main")
+
+    def planned():
+        """A shallow checkout of main as it is now, as the workflow has it."""
+        checkout = proof.folder("checkout") / "infrastructure"
+        git("clone", "--quiet", "--depth=1", f"file://{served}", checkout, cwd=folder)
+        return checkout
+
+    def expect(checkout, code):
+        environment = {**setting(proof, folder), "GITHUB_SERVER_URL": f"file://{folder / 'served'}"}
+        done = proof.run(["bash", script, "production"], cwd=checkout, codes=(code,), environment=environment)
+        if code and "::error title=A newer plan replaces this one" not in done.stdout:
+            raise Failure(f"a plan is refused without a word\n{done.stdout}")
+
+    commit(platform_main="one", gitops_main="one")
+    first = planned()
+    expect(first, 0)
+    commit(README="another file")
+    expect(first, 0)
+    commit(gitops_main="two")
+    expect(first, 1)
+    second = planned()
+    expect(second, 0)
+    commit(platform_main="two")
+    expect(second, 1)
+    third = planned()
+    git("rm", "--quiet", "-r", "environments/production/platform")
+    git("commit", "--quiet", "--message", "away")
+    git("push", "--quiet", "origin", "HEAD:main")
+    expect(third, 1)

@@ -395,6 +395,7 @@ fn protected(platform: &Platform, environment: &str, section: &str) -> bool {
     asked.and_then(toml::Value::as_bool).unwrap_or(true)
 }
 
+/// Trap 84.
 #[test]
 fn t07_what_holds_data_is_protected_from_deletion() {
     prove(
@@ -412,8 +413,26 @@ fn t07_what_holds_data_is_protected_from_deletion() {
                 "deletion_window_in_days = 30",
                 "deletion_window_in_days = 30\n  lifecycle {\n    prevent_destroy = true\n  }",
             ),
-            ("bootstrap/stack.yaml", "Type: AWS::S3::Bucket DeletionPolicy: Retain", "Type: AWS::S3::Bucket"),
-            ("bootstrap/stack.yaml", "Type: AWS::KMS::Key DeletionPolicy: Retain", "Type: AWS::KMS::Key"),
+            (
+                "bootstrap/stack.yaml",
+                "Type: AWS::S3::Bucket DeletionPolicy: RetainExceptOnCreate",
+                "Type: AWS::S3::Bucket",
+            ),
+            (
+                "bootstrap/stack.yaml",
+                "Type: AWS::S3::Bucket DeletionPolicy: RetainExceptOnCreate",
+                "Type: AWS::S3::Bucket\n    DeletionPolicy: Retain",
+            ),
+            (
+                "bootstrap/stack.yaml",
+                "Type: AWS::KMS::Alias DeletionPolicy: RetainExceptOnCreate",
+                "Type: AWS::KMS::Alias\n    DeletionPolicy: Retain",
+            ),
+            (
+                "bootstrap/stack.yaml",
+                "Type: AWS::KMS::Key DeletionPolicy: RetainExceptOnCreate UpdateReplacePolicy: Retain",
+                "Type: AWS::KMS::Key\n    DeletionPolicy: RetainExceptOnCreate",
+            ),
             ("bootstrap/stack.yaml", "PendingWindowInDays: 30", "PendingWindowInDays: 1"),
         ],
     );
@@ -458,11 +477,18 @@ fn t07_what_holds_data_is_protected_from_deletion() {
             let place = &stack.document.path;
             for (name, it) in stack.resources("AWS::S3::Bucket").chain(stack.resources("AWS::KMS::Key")) {
                 verdict.see("bucket");
-                let kept = ["DeletionPolicy", "UpdateReplacePolicy"].iter().all(|key| it[*key] == "Retain");
-                verdict.hold(kept, format!("{place}: `{name}` goes with the stack"));
+                verdict
+                    .hold(!it["DeletionPolicy"].is_null(), format!("{place}: `{name}` goes with the stack"));
                 let days = &it["Properties"]["PendingWindowInDays"];
                 let late = days.is_null() || days.as_u64().is_some_and(|it| it >= 7);
                 verdict.hold(late, format!("{place}: `{name}` is gone at once"));
+            }
+            // `Retain` also holds when a creation is rolled back, and the next one says that the bucket exists.
+            let resources = stack.document.value()["Resources"].as_object().unwrap();
+            for (name, it) in resources.iter().filter(|(_, it)| !it["DeletionPolicy"].is_null()) {
+                let kept =
+                    it["DeletionPolicy"] == "RetainExceptOnCreate" && it["UpdateReplacePolicy"] == "Retain";
+                verdict.hold(kept, format!("{place}: `{name}` survives a rollback, or not a replacement"));
             }
         }
     }

@@ -619,7 +619,8 @@ fn the_tunnel_carries_and_resumes_its_own_sessions() {
             }
             let workflow = place.split_once("/environments/").unwrap().0;
             let workflow = &platform.files[&format!("{workflow}/.github/workflows/terraform.yml")];
-            let apply = workflow.split("-apply\n").nth(1).unwrap_or_default().trim_start();
+            let apply =
+                workflow.split("role/${{ inputs.name }}-apply\n").nth(1).unwrap_or_default().trim_start();
             let named = apply.starts_with("role-session-name: apply-");
             verdict.hold(named, format!("{place}: the workflow's sessions have another name"));
             let runbook = &platform.files[&place.replace("bootstrap/stack.yaml", "README.md")];
@@ -639,7 +640,7 @@ fn t48_an_account_has_one_provider_of_githubs_tokens() {
         &[
             (
                 "bootstrap/stack.yaml",
-                "Type: AWS::IAM::OIDCProvider DeletionPolicy: Retain",
+                "Type: AWS::IAM::OIDCProvider DeletionPolicy: RetainExceptOnCreate",
                 "Type: AWS::IAM::OIDCProvider",
             ),
             ("bootstrap/stack.yaml", "Type: AWS::IAM::OIDCProvider", "Type: AWS::IAM::SAMLProvider"),
@@ -660,7 +661,8 @@ fn t48_an_account_has_one_provider_of_githubs_tokens() {
                 verdict.see("provider");
                 *made += 1;
                 own.push(format!("${{{name}}}"));
-                let kept = it["DeletionPolicy"] == "Retain" && it["UpdateReplacePolicy"] == "Retain";
+                let kept =
+                    it["DeletionPolicy"] == "RetainExceptOnCreate" && it["UpdateReplacePolicy"] == "Retain";
                 verdict.hold(kept, format!("{place}: others lose their trust with this stack"));
                 let it = &it["Properties"];
                 let right = it["Url"] == format!("https://{GITHUB}")
