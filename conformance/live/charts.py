@@ -1,4 +1,5 @@
-# Charts: real ones from a folder or from the build, stand-ins for the rest. All come out byte for byte the same each time.
+# Charts: real ones from a folder or from the build, those made of rendered objects for the rest. All come out byte for byte the same
+# each time.
 import functools
 import gzip
 import io
@@ -7,12 +8,12 @@ import re
 import tarfile
 from pathlib import Path
 
-from live import crds, webhooks
+from live import rendered
 
-TEMPLATES = Path(__file__).resolve().parent / "charts"
 PROBE_PAGE = b"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\n  namespace: {{ .Release.Namespace }}\n"
 # A chart that every Helm repository has, with one ConfigMap: the scenario `lockdown` tries to install it.
 PROBE = "live-probe"
+CHART, MADE, OTHER = "the chart itself", "rendered objects", "another version only"
 
 
 def wanted(work):
@@ -33,23 +34,47 @@ def concrete(version):
 
 def package(work, name, version):
     """The .tgz of a chart, or None where the folder of --charts has this chart in another version only."""
-    folders = json.loads((Path(work) / "charts.json").read_text())
-    data, other = find(folders["folder"], name, version)
+    places = json.loads((Path(work) / "charts.json").read_text())
+    if name == PROBE:
+        return probe(version)
+    origin, data = find(places, name, version)
+    if origin == MADE:
+        return made(Path(places["built"]).parent / "kubectl", name, version)
+    return data
+
+
+def find(places, name, version):
+    """(where a chart comes from, its .tgz if it is a chart itself)"""
+    data, other = in_folder(places["folder"], name, version)
     if not data and not other:
-        data, _ = find(folders["built"], name, version)
-    return data or (None if other else standin(name, version))
+        data, _ = in_folder(places["built"], name, version)
+    if data:
+        return CHART, data
+    return (OTHER if other else MADE), None
 
 
-def find(folder, name, version):
+def require(places, charts):
+    """Ends the run where a chart is to be made of rendered objects that are not there."""
+    rendered.require()
+    why = [
+        rendered.missing(chart["name"], chart["version"])
+        for chart in charts
+        if chart["name"] != PROBE and find(places, chart["name"], chart["version"])[0] == MADE
+    ]
+    if any(why):
+        raise SystemExit("live: " + "; ".join(dict.fromkeys(word for word in why if word)))
+
+
+def in_folder(folder, name, version):
     """(the .tgz or None, whether the chart is there in another version)"""
     real = False
     for entry in sorted(Path(folder).iterdir()) if folder and Path(folder).is_dir() else []:
         chart = entry / "Chart.yaml"
         if chart.is_file():
             text = chart.read_text()
-            if re.search(rf"^name:\s*[\"']?{re.escape(name)}[\"']?\s*$", text, re.M):
+            if re.search(rf"^name:\s*[\"']?{re.escape(name)}[\"']?\s*$", text, re.MULTILINE):
                 real = True
-                if re.search(rf"^version:\s*[\"']?{re.escape(version)}[\"']?\s*$", text, re.M):
+                if re.search(rf"^version:\s*[\"']?{re.escape(version)}[\"']?\s*$", text, re.MULTILINE):
                     files = {str(f.relative_to(entry)): f.read_bytes() for f in entry.rglob("*") if f.is_file()}
                     return archive(name, files), True
         elif re.fullmatch(rf"{re.escape(name)}-v?\d+\.\d+\.\d+.*\.tgz", entry.name):
@@ -60,43 +85,14 @@ def find(folder, name, version):
 
 
 @functools.cache
-def standin(name, version):
-    if name == PROBE:
-        return archive(
-            name, {"Chart.yaml": chart_file(name, version), "values.yaml": b"{}\n", "templates/probe.yaml": PROBE_PAGE}
-        )
-    groups, gate = crds.CHARTS.get(name, ([], None))
-    definitions = "".join("---\n" + json.dumps(crd) + "\n" for group in groups for crd in crds.of_group(group))
-    own = TEMPLATES / f"{name}.tpl"
-    files = {
-        "Chart.yaml": chart_file(name, version),
-        "values.yaml": b"{}\n",
-        "templates/_names.tpl": (TEMPLATES / "names.tpl").read_bytes(),
-        "templates/objects.yaml": (own if own.exists() else TEMPLATES / "standin.tpl").read_bytes(),
-    }
-    if name in webhooks.OF_CHARTS:
-        files["templates/webhooks.yaml"] = webhooks.template(name).encode()
-    if definitions and gate is None:
-        files["crds/crds.yaml"] = definitions.encode()
-    elif definitions:
-        path, default = gate
-        files["files/crds.yaml"] = definitions.encode()
-        files["templates/crds.yaml"] = (
-            (
-                f"{{{{ if dig {' '.join(json.dumps(p) for p in path.split('.'))} {json.dumps(default)} .Values.AsMap }}}}"
-                '{{ .Files.Get "files/crds.yaml" }}{{ end }}'
-            ).encode()
-            if path
-            else b'{{ .Files.Get "files/crds.yaml" }}'
-        )
-    return archive(name, files)
+def made(kubectl, name, version):
+    return None if rendered.missing(name, version) else archive(name, rendered.files(kubectl, name, version))
 
 
-def chart_file(name, version):
-    about = "A stand-in: not the real chart."
-    return json.dumps(
-        {"apiVersion": "v2", "name": name, "version": version, "appVersion": "stand-in", "description": about}
-    ).encode()
+def probe(version):
+    about = {"apiVersion": "v2", "name": PROBE, "version": version}
+    files = {"Chart.yaml": json.dumps(about).encode(), "values.yaml": b"{}\n", "templates/probe.yaml": PROBE_PAGE}
+    return archive(PROBE, files)
 
 
 def archive(name, files):

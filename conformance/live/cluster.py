@@ -10,9 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
-from live import nodes, programs
+from live import nodes, programs, rendered
 from live.kube import Kube, Refused
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -42,16 +43,7 @@ class Cluster:
         done = self.kubectl(
             "annotate", "--local", "--overwrite", "-f", str(file), "live/scan=1", "-o", "json", check=False, timeout=120
         )
-        decoder, text, at, found = json.JSONDecoder(), done.stdout, 0, []
-        while (at := at + len(text[at:]) - len(text[at:].lstrip())) < len(text):
-            thing, at = decoder.raw_decode(text, at)
-            for each in thing["items"] if thing.get("kind") == "List" else [thing]:
-                annotations = each.get("metadata", {}).get("annotations") or {}
-                annotations.pop("live/scan", None)
-                if not annotations:
-                    each.get("metadata", {}).pop("annotations", None)
-                found.append(each)
-        return found
+        return list(rendered.objects_of(done.stdout))
 
     def read(self, name):
         file = self.work / name
@@ -90,6 +82,7 @@ class Cluster:
             )
         with open(self.work / "pids", "a") as pids:
             pids.write(f"{child.pid} {started(child.pid)} {name}\n")
+        return child
 
 
 def free_ports(count):
@@ -165,7 +158,7 @@ def up(work, wanted, region):
     (work / "log").mkdir(parents=True)
     work.chmod(0o700)  # it holds tokens
     binaries = programs.install()
-    etcd, peer, api, manager, scheduler, kwok, web, secure = free_ports(8)
+    etcd, peer, api, manager, scheduler, kwok, web = free_ports(7)
     certificate(work)
     users = {
         "admin": "system:masters",
@@ -181,7 +174,7 @@ def up(work, wanted, region):
         "bin": str(binaries),
         "web": f"http://127.0.0.1:{web}",
         "webPort": web,
-        "securePort": secure,
+        "egress": egress(work),
         "region": region,
     }
     (work / "state.json").write_text(json.dumps(state))
@@ -224,13 +217,16 @@ def up(work, wanted, region):
             f"--service-account-signing-key-file={work}/tls.key",
             "--service-cluster-ip-range=172.20.0.0/16",
             "--allow-privileged=true",
+            # Webhooks and aggregated APIs are asked at a ready endpoint of their Service, which `live/network.py` stands for.
+            "--enable-aggregator-routing=true",
+            f"--egress-selector-config-file={work}/egress.json",
             # The reconciler would publish 127.0.0.1 as the endpoint of the service `kubernetes`, which validation refuses.
             "--endpoint-reconciler-type=none",
             "--event-ttl=2h",
         ],
     )
     kube = cluster.kube
-    wait("the API server", kube.ready, 60)
+    wait("the API server", kube.ready, 180)
     cluster.start(
         "serve",
         [sys.executable, "-B", "-m", "live.serve", work],
@@ -264,7 +260,7 @@ def up(work, wanted, region):
             "--manage-all-nodes",
             f"--config={HERE}/stages.yaml",
             "--cidr=10.0.0.0/16",
-            "--node-ip=10.0.0.1",
+            "--node-ip=10.1.0.1",
             "--node-lease-duration-seconds=40",
             f"--server-address=127.0.0.1:{kwok}",
         ],
@@ -279,10 +275,25 @@ def up(work, wanted, region):
             for node in kube.list("/api/v1/nodes")
         )
 
-    wait("the nodes", nodes_ready, 60)
-    wait("the default service account", lambda: kube.find("/api/v1/namespaces/default/serviceaccounts/default"), 30)
+    wait("the nodes", nodes_ready, 180)
+    wait("the default service account", lambda: kube.find("/api/v1/namespaces/default/serviceaccounts/default"), 120)
     require(work, {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "serve"})
     return cluster
+
+
+def egress(work):
+    """Tells the API server the way to pods, and returns the socket at its end."""
+    place = work / "egress.sock"
+    if len(str(place)) > 100:  # what a socket's path may have
+        place = pathlib.Path(tempfile.mkdtemp(prefix="live-")) / "egress.sock"
+    connection = {"proxyProtocol": "HTTPConnect", "transport": {"uds": {"udsName": str(place)}}}
+    config = {
+        "apiVersion": "apiserver.k8s.io/v1beta1",
+        "kind": "EgressSelectorConfiguration",
+        "egressSelections": [{"name": "cluster", "connection": connection}],
+    }
+    (work / "egress.json").write_text(json.dumps(config))
+    return str(place)
 
 
 def client(config, port):
@@ -297,7 +308,7 @@ def client(config, port):
 
 
 def certificate(work):
-    """One certificate serves the API server and the stand-ins, and is its own authority."""
+    """One certificate serves the API server and programs that sign for themselves, and is its own authority."""
     names = "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:kubernetes.default.svc"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3", "-subj", "/CN=blueprint-live"]
     command += ["-addext", names, "-keyout", str(work / "tls.key"), "-out", str(work / "tls.crt")]

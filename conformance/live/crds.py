@@ -1,4 +1,4 @@
-# Makes definitions that a real API server takes out of the strict JSON Schemas among the facts, for stand-in charts. The schemas
+# Makes definitions that a real API server takes out of the strict JSON Schemas among the facts, for charts made of rendered objects. The schemas
 # carry the whole structure, CEL rules and list types, but no defaults; those stand in crds/defaults.json. What differs from the
 # upstream file: no descriptions, no printer columns, no conversion webhook.
 import functools
@@ -9,23 +9,6 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 FACTS = Path(os.environ.get("BLUEPRINT_CONFORMANCE") or HERE.parent.parent.parent / "shared" / "conformance")
 SCHEMAS = FACTS / "kubernetes" / "crd"
-
-# Which API groups a chart brings, and the value that decides it where the chart has its CRDs among its templates:
-# (path, default). None: they lie in the chart's crds/ folder.
-CHARTS = {
-    "kube-prometheus-stack": (["monitoring.coreos.com"], ("crds.enabled", True)),
-    "prometheus-operator-crds": (["monitoring.coreos.com"], None),
-    "external-secrets": (["external-secrets.io", "generators.external-secrets.io"], ("installCRDs", True)),
-    "aws-load-balancer-controller": (["elbv2.k8s.aws", "gateway.k8s.aws", "aga.k8s.aws"], None),
-    "external-dns": (["externaldns.k8s.io"], None),
-    "karpenter": (["karpenter.sh", "karpenter.k8s.aws"], None),
-    "karpenter-crd": (["karpenter.sh", "karpenter.k8s.aws"], ("", True)),
-    "cert-manager": (["cert-manager.io", "acme.cert-manager.io"], ("crds.enabled", False)),
-    "keda": (["keda.sh", "eventing.keda.sh"], ("crds.install", True)),
-    "kyverno": (["kyverno.io", "policies.kyverno.io", "reports.kyverno.io", "wgpolicyk8s.io"], ("crds.install", True)),
-    "velero": (["velero.io"], None),
-    "flux-operator": (["fluxcd.controlplane.io"], ("installCRDs", True)),
-}
 
 
 @functools.cache

@@ -11,6 +11,8 @@ FLUX = {
 }
 SOURCES = ["gitrepositories", "helmrepositories", "ocirepositories", "helmcharts"]
 WORKLOADS = ["deployments", "statefulsets", "replicasets", "daemonsets"]
+# Seconds after which a pod that still waits will wait for ever; on an idle machine none takes ten.
+SLOW = 60
 # Ready=False for these reasons is a station on the way, not a failure.
 PASSING = {
     "DependencyNotReady",
@@ -29,6 +31,14 @@ def age(stamp):
     return time.time() - calendar.timegm(time.strptime(stamp, "%Y-%m-%dT%H:%M:%SZ"))
 
 
+def incomplete(thing):
+    """Whether a DaemonSet or a StatefulSet has fewer pods than it wants."""
+    status = thing.get("status", {})
+    if thing["kind"] == "DaemonSet":
+        return status.get("currentNumberScheduled", 0) < status.get("desiredNumberScheduled", 0)
+    return status.get("replicas", 0) < thing["spec"].get("replicas", 1)
+
+
 class History:
     """`waiting` names Kustomizations that must not get ready, each with the parameters it waits for."""
 
@@ -36,12 +46,13 @@ class History:
         self.live, self.commit, self.begin, self.verdict = live, commit, time.time(), "timeout"
         self.waiting = set(waiting)
         self.now, self.failures, self.ready_at = {}, [], {}
-        self.workloads, self.pods, self.sources = {}, {}, {}
+        self.workloads, self.pods, self.sources, self.refused = {}, {}, {}, {}
         flux = "/apis/source.toolkit.fluxcd.io/v1"
         self.watches = [k.Watch(live.kube, path, self.flux) for path in FLUX.values()]
         self.watches += [k.Watch(live.kube, f"{flux}/{plural}", self.keep(self.sources)) for plural in SOURCES]
         self.watches += [k.Watch(live.kube, f"/apis/apps/v1/{plural}", self.keep(self.workloads)) for plural in WORKLOADS]
         self.watches.append(k.Watch(live.kube, "/api/v1/pods", self.keep(self.pods)))
+        self.watches.append(k.Watch(live.kube, "/api/v1/events?fieldSelector=reason%3DFailedCreate", self.event))
         self.secrets = {}
         self.watches.append(k.Watch(live.kube, "/apis/external-secrets.io/v1/externalsecrets", self.keep(self.secrets)))
 
@@ -61,6 +72,12 @@ class History:
                 place[self.key(thing)] = thing
 
         return seen
+
+    def event(self, event, thing):
+        """DaemonSets, StatefulSets and Jobs do not say in their status that a pod of theirs was refused."""
+        about = thing["involvedObject"]
+        if event != "DELETED" and about["kind"] in ("DaemonSet", "StatefulSet"):
+            self.refused[f"{about['kind']} {about.get('namespace')}/{about['name']}"] = thing.get("message", "")
 
     def flux(self, event, thing):
         key = self.key(thing)
@@ -98,20 +115,24 @@ class History:
                 found.append(f"{key}: {failure.get('message')}")
             if progress.get("reason") == "ProgressDeadlineExceeded":
                 found.append(f"{key}: {progress.get('message')}")
+        for key, message in list(self.refused.items()):
+            thing = self.workloads.get(key)
+            if thing and incomplete(thing):
+                found.append(f"{key}: {message}")
         for key, thing in list(self.pods.items()):
             scheduled, ready = condition(thing, "PodScheduled"), condition(thing, "Ready")
             if scheduled.get("reason") == "Unschedulable" and (thing["spec"].get("priority") or 0) >= 0:
                 found.append(f"{key}: {scheduled.get('message')}")
             since = scheduled.get("lastTransitionTime")
-            if thing["status"].get("phase") == "Running" and ready.get("status") != "True" and since and age(since) > 30:
+            if thing["status"].get("phase") == "Running" and ready.get("status") != "True" and since and age(since) > SLOW:
                 found.append(f"{key} runs for {age(since):.0f} s and is not ready")
             for status in thing["status"].get("containerStatuses") or []:
                 why = (status.get("state") or {}).get("waiting") or {}
-                if why and since and age(since) > 30 and not self.waiting:
+                if why and since and age(since) > SLOW and not self.waiting:
                     found.append(f"{key} does not start: {why.get('message')}")
         for key, thing in list(self.secrets.items()):
             ready = condition(thing, "Ready")
-            if ready.get("status") == "False" and age(ready["lastTransitionTime"]) > 15 and not self.waiting:
+            if ready.get("status") == "False" and age(ready["lastTransitionTime"]) > SLOW / 4 and not self.waiting:
                 found.append(f"{key}: {ready.get('message')}")
         for key, thing in list(self.sources.items()):
             ready = condition(thing, "Ready")

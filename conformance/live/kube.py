@@ -18,9 +18,18 @@ class Refused(Exception):
 
 class Kube:
     def __init__(self, url, token, ca_file):
-        self.url, self.token = url, token
+        self.url, self.token, self.ca_file = url, token, ca_file
         self.tls = ssl.create_default_context(cafile=ca_file)
         self._kinds = {}
+
+    def as_account(self, namespace, account):
+        """The same API with the rights of a service account."""
+        return Kube(self.url, self.token_of(namespace, account), self.ca_file)
+
+    def token_of(self, namespace, account):
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 86400}}
+        return self.request("POST", path, request)["status"]["token"]
 
     def request(self, method, path, body=None, media="application/json", timeout=60, raw=False):
         data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -119,7 +128,8 @@ class Watch(threading.Thread):
                 for item in items(listed):
                     self.seen("ADDED", item)
                 query = urllib.parse.urlencode({"watch": 1, "resourceVersion": listed["metadata"]["resourceVersion"]})
-                with self.kube.request("GET", f"{self.path}?{query}", timeout=600, raw=True) as stream:
+                joint = "&" if "?" in self.path else "?"
+                with self.kube.request("GET", f"{self.path}{joint}{query}", timeout=600, raw=True) as stream:
                     for line in stream:
                         if self.over:
                             return

@@ -1,16 +1,19 @@
-# The part of a kubelet that kwok does not play: a pod starts only once every Secret and ConfigMap that it names is there. Until
-# then it stays Pending, its containers waiting with CreateContainerConfigError. kwok's stage `pod-start` waits for the condition.
+# The part of a kubelet that kwok does not play: a pod starts only once every Secret and ConfigMap that it names is there, and once
+# what its programs do at their start is done. Until then it stays Pending, its containers waiting with CreateContainerConfigError or
+# RunContainerError. kwok's stage `pod-start` waits for the condition.
 import sys
 import threading
 import time
 
+from live import certificates
 from live import kube as k
+from live.pods import mounted, work_of
 
 CONFIGURED = "live/Configured"
 
 
-def play(api):
-    waiting = {}
+def play(api, pods, operators):
+    waiting, news = {}, threading.Event()
 
     def seen(event, pod):
         key = k.name(pod)
@@ -19,16 +22,17 @@ def play(api):
             waiting.pop(key, None)
         elif k.condition(pod, CONFIGURED).get("status") != "True" and key not in waiting:
             waiting[key] = pod["metadata"]["uid"]
-            look(api, pod)
+            news.set()
 
     def again():
         while True:
-            time.sleep(0.5)
+            news.wait(0.5)
+            news.clear()
             for key, uid in list(waiting.items()):
                 namespace, _, name = key.partition("/")
                 try:
                     pod = api.find(f"/api/v1/namespaces/{namespace}/pods/{name}")
-                    if not pod or pod["metadata"]["uid"] != uid or look(api, pod):
+                    if not pod or pod["metadata"]["uid"] != uid or look(api, pod, pods, operators):
                         waiting.pop(key, None)
                 except (OSError, k.Refused) as error:
                     print(f"kubelet: {key}: {error}", file=sys.stderr, flush=True)
@@ -37,28 +41,51 @@ def play(api):
     threading.Thread(target=again, daemon=True).start()
 
 
-def look(api, pod):
+def look(api, pod, pods, operators):
     """Whether the pod may start now; says so in its status either way."""
-    namespace, path = pod["metadata"]["namespace"], api.path(pod) + "/status"
-    missing = None
-    for kind, plural, name in needs(pod):
-        if not api.find(f"/api/v1/namespaces/{namespace}/{plural}/{name}"):
-            missing = f'{kind.lower()} "{name}" not found'
-            break
+    path = api.path(pod) + "/status"
+    reason, why = "CreateContainerConfigError", missing(api, pod)
+    if not why:
+        reason, why = "RunContainerError", refused(pod, pods, operators)
     media = "application/strategic-merge-patch+json"
-    if not missing:
+    if not why:
         entry = {"type": CONFIGURED, "status": "True", "lastTransitionTime": now()}
         api.request("PATCH", path, {"status": {"conditions": [entry]}}, media)
         return True
     statuses = pod["status"].get("containerStatuses") or []
-    if not any(missing == ((each.get("state") or {}).get("waiting") or {}).get("message") for each in statuses):
-        state = {"waiting": {"reason": "CreateContainerConfigError", "message": missing}}
+    if not any(why == ((each.get("state") or {}).get("waiting") or {}).get("message") for each in statuses):
+        state = {"waiting": {"reason": reason, "message": why}}
         statuses = [
             {"name": each["name"], "image": each["image"], "imageID": "", "ready": False, "restartCount": 0, "state": state}
             for each in pod["spec"]["containers"]
         ]
         api.request("PATCH", path, {"status": {"containerStatuses": statuses}}, media)
     return False
+
+
+def missing(api, pod):
+    """What a kubelet waits for before it starts a container, or None."""
+    for kind, plural, name in needs(pod):
+        if not api.find(f"/api/v1/namespaces/{pod['metadata']['namespace']}/{plural}/{name}"):
+            return f'{kind.lower()} "{name}" not found'
+    served = any(work_of(each) == "secrets webhook" for each in pod["spec"]["containers"])
+    if served and not any(data.get("tls.crt") for _, data in mounted(api, pod)):
+        return "its certificate is not there yet"  # the real one starts, and is not ready before
+    return None
+
+
+def refused(pod, pods, operators):
+    """Why a program cannot do what it does at its start, or None once it is done."""
+    try:
+        for container in pod["spec"]["containers"]:
+            what = work_of(container)
+            if what in certificates.AT_START:
+                certificates.AT_START[what](pods.account(pod), pod, container)
+            elif what == "prometheus operator":
+                operators.start(pods.account(pod), pod, container)
+    except k.Refused as error:
+        return str(error)
+    return None
 
 
 def needs(pod):

@@ -27,15 +27,24 @@ INSTANCES = {
 def of_infrastructure(infrastructure, environment):
     """The nodes with which Terraform begins, as `m7i.large=3:general`, and their region."""
     folder = pathlib.Path(infrastructure) / "environments" / environment
-    region = re.search(r"^region (\S+)$", (folder / "names.txt").read_text(), re.M)[1]
+    region = re.search(r"^region (\S+)$", (folder / "names.txt").read_text(), re.MULTILINE)[1]
     text = "\n".join(path.read_text() for path in sorted((folder / "platform").glob("*.tf")))
     groups = re.findall(
-        r'^    "([^"]+)" = \{\n(?:(?!^    \}).*\n)*?\s*instance_types\s*=\s*\["([^"]+)".*\n\s*min_size\s*=\s*(\d+)$', text, re.M
+        r'^    "([^"]+)" = \{\n(?:(?!^    \}).*\n)*?\s*instance_types\s*=\s*\["([^"]+)".*\n\s*min_size\s*=\s*(\d+)$',
+        text,
+        re.MULTILINE,
     )
     found = [f"{kind}={least}:{name}" for name, kind, least in groups if int(least)]
     if not found:
         raise SystemExit(f"live: no node group in `{folder / 'platform'}`: teach `live/nodes.py` to read it")
     return ",".join(found), region
+
+
+def subnets(infrastructure, environment):
+    """The private subnets, in which the API server has its addresses, too."""
+    folder = pathlib.Path(infrastructure) / "environments" / environment / "platform"
+    text = "\n".join(path.read_text() for path in sorted(folder.glob("*.tf")))
+    return re.findall(r'\bprivate\s*=\s*"([0-9.]+/\d+)"', text)
 
 
 def expand(nodes):

@@ -41,13 +41,13 @@ def read(infrastructure, environment):
 
 
 def resources(text):
-    return re.findall(r'^resource "aws_ssm_parameter" "[^"]+" \{\n(.*?)^\}', text, re.M | re.S)
+    return re.findall(r'^resource "aws_ssm_parameter" "[^"]+" \{\n(.*?)^\}', text, re.MULTILINE | re.DOTALL)
 
 
 def paths(text, block, prefix):
     """The names that one resource gives, for each of its keys."""
-    written = re.search(r'^\s*name\s*=\s*"([^"]*)"', block, re.M)
-    each = re.search(r"^\s*for_each\s*=\s*(\S+)", block, re.M)
+    written = re.search(r'^\s*name\s*=\s*"([^"]*)"', block, re.MULTILINE)
+    each = re.search(r"^\s*for_each\s*=\s*(\S+)", block, re.MULTILINE)
     if not written:
         raise SystemExit("live: a parameter's `name` is no string: teach `live/parameters.py` to read it")
     keys = [""]
@@ -60,15 +60,15 @@ def paths(text, block, prefix):
         for word in TEMPLATE.findall(written[1]):
             if word not in known:
                 raise SystemExit(f"live: a parameter is named by `{word}`: teach `live/parameters.py` what that is")
-        yield TEMPLATE.sub(lambda match: known[match[1]], written[1])
+        yield TEMPLATE.sub(lambda match, known=known: known[match[1]], written[1])
 
 
 def table(text, local):
     """A map among the locals: its keys, and what stands behind them."""
-    found = re.search(MAP.format(re.escape(local)), text, re.M | re.S)
+    found = re.search(MAP.format(re.escape(local)), text, re.MULTILINE | re.DOTALL)
     if not found:
         return {}
-    return dict(re.findall(r'^\s*"([^"]+)"\s*=\s*(.*)$', found[1], re.M))
+    return dict(re.findall(r'^\s*"([^"]+)"\s*=\s*(.*)$', found[1], re.MULTILINE))
 
 
 def state(known, withheld):

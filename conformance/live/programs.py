@@ -26,6 +26,7 @@ PROGRAMS = [
     ("flux", "source-controller", "github.com/fluxcd/source-controller"),
     ("flux", "kustomize-controller", "github.com/fluxcd/kustomize-controller"),
     ("flux", "helm-controller", "github.com/fluxcd/helm-controller"),
+    ("prometheus-operator", "prometheus-operator", "github.com/prometheus-operator/prometheus-operator/cmd/operator"),
     ("operator", "flux-operator", "github.com/controlplaneio-fluxcd/flux-operator/cmd/cli"),
 ]
 OPERATOR = "github.com/controlplaneio-fluxcd/flux-operator"
@@ -49,7 +50,7 @@ def folder():
 def version(module):
     """The version of a Go module that is pinned, as `v1.9.4`."""
     for file in sorted(TOOLS.glob("*/go.mod")):
-        if found := re.search(rf"^\s*(?:require )?{re.escape(module)} (v\S+)", file.read_text(), re.M):
+        if found := re.search(rf"^\s*(?:require )?{re.escape(module)} (v\S+)", file.read_text(), re.MULTILINE):
             return found[1]
     raise SystemExit(f"live: no `tools/*/go.mod` requires `{module}`")
 
@@ -57,7 +58,7 @@ def version(module):
 def go():
     for candidate in (shutil.which("go"), tools_folder() / "bin" / "go"):
         if candidate and os.access(candidate, os.X_OK):
-            said = subprocess.run([candidate, "version"], capture_output=True, text=True, env=environment()).stdout
+            said = subprocess.run([candidate, "version"], check=False, capture_output=True, text=True, env=environment()).stdout
             found = re.search(r"go(\d+)\.(\d+)(?:\.(\d+))?", said)
             if found and tuple(int(part or 0) for part in found.groups()) >= MINIMUM:
                 return str(candidate)
@@ -112,7 +113,13 @@ def build(target, module, program, package):
 
 def run(command, where, **options):
     done = subprocess.run(
-        [str(word) for word in command], cwd=where, env=environment(), capture_output=True, text=True, **options
+        [str(word) for word in command],
+        check=False,
+        cwd=where,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        **options,
     )
     if done.returncode:
         raise SystemExit(f"live: `{' '.join(str(word) for word in command)}` failed\n{done.stderr[-4000:]}")
@@ -136,7 +143,7 @@ def keep_operator_data(target):
 
 
 def keep_charts(target):
-    """Charts that travel in Go modules. A harness without them still runs, with stand-ins, and says so."""
+    """Charts that travel in Go modules. A harness without them still runs, with what they render, and says so."""
     for line in (TOOLS / "charts").read_text().splitlines():
         name, module, total, path = line.split()
         place = target / "charts" / name
@@ -145,6 +152,7 @@ def keep_charts(target):
         # Go refuses to unpack a module that wants a newer Go, yet fetches and sums it: the chart comes out of the archive.
         done = subprocess.run(
             [go(), "mod", "download", "-json", module],
+            check=False,
             cwd="/",
             env={**environment(), "GOFLAGS": "-mod=mod"},
             capture_output=True,
@@ -152,7 +160,11 @@ def keep_charts(target):
         )
         found = json.loads(done.stdout or "{}")
         if found.get("Sum") != total:
-            print(f"live: {module} is not to be had as pinned, so the chart {name} is a stand-in", file=sys.stderr, flush=True)
+            print(
+                f"live: {module} is not to be had as pinned, so the chart {name} is made of rendered objects",
+                file=sys.stderr,
+                flush=True,
+            )
             continue
         with zipfile.ZipFile(found["Zip"]) as archive:
             for entry in archive.namelist():

@@ -9,7 +9,7 @@ import tempfile
 from live import charts
 
 FLUX_KINDS = re.compile(
-    r"^\s*kind:\s*[\"']?(HelmRelease|HelmRepository|OCIRepository|GitRepository|Kustomization|FluxInstance)\b", re.M
+    r"^\s*kind:\s*[\"']?(HelmRelease|HelmRepository|OCIRepository|GitRepository|Kustomization|FluxInstance)\b", re.MULTILINE
 )
 
 

@@ -1,5 +1,5 @@
-# The only places where the cluster gets something else than the repository says: sources point at the local stand-ins, the
-# metrics API at one of them, and autoscalers shrink without patience. Policies of the API server do it at admission, so every path by which an object may come is covered.
+# The only places where the cluster gets something else than the repository says: sources point at what is served here, and
+# autoscalers shrink without patience. Policies of the API server do it at admission, so every path by which an object may come is covered.
 from live import cluster
 
 GIT, HELM, OCI = "gitrepositories", "helmrepositories", "ocirepositories"
@@ -34,15 +34,6 @@ def install(live, source):
         live.kube.apply(policy)
         binding = {"kind": "MutatingAdmissionPolicyBinding", "spec": {"policyName": f"live-{rule}"}}
         live.kube.apply({"apiVersion": policy["apiVersion"], "metadata": policy["metadata"], **binding})
-    # The aggregator resolves a Service of type ExternalName on loopback, where any other kind needs a network.
-    live.kube.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": "live-metrics", "namespace": "kube-system"},
-            "spec": {"type": "ExternalName", "externalName": "localhost", "ports": [{"port": live.state["securePort"]}]},
-        }
-    )
 
 
 def rules(live, source):
@@ -61,12 +52,6 @@ def rules(live, source):
     # On an update the object is rewritten already, so this rule must leave its own result alone.
     oci = f"object.spec.url.startsWith({there}) ? object.spec.url : object.spec.url.replace('oci://', {there})"
     secret = ["secretRef", "certSecretRef", "proxySecretRef", "verify", "serviceAccountName"]
-    metrics = (
-        '[JSONPatch{op: "add", path: "/spec/service", value: Object.spec.service{'
-        f"namespace: 'kube-system', name: 'live-metrics', port: {live.state['securePort']}}}}}, "
-        'JSONPatch{op: "add", path: "/spec/insecureSkipTLSVerify", value: true}] + '
-        '(has(object.spec.caBundle) ? [JSONPatch{op: "remove", path: "/spec/caBundle"}] : [])'
-    )
     # An autoscaler's patience, so that one can see it shrink: what it waits for stays, how long does not.
     down = "/spec/behavior/scaleDown"
     policies = "object.spec.behavior.scaleDown.policies"
@@ -80,12 +65,6 @@ def rules(live, source):
         "git": (flux, GIT, this, git),
         "helm": (flux, HELM, "true", helm + changed({}, ["secretRef", "certSecretRef", "passCredentials"]) + generic),
         "oci": (flux, OCI, "true", changed({"url": oci, "insecure": "true"}, secret) + generic),
-        "metrics": (
-            "apiregistration.k8s.io",
-            "apiservices",
-            "object.metadata.name == 'v1beta1.metrics.k8s.io'",
-            metrics,
-        ),
         "patience": (
             "autoscaling",
             "horizontalpodautoscalers",
@@ -117,5 +96,5 @@ def wait(live, source):
     cluster.wait(
         "the rewriting policies",
         lambda: all(live.kube.apply(each, dry_run=True)["spec"]["url"].startswith(web) for each in probes),
-        30,
+        120,
     )

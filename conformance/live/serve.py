@@ -1,14 +1,14 @@
-# The stand-ins for what lies outside the cluster, in one process, on loopback only:
+# What lies outside the cluster, and what the programs in its pods would do, in one process, on loopback only:
 #
 #   /git/…      the repository under test, smart HTTP (source-controller speaks no other)
 #   /helm/NAME  a Helm repository with a chart for each HelmRelease that names the HelmRepository NAME
 #   /v2/…       the same charts as an OCI registry, and the manifests that travel in the Flux Operator's image
 #   /events     takes what Flux's controllers send to notification-controller
-#   metrics     metrics.k8s.io over TLS: usage = load x request, load from load.json
-#   /webhook/…  the webhooks of stand-in charts (`live/webhooks.py`), over TLS too
+#   metrics     metrics.k8s.io: usage = load x request, load from load.json
 #
-# Beside them play External Secrets (`live/stores.py`) and the part of a kubelet that waits for Secrets (`live/kubelet.py`).
-import base64
+# Beside them: the way from the API server to pods (`live/network.py`), External Secrets (`live/stores.py`), certificates
+# (`live/certificates.py`), Prometheus' operator (`live/prometheus_operator.py`), volumes (`live/volumes.py`) and the part of a kubelet
+# that waits for Secrets and starts programs (`live/kubelet.py`).
 import datetime
 import functools
 import gzip
@@ -16,7 +16,6 @@ import hashlib
 import io
 import json
 import re
-import ssl
 import subprocess
 import sys
 import tarfile
@@ -25,8 +24,10 @@ import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from live import charts, kubelet, stores, webhooks
+from live import certificates, charts, kubelet, network, stores, volumes
 from live import kube as k
+from live.pods import Pods
+from live.prometheus_operator import Operators
 
 WORK = API = None
 
@@ -214,8 +215,12 @@ def upload_pack(body, *options):
     ).stdout
 
 
-class Secure(Handler):
-    """Resource metrics, as far as the HPA controller and `kubectl top` ask for them; and the webhooks of stand-in charts."""
+class Metrics(Handler):
+    """Resource metrics, as far as the HPA controller and `kubectl top` ask for them. One answer, and the connection ends: the next one
+    finds out anew which pod is there."""
+
+    def answer(self, data, *rest, **headers):
+        super().answer(data, *rest, Connection="close", **headers)
 
     def do_GET(self):
         path, _, query = self.path.partition("?")
@@ -269,12 +274,6 @@ class Secure(Handler):
             )
         self.missing()
 
-    def do_POST(self):
-        review = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
-        found = re.fullmatch(r"/webhook/([^/]+)/([^/?]+)(\?.*)?", self.path)
-        answer = found and webhooks.answer(API, found[1], found[2], review)
-        self.answer(answer) if answer else self.answer({}, code=503)
-
     def pod(self, pod):
         file = WORK / "load.json"
         loads = json.loads(file.read_text()) if file.exists() else {}
@@ -309,15 +308,13 @@ def main(work):
     WORK = Path(work)
     state = json.loads((WORK / "state.json").read_text())
     API = k.Kube(state["api"], state["token"], str(WORK / "tls.crt"))
-    secure = ThreadingHTTPServer(("127.0.0.1", state["securePort"]), Secure)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(WORK / "tls.crt", WORK / "tls.key")
-    secure.socket = context.wrap_socket(secure.socket, server_side=True)
-    threading.Thread(target=secure.serve_forever, daemon=True).start()
-    threading.Thread(target=stores.play, args=(API, WORK), daemon=True).start()
-    webhooks.ADDRESS = f"https://127.0.0.1:{state['securePort']}"
-    webhooks.AUTHORITY = base64.b64encode((WORK / "tls.crt").read_bytes()).decode()
-    kubelet.play(API)
+    pods = Pods(API)
+    operators = Operators(WORK, pods)
+    network.serve(WORK, API, pods, operators, Metrics)
+    for play in (stores.play, certificates.play):
+        threading.Thread(target=play, args=(pods, WORK), daemon=True).start()
+    volumes.play(API)
+    kubelet.play(API, pods, operators)
     ThreadingHTTPServer(("127.0.0.1", state["webPort"]), Web).serve_forever()
 
 

@@ -1,4 +1,5 @@
-# Plays External Secrets and Parameter Store behind it. A store is ready if its service account is there and bears the role that
+# Plays External Secrets, as long as a pod of it is ready and with the rights of that pod's service account, and Parameter Store
+# behind it. A store is ready if its service account is there, gives a token and bears the role that
 # Terraform makes for the namespace; an ExternalSecret, if its store is ready, every parameter it reads is one that the rendered
 # infrastructure writes or tells a person to put, and the namespace's role may read it. `parameters.json` in the work folder says
 # which there are, and which are withheld. Without it (no infrastructure was given) every parameter is there.
@@ -11,17 +12,19 @@ from live import parameters
 
 GROUP = "/apis/external-secrets.io/v1"
 ROLE = "eks.amazonaws.com/role-arn"
+GIVEN = set()  # service accounts that gave a token
 
 
-def play(api, work):
+def play(pods, work):
     while True:
         try:
             known = json.loads((work / "parameters.json").read_text())
-            for plural in ("clustersecretstores", "secretstores"):
-                for store in api.list(f"{GROUP}/{plural}"):
+            ready = [pod for pod, _ in pods.doing("secrets") if k.condition(pod, "Ready").get("status") == "True"]
+            for api in [pods.account(pod) for pod in ready[:1]]:
+                for store in api.list(f"{GROUP}/secretstores"):
                     say(api, store, why_no_store(api, store, known), "Valid", "InvalidProviderConfig")
-            for secret in api.list(f"{GROUP}/externalsecrets"):
-                synchronize(api, secret, known)
+                for secret in api.list(f"{GROUP}/externalsecrets"):
+                    synchronize(api, secret, known)
         except (OSError, ValueError):
             pass  # nothing was synced yet, or the API server is away
         except k.Refused as error:
@@ -53,11 +56,17 @@ def why_no_store(api, store, known):
     ref = ((provider.get("auth") or {}).get("jwt") or {}).get("serviceAccountRef")
     if not ref:
         return None
-    # A namespaced store takes accounts of its own namespace only, whatever it says.
-    namespace = store["metadata"].get("namespace") or ref.get("namespace")
+    # A store takes accounts of its own namespace only, whatever it says.
+    namespace = store["metadata"]["namespace"]
     account = api.find(f"/api/v1/namespaces/{namespace}/serviceaccounts/{ref['name']}")
     if not account:
         return f"no service account {namespace}/{ref['name']}"
+    if account["metadata"]["uid"] not in GIVEN:
+        try:
+            api.token_of(namespace, ref["name"])
+        except k.Refused as error:
+            return f"no token of {namespace}/{ref['name']}: {error}"
+        GIVEN.add(account["metadata"]["uid"])
     role = (account["metadata"].get("annotations") or {}).get(ROLE)
     if known["known"] and role and role.rsplit("/", 1)[-1] != known["role"] + namespace:
         return f"{namespace}/{ref['name']} bears the role {role}, Terraform makes {known['role']}{namespace}"
@@ -66,11 +75,10 @@ def why_no_store(api, store, known):
 
 def why_no_secret(api, secret, known):
     namespace, ref = secret["metadata"]["namespace"], secret["spec"].get("secretStoreRef") or {}
-    if ref.get("kind") == "ClusterSecretStore":
-        path = f"{GROUP}/clustersecretstores/{ref.get('name')}"
-    else:
-        path = f"{GROUP}/namespaces/{namespace}/secretstores/{ref.get('name')}"
-    store = api.find(path)
+    # Its own namespace's stores are all that the release looks after.
+    store = ref.get("kind") != "ClusterSecretStore" and api.find(
+        f"{GROUP}/namespaces/{namespace}/secretstores/{ref.get('name')}"
+    )
     if not store:
         return f"could not get {ref.get('kind', 'SecretStore')} {ref.get('name')}"
     if k.condition(store, "Ready").get("status") != "True":

@@ -2,12 +2,12 @@
 import json
 import time
 
-from live import charts, flux, parameters, repository, rewrites
+from live import charts, flux, nodes, parameters, repository, rewrites
 from live.history import FLUX, History
 from live.kube import condition, name
 
 
-def sync(live, folder, path, infrastructure=None, charts_folder=None, before=(), timeout=300, person=True, quiet=False):
+def sync(live, folder, path, infrastructure=None, charts_folder=None, before=(), timeout=600, person=True, quiet=False):
     """Whether everything became Ready in one go. Without `person` no parameter that a person puts is there, and what waits for one
     has to wait."""
     if not (folder / path).is_dir():
@@ -15,16 +15,12 @@ def sync(live, folder, path, infrastructure=None, charts_folder=None, before=(),
     begin = time.time()
     things = list(repository.scan(live, folder))
     wanted = repository.wanted_charts(thing for _, thing in things)
-    live.write(
-        "charts.json",
-        {
-            "wanted": wanted,
-            "folder": str(charts_folder.resolve()) if charts_folder else None,
-            "built": str(live.bin / "charts"),
-        },
-    )
+    folders = {"folder": str(charts_folder.resolve()) if charts_folder else None, "built": str(live.bin / "charts")}
+    charts.require(folders, wanted)
+    live.write("charts.json", {"wanted": wanted, **folders})
     environment = path.strip("./").rsplit("/", 1)[-1]
     known = parameters.read(infrastructure, environment) if infrastructure else None
+    live.write("networks.json", nodes.subnets(infrastructure, environment) if infrastructure else [])
     live.write("parameters.json", parameters.state(known, [] if person or not known else sorted(known.person)))
 
     here = [thing for file, thing in things if (folder / path).resolve() in file.resolve().parents]
@@ -93,7 +89,7 @@ def flux_objects(live):
     return [thing for path in FLUX.values() for thing in live.kube.list(path)]
 
 
-def reconcile(live, wait=90):
+def reconcile(live, wait=240):
     """Asks every source, Kustomization and HelmRelease for a full new round; returns those that did not answer."""
     root = live.read("root.json")
     namespace, _, source = root["source"].partition("/")
@@ -106,7 +102,7 @@ def reconcile(live, wait=90):
     return slow + request(live, [thing for thing in flux_objects(live) if not thing["spec"].get("suspend")], wait)
 
 
-def carry_out(live, message, timeout=120):
+def carry_out(live, message, timeout=300):
     """Commits what was changed in the tree and follows Flux; returns what went wrong."""
     history = History(live, repository.publish(live, message=message), live.read("waiting.json"))
     try:
@@ -122,11 +118,7 @@ def carry_out(live, message, timeout=120):
 def report(history, wanted, seconds):
     folders = history.live.read("charts.json")
     asked = [chart for chart in wanted if chart["name"] != charts.PROBE]
-    real = [
-        chart["name"]
-        for chart in asked
-        if any(charts.find(folders[which], chart["name"], chart["version"])[1] for which in ("folder", "built"))
-    ]
+    real = [chart["name"] for chart in asked if charts.find(folders, chart["name"], chart["version"])[0] == charts.CHART]
     for program, each in history.live.read("flux.json").items():
         print(f"{program} as {each['account']}: {' '.join(each['flags'])}")
     for key, thing in sorted(history.now.items(), key=lambda item: history.ready_at.get(item[0], 1e12)):
@@ -146,5 +138,6 @@ def report(history, wanted, seconds):
         "timeout": "FAILED: out of time",
     }[history.verdict]
     print(
-        f"charts: {', '.join(real) or 'none'} real, {len(asked) - len(real)} stand-ins; {seconds:.0f} s; {verdict}", flush=True
+        f"charts: {', '.join(real) or 'none'}; {len(asked) - len(real)} of rendered objects; {seconds:.0f} s; {verdict}",
+        flush=True,
     )

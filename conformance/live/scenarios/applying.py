@@ -66,11 +66,11 @@ def strict(live):
                 wrong.append(f"Kustomization {name(thing)}: {each['error']}")
                 continue
             looked += 1
-            if live.kube.kind(each["apiVersion"], each["kind"])[1]:
-                each["metadata"]["namespace"] = spec.get("targetNamespace") or each["metadata"].get("namespace", "default")
             try:
+                if live.kube.kind(each["apiVersion"], each["kind"])[1]:
+                    each["metadata"]["namespace"] = spec.get("targetNamespace") or each["metadata"].get("namespace", "default")
                 live.kube.apply(each, dry_run=True)
-            except Refused as error:
+            except (Refused, KeyError) as error:
                 wrong.append(f"{each['kind']} {name(each)}: {error}"[:400])
     return wrong, f"{looked} objects"
 
@@ -166,8 +166,8 @@ def spare_files(live):
 
 def spare_file(live, file, listing, owned):
     own = re.escape(file.name)
-    line = re.compile(rf"^[ \t]*-[ \t]*(\./)?{own}[ \t]*(#.*)?\n|(?<=[\[ ,])(\./)?{own}(, *)?", re.M)
-    kinds = set(re.findall(r"^kind: (\w+)", file.read_text(), re.M))
+    line = re.compile(rf"^[ \t]*-[ \t]*(\./)?{own}[ \t]*(#.*)?\n|(?<=[\[ ,])(\./)?{own}(, *)?", re.MULTILINE)
+    kinds = set(re.findall(r"^kind: (\w+)", file.read_text(), re.MULTILINE))
     if not kinds or not kinds <= set(SPARE) or len(line.findall(listing.read_text())) != 1:
         return None
     names = {(thing["kind"], thing["metadata"]["name"]) for thing in live.documents(file)}

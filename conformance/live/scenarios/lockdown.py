@@ -32,8 +32,8 @@ def lockdown(live):
     finally:
         for thing in reversed(made):
             live.kube.delete(live.kube.path(thing))
-        for thing in made:
-            until(lambda path=live.kube.path(thing): live.kube.find(path) is None, 30)
+        for path in [live.kube.path(thing) for thing in made]:
+            until(lambda path=path: live.kube.find(path) is None, 120)
     return wrong, f"{len(attempts)} attempts"
 
 
@@ -46,7 +46,7 @@ def judge(live, attempt):
             return ready.get("status") == "True"
         return ready.get("status") == "False" and attempt["says"] in ready.get("message", "")
 
-    if until(as_wanted, 40):
+    if until(as_wanted, 180):
         return []
     ready = condition(live.kube.get(path), "Ready")
     words = " ".join(ready.get("message", "nothing").split())

@@ -35,13 +35,13 @@ def login(live):
         history = History(live, repository.publish(live, message="another image"))
         try:
             sync.reconcile(live, 5)
-            fresh = until(lambda: replaced(live, jobs), 60)
+            fresh = until(lambda: replaced(live, jobs), 240)
             if not fresh:
                 wrong.append("Flux did not make the Jobs anew after their image changed in Git")
             else:
                 wrong += keeps_waiting(live, late)
             release(live)
-            if not wrong and not history.follow(live.read("root.json")["root"], 90):
+            if not wrong and not history.follow(live.read("root.json")["root"], 240):
                 said = [": ".join(entry)[:300] for entry in history.failures] + history.stuck()
                 wrong.append(f"after its Secret came: {'; '.join(said) or history.unready()}")
         finally:
@@ -54,7 +54,7 @@ def login(live):
         before = jobs_of(live)
         for file, text in texts.items():
             file.write_text(text)
-        wrong += sync.carry_out(live, "the image of before", 90)
+        wrong += sync.carry_out(live, "the image of before")
         if not replaced(live, before):
             wrong.append("Flux did not make the Jobs anew when their image changed back")
         wrong += [
@@ -138,7 +138,7 @@ def keeps_waiting(live, late):
             if any(f'"{secret}"' in ((each.get("state") or {}).get("waiting") or {}).get("message", "") for secret in late)
         ]
 
-    if not until(held, 20):
+    if not until(held, 120):
         return [f"no pod of the new Jobs waits for {', '.join(sorted(late))}"]
     time.sleep(LATE)
     if not held():

@@ -45,8 +45,8 @@ def put(live):
     history = History(live, live.read("history.json")["commit"])
     try:
         live.write("parameters.json", {**live.read("parameters.json"), "withheld": []})
-        good = history.follow(live.read("root.json")["root"], 120)
+        good = history.follow(live.read("root.json")["root"], 300)
     finally:
         history.stop()
     said = [": ".join(entry)[:500] for entry in history.failures] + history.stuck()
-    return ([] if good else said or [f"not Ready within 120 s: {history.unready()}"]), f"{len(expected)} came up"
+    return ([] if good else said or [f"not Ready within 300 s: {history.unready()}"]), f"{len(expected)} came up"

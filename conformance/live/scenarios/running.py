@@ -24,57 +24,51 @@ def rolling_update(live):
     """A rollout never leaves a Service with fewer ready endpoints than its strategy promises; a bad one leaves it whole; Flux mends it."""
     wrong, notes = [], []
     for deployment, service in applications(live):
-        path = f"/apis/apps/v1/namespaces/{deployment['metadata']['namespace']}/deployments/{deployment['metadata']['name']}"
-        key = name(service)
-        replicas = live.kube.get(path)["spec"].get("replicas", 1)
-        rolling = deployment["spec"]["strategy"].get("rollingUpdate") or {}
-        spare = count(rolling.get("maxUnavailable", 0), replicas, False)
-        floor = max(1, replicas - spare)
-        seen = Endpoints(live, [service])
-        live.kube.merge(path, {"spec": {"template": {"metadata": {"annotations": {"live/restarted-at": str(time.time())}}}}})
-        done = until(lambda: rolled_out(live, path), 150)
-        lowest = seen.stop()[key]
-        if not done:
-            wrong.append(
-                f"{name(deployment)}: the rollout did not end within 150 s: {condition(live.kube.get(path), 'Progressing').get('message')}"
-            )
-        if lowest < floor:
-            wrong.append(f"{key} fell to {lowest} ready endpoints, {floor} were promised")
-        notes.append(f"{key} {lowest}/{replicas} (at least {floor})")
-
-        seen = Endpoints(live, [service])
-        container = deployment["spec"]["template"]["spec"]["containers"][0]
-        live.kube.request(
-            "PATCH",
-            path + "?fieldManager=live",
-            {
-                "spec": {
-                    "template": {
-                        "spec": {
-                            "containers": [
-                                {"name": container["name"], "image": container["image"].split("@")[0] + "-never-ready"}
-                            ]
-                        }
-                    }
-                }
-            },
-            "application/strategic-merge-patch+json",
-        )
-        time.sleep(8)
-        lowest = seen.stop()[key]
-        if lowest < floor:
-            wrong.append(f"a release that never gets ready took {key} down to {lowest} ready endpoints, {floor} were promised")
-        sync.reconcile(live, 1)
-        mended = until(
-            lambda: (
-                live.kube.get(path)["spec"]["template"]["spec"]["containers"][0]["image"] == container["image"]
-                and rolled_out(live, path)
-            ),
-            120,
-        )
-        if not mended:
-            wrong.append(f"Flux did not bring {name(deployment)} back to {container['image']}")
+        found, note = roll(live, deployment, service)
+        wrong += found
+        notes.append(note)
     return wrong, ", ".join(notes)
+
+
+def roll(live, deployment, service):
+    wrong, path, key = [], live.kube.path(deployment), name(service)
+    replicas = live.kube.get(path)["spec"].get("replicas", 1)
+    rolling = deployment["spec"]["strategy"].get("rollingUpdate") or {}
+    spare = count(rolling.get("maxUnavailable", 0), replicas, False)
+    floor = max(1, replicas - spare)
+    seen = Endpoints(live, [service])
+    live.kube.merge(path, {"spec": {"template": {"metadata": {"annotations": {"live/restarted-at": str(time.time())}}}}})
+    done = until(lambda: rolled_out(live, path), 300)
+    lowest = seen.stop()[key]
+    if not done:
+        said = condition(live.kube.get(path), "Progressing").get("message")
+        wrong.append(f"{name(deployment)}: the rollout did not end within 300 s: {said}")
+    if lowest < floor:
+        wrong.append(f"{key} fell to {lowest} ready endpoints, {floor} were promised")
+    note = f"{key} {lowest}/{replicas} (at least {floor})"
+
+    seen = Endpoints(live, [service])
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    bad = [{"name": container["name"], "image": container["image"].split("@")[0] + "-never-ready"}]
+    live.kube.request(
+        "PATCH",
+        path + "?fieldManager=live",
+        {"spec": {"template": {"spec": {"containers": bad}}}},
+        "application/strategic-merge-patch+json",
+    )
+    time.sleep(8)
+    lowest = seen.stop()[key]
+    if lowest < floor:
+        wrong.append(f"a release that never gets ready took {key} down to {lowest} ready endpoints, {floor} were promised")
+    sync.reconcile(live, 1)
+
+    def mended():
+        now = live.kube.get(path)["spec"]["template"]["spec"]["containers"][0]["image"]
+        return now == container["image"] and rolled_out(live, path)
+
+    if not until(mended, 300):
+        wrong.append(f"Flux did not bring {name(deployment)} back to {container['image']}")
+    return wrong, note
 
 
 def drain(live):
@@ -107,36 +101,10 @@ def drain(live):
     healthy.clear()
     replaced = kube.list("/api/v1/nodes")
     for node in replaced:
-        labels, own = node["metadata"]["labels"], node["metadata"]["name"]
-        fresh = re.sub(r"-(\d+)\.", lambda m: f"-{int(m[1]) + 1}.", own, count=1)
-        nodes.add_node(
-            kube,
-            fresh,
-            labels["node.kubernetes.io/instance-type"],
-            labels["topology.kubernetes.io/zone"],
-            labels["topology.kubernetes.io/region"],
-            labels["eks.amazonaws.com/nodegroup"],
-            [t for t in node["spec"].get("taints") or [] if not t["key"].startswith("node.kubernetes.io/")],
-        )
-        until(lambda: not kube.get(f"/api/v1/nodes/{fresh}")["spec"].get("taints") or node["spec"].get("taints"), 20)
-        done = live.kubectl("drain", own, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=45s", check=False)
-        if done.returncode:
-            blocked = sorted(
-                {f"{space}/{pod}" for pod, space in re.findall(r'evicting pods/"([^"]+)" -n "([^"]+)"', done.stderr)}
-                & still_there(live, own)
-            )
-            why = (re.findall(r"Cannot evict pod[^\n]*", done.stderr) or done.stderr.strip().split("\n"))[-1]
-            wrong.append(f"node {own} cannot be drained: {', '.join(blocked)}: {why}"[:400])
-            live.kubectl("uncordon", own)
-            kube.delete(f"/api/v1/nodes/{fresh}")
-        else:
-            kube.delete(f"/api/v1/nodes/{own}")
+        wrong += replace(live, node)
         for deployment, _ in served:
-            path = (
-                f"/apis/apps/v1/namespaces/{deployment['metadata']['namespace']}/deployments/{deployment['metadata']['name']}"
-            )
-            if not until(lambda: rolled_out(live, path), 60):
-                wrong.append(f"{name(deployment)} is not whole again a minute after node {own} went")
+            if not until(rolls(live, deployment), 240):
+                wrong.append(f"{name(deployment)} is not whole again four minutes after node {name(node)} went")
         if wrong:
             break
     watch.stop()
@@ -152,6 +120,40 @@ def drain(live):
     )
 
 
+def rolls(live, deployment):
+    path = live.kube.path(deployment)
+    return lambda: rolled_out(live, path)
+
+
+def replace(live, node):
+    """A new node, then the old one drained and gone; what is wrong with it, in words."""
+    kube, labels, own = live.kube, node["metadata"]["labels"], node["metadata"]["name"]
+    fresh = re.sub(r"-(\d+)\.", lambda m: f"-{int(m[1]) + 1}.", own, count=1)
+    taints = node["spec"].get("taints") or []
+    nodes.add_node(
+        kube,
+        fresh,
+        labels["node.kubernetes.io/instance-type"],
+        labels["topology.kubernetes.io/zone"],
+        labels["topology.kubernetes.io/region"],
+        labels["eks.amazonaws.com/nodegroup"],
+        [taint for taint in taints if not taint["key"].startswith("node.kubernetes.io/")],
+    )
+    until(lambda: taints or not kube.get(f"/api/v1/nodes/{fresh}")["spec"].get("taints"), 120)
+    done = live.kubectl("drain", own, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=180s", check=False)
+    if not done.returncode:
+        kube.delete(f"/api/v1/nodes/{own}")
+        return []
+    blocked = sorted(
+        {f"{space}/{pod}" for pod, space in re.findall(r'evicting pods/"([^"]+)" -n "([^"]+)"', done.stderr)}
+        & still_there(live, own)
+    )
+    why = (re.findall(r"Cannot evict pod[^\n]*", done.stderr) or done.stderr.strip().split("\n"))[-1]
+    live.kubectl("uncordon", own)
+    kube.delete(f"/api/v1/nodes/{fresh}")
+    return [f"node {own} cannot be drained: {', '.join(blocked)}: {why}"[:400]]
+
+
 def still_there(live, node):
     return {name(p) for p in live.kube.list(f"/api/v1/pods?fieldSelector=spec.nodeName%3D{node}")}
 
@@ -165,59 +167,55 @@ def autoscale(live):
     if not scalers:
         raise Skip("no HorizontalPodAutoscaler")
     for scaler in scalers:
-        space, spec = scaler["metadata"]["namespace"], scaler["spec"]
-        path = f"/apis/autoscaling/v2/namespaces/{space}/horizontalpodautoscalers/{scaler['metadata']['name']}"
-        target = f"/apis/apps/v1/namespaces/{space}/{spec['scaleTargetRef']['kind'].lower()}s/{spec['scaleTargetRef']['name']}"
-        least, most = spec.get("minReplicas", 1), spec["maxReplicas"]
-        if most <= least:
-            wrong.append(f"{name(scaler)} cannot scale: minReplicas {least}, maxReplicas {most}")
-            continue
-        prefix = f"{space}/{spec['scaleTargetRef']['name']}-"
-
-        def size():
-            return live.kube.get(target)["spec"].get("replicas", 1)
-
-        if not until(lambda: size() == least, 60):
-            wrong.append(f"{name(scaler)}: at rest {size()} replicas, minReplicas is {least}")
-        set_load(live, {prefix: 3.0})
-        if not until(lambda: size() == most, 90):
-            now = live.kube.get(path)
-            wrong.append(
-                f"{name(scaler)}: {size()} replicas under load, not {most}: {condition(now, 'ScalingActive').get('message')}"
-            )
-        else:
-            high = []
-            watch = k.Watch(
-                live.kube,
-                f"/apis/apps/v1/namespaces/{space}/{spec['scaleTargetRef']['kind'].lower()}s",
-                lambda event, thing: (
-                    high.append(thing["spec"].get("replicas", 1))
-                    if thing["metadata"]["name"] == spec["scaleTargetRef"]["name"]
-                    else None
-                ),
-            )
-            sync.reconcile(live, 30)
-            time.sleep(1)
-            watch.stop()
-            if min(high) < most:
-                wrong.append(
-                    f"Flux set {prefix[:-1]} back to {min(high)} replicas while the autoscaler wanted {most}: spec.replicas stands in Git"
-                )
-        set_load(live, {prefix: 0.05})
-        down = (spec.get("behavior") or {}).get("scaleDown") or {}
-        slow = (
-            down.get("stabilizationWindowSeconds", 0) > 30
-            or down.get("selectPolicy") == "Disabled"
-            or any(policy["periodSeconds"] > 15 for policy in down.get("policies") or [])
-        )
-        if not slow and not until(lambda: size() == least, 120):
-            wrong.append(f"{name(scaler)}: still {size()} replicas two minutes after the load went")
-        set_load(live, {})
-        notes.append(
-            f"{name(scaler)} {least} -> {most}"
-            + (" (its behaviour is too slow to watch it shrink)" if slow else f" -> {least}")
-        )
+        found, note = scale(live, scaler)
+        wrong += found
+        notes += note
     return wrong, ", ".join(notes)
+
+
+def scale(live, scaler):
+    wrong, space, spec = [], scaler["metadata"]["namespace"], scaler["spec"]
+    workloads = f"/apis/apps/v1/namespaces/{space}/{spec['scaleTargetRef']['kind'].lower()}s"
+    least, most, own = spec.get("minReplicas", 1), spec["maxReplicas"], spec["scaleTargetRef"]["name"]
+    if most <= least:
+        return [f"{name(scaler)} cannot scale: minReplicas {least}, maxReplicas {most}"], []
+    prefix = f"{space}/{own}-"
+
+    def size():
+        return live.kube.get(f"{workloads}/{own}")["spec"].get("replicas", 1)
+
+    if not until(lambda: size() == least, 180):
+        wrong.append(f"{name(scaler)}: at rest {size()} replicas, minReplicas is {least}")
+    set_load(live, {prefix: 3.0})
+    if not until(lambda: size() == most, 240):
+        said = condition(live.kube.get(live.kube.path(scaler)), "ScalingActive").get("message")
+        wrong.append(f"{name(scaler)}: {size()} replicas under load, not {most}: {said}")
+    else:
+        high = []
+
+        def seen(_, thing):
+            if thing["metadata"]["name"] == own:
+                high.append(thing["spec"].get("replicas", 1))
+
+        watch = k.Watch(live.kube, workloads, seen)
+        sync.reconcile(live, 120)
+        time.sleep(1)
+        watch.stop()
+        if min(high) < most:
+            back = f"Flux set {prefix[:-1]} back to {min(high)} replicas while the autoscaler wanted {most}"
+            wrong.append(f"{back}: spec.replicas stands in Git")
+    set_load(live, {prefix: 0.05})
+    down = (spec.get("behavior") or {}).get("scaleDown") or {}
+    slow = (
+        down.get("stabilizationWindowSeconds", 0) > 30
+        or down.get("selectPolicy") == "Disabled"
+        or any(policy["periodSeconds"] > 15 for policy in down.get("policies") or [])
+    )
+    if not slow and not until(lambda: size() == least, 300):
+        wrong.append(f"{name(scaler)}: still {size()} replicas five minutes after the load went")
+    set_load(live, {})
+    end = " (its behaviour is too slow to watch it shrink)" if slow else f" -> {least}"
+    return wrong, [f"{name(scaler)} {least} -> {most}{end}"]
 
 
 def preempt(live):
@@ -242,7 +240,7 @@ def preempt(live):
         )
 
     kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "live-preempt"}})
-    until(lambda: kube.find("/api/v1/namespaces/live-preempt/serviceaccounts/default"), 10)
+    until(lambda: kube.find("/api/v1/namespaces/live-preempt/serviceaccounts/default"), 60)
 
     def pod(own, ask, **more):
         kube.request(
@@ -263,7 +261,7 @@ def preempt(live):
 
     try:
         until(
-            lambda: not any(p["metadata"].get("deletionTimestamp") for p in kube.list("/api/v1/pods")), 30
+            lambda: not any(p["metadata"].get("deletionTimestamp") for p in kube.list("/api/v1/pods")), 120
         )  # they hold room that is about to be free
         for at, node in enumerate(kube.list("/api/v1/nodes")):
             own = node["metadata"]["name"]
@@ -280,7 +278,7 @@ def preempt(live):
         pod("real", {"cpu": requests.get("cpu", "50m")})
         path = "/api/v1/namespaces/live-preempt/pods/real"
         begin = time.time()
-        if not until(lambda: ready(kube.get(path)), 30):
+        if not until(lambda: ready(kube.get(path)), 120):
             message = condition(kube.get(path), "PodScheduled").get("message")
             wrong.append(f"a pod that asks for {requests.get('cpu')} of CPU does not start on full nodes: {message}")
         else:
@@ -291,12 +289,12 @@ def preempt(live):
                 lambda: [
                     p for p in pods_of(live, space, selector) if condition(p, "PodScheduled").get("reason") == "Unschedulable"
                 ],
-                15,
+                60,
             )
             if gone and not waiting:
                 wrong.append(f"no pod of {name(placeholder)} waits for a node, so cluster-autoscaler has no reason to add one")
         return wrong, f"{name(placeholder)} made room within {time.time() - begin:.0f} s"
     finally:
         kube.delete("/api/v1/namespaces/live-preempt")
-        until(lambda: kube.find("/api/v1/namespaces/live-preempt") is None, 30)
-        until(lambda: len([p for p in pods_of(live, space, selector) if ready(p)]) >= len(holders), 40)
+        until(lambda: kube.find("/api/v1/namespaces/live-preempt") is None, 120)
+        until(lambda: len([p for p in pods_of(live, space, selector) if ready(p)]) >= len(holders), 120)

@@ -1,5 +1,7 @@
 # Whatever names another object finds it: Services their pods, Ingresses their Services, budgets and autoscalers their targets,
 # policies and monitors what they select, pods their Secrets.
+import base64
+import gzip
 import json
 
 from live import kubelet
@@ -8,17 +10,55 @@ from live.scenarios.observing import SYSTEM, until
 
 SECRETS = "/apis/external-secrets.io/v1/externalsecrets"
 MONITORS = "/apis/monitoring.coreos.com/v1"
+# Seconds for the pods of whatever stands in the cluster.
+SETTLED = 120
+# EKS's own add-ons do not run here.
+ADDONS = {"k8s-app": "kube-dns"}
 
 
 def wiring(live):
+    # What an operator makes after its release is Ready is nobody's to wait for but ours.
+    until(lambda: not unfinished(live), SETTLED, 1)
     state = State(live)
-    wrong, looked = [], 0
-    for check in (services, ingresses, budgets, autoscalers, network_policies, service_monitors, pod_monitors, secrets, pods):
+    wrong, looked = [f"{what} has not all its pods" for what in unfinished(live)], 0
+    checks = (
+        services,
+        ingresses,
+        budgets,
+        autoscalers,
+        network_policies,
+        service_monitors,
+        pod_monitors,
+        scraped,
+        secrets,
+        pods,
+    )
+    for check in checks:
         for mistake in check(state):
             looked += 1
             if mistake:
                 wrong.append(mistake)
     return sorted(set(wrong)), f"{looked} references"
+
+
+def unfinished(live):
+    """The workloads that want more ready pods than they have."""
+    found = []
+    for plural in ("deployments", "statefulsets", "daemonsets"):
+        for thing in live.kube.list(f"/apis/apps/v1/{plural}"):
+            status = thing.get("status", {})
+            wanted = status.get("desiredNumberScheduled", 0) if plural == "daemonsets" else thing["spec"].get("replicas", 1)
+            there = status.get("numberReady", 0) if plural == "daemonsets" else status.get("readyReplicas", 0)
+            if there < wanted and not spare(live, thing):
+                found.append(f"{thing['kind']} {name(thing)}")
+    return found
+
+
+def spare(live, thing):
+    """Whether its pods may lack room: they only hold it free for others."""
+    priority = thing["spec"]["template"]["spec"].get("priorityClassName")
+    kind = priority and live.kube.find(f"/apis/scheduling.k8s.io/v1/priorityclasses/{priority}")
+    return bool(kind) and kind["value"] < 0
 
 
 class State:
@@ -50,7 +90,7 @@ class State:
 
 def services(state):
     for key, service in state.services.items():
-        if not service["spec"].get("selector"):
+        if service["spec"].get("selector") in (None, {}, ADDONS):
             continue
         meta, selector = service["metadata"], service["spec"]["selector"]
         endpoints = [
@@ -110,7 +150,7 @@ def budgets(state):
 def autoscalers(state):
     for scaler in state.kube.list("/apis/autoscaling/v2/horizontalpodautoscalers"):
         path = state.kube.path(scaler)
-        if until(lambda path=path: condition(state.kube.get(path), "ScalingActive").get("status") == "True", 20):
+        if until(lambda path=path: condition(state.kube.get(path), "ScalingActive").get("status") == "True", 120):
             yield None
             continue
         now = state.kube.get(path)
@@ -124,6 +164,16 @@ def network_policies(state):
         if selector and meta["namespace"] not in SYSTEM and not made_by_chart(policy):
             found = state.matching(meta["namespace"], selector, ended=True)
             yield None if found else f"NetworkPolicy {name(policy)} selects no pod"
+            for rule in policy["spec"].get("ingress") or []:
+                for port in [each["port"] for each in rule.get("ports") or [] if "port" in each and "endPort" not in each]:
+                    there = not found or any(port in ports_of(pod) for pod in found)
+                    yield None if there else f"NetworkPolicy {name(policy)}: none of its pods has the port {port}"
+
+
+def ports_of(pod):
+    """The ports that the containers of a pod name, by name and by number."""
+    every = [port for container in pod["spec"]["containers"] for port in container.get("ports") or []]
+    return {port.get("name") for port in every} | {port["containerPort"] for port in every}
 
 
 def service_monitors(state):
@@ -138,9 +188,18 @@ def service_monitors(state):
         ]
         yield None if found else f"ServiceMonitor {name(monitor)} selects no Service"
         ports = {port.get("name") for service in found for port in service["spec"]["ports"]}
+        behind = [
+            pod
+            for service in found
+            if service["spec"].get("selector") not in (None, {}, ADDONS)
+            for pod in state.matching(service["metadata"]["namespace"], service["spec"]["selector"])
+        ]
         for endpoint in monitor["spec"].get("endpoints") or []:
             if found and endpoint.get("port") and endpoint["port"] not in ports:
                 yield f"ServiceMonitor {name(monitor)}: its Service has no port named {endpoint['port']}"
+            wanted = endpoint.get("targetPort")
+            if wanted and behind and not any(wanted in ports_of(pod) for pod in behind):
+                yield f"ServiceMonitor {name(monitor)}: no container behind its Service has the port {wanted}"
 
 
 def pod_monitors(state):
@@ -156,6 +215,32 @@ def pod_monitors(state):
         # No pod of EKS's own add-ons runs here.
         if found or spaces != ["kube-system"]:
             yield None if found else f"PodMonitor {name(monitor)} selects no pod"
+        for endpoint in monitor["spec"].get("podMetricsEndpoints") or []:
+            wanted = endpoint.get("port") or endpoint.get("portNumber") or endpoint.get("targetPort")
+            for pod in found:
+                right = wanted is None or wanted in ports_of(pod)
+                yield None if right else f"PodMonitor {name(monitor)}: no container of {name(pod)} has a port named {wanted}"
+
+
+def scraped(state):
+    """Prometheus' operator writes what it takes of monitors and rules; what it does not take nobody measures."""
+    for prometheus in state.list(f"{MONITORS}/prometheuses"):
+        meta = prometheus["metadata"]
+        space, own = meta["namespace"], meta["name"]
+        secret = state.kube.find(f"/api/v1/namespaces/{space}/secrets/prometheus-{own}")
+        if not secret:
+            yield f"the operator wrote no configuration of Prometheus {name(prometheus)}"
+            continue
+        text = gzip.decompress(base64.b64decode(secret["data"]["prometheus.yaml.gz"])).decode()
+        for kind, plural in (("serviceMonitor", "servicemonitors"), ("podMonitor", "podmonitors")):
+            for monitor in state.list(f"{MONITORS}/{plural}"):
+                taken = f"job_name: {kind}/{name(monitor)}/" in text
+                yield None if taken else f"{monitor['kind']} {name(monitor)} is none that Prometheus {name(prometheus)} takes"
+        files = state.kube.list(f"/api/v1/namespaces/{space}/configmaps?labelSelector=prometheus-name%3D{own}")
+        rules = {file for each in files for file in each.get("data") or {}}
+        for rule in state.list(f"{MONITORS}/prometheusrules"):
+            file = f"{rule['metadata']['namespace']}-{rule['metadata']['name']}-{rule['metadata']['uid']}.yaml"
+            yield None if file in rules else f"PrometheusRule {name(rule)} is none that Prometheus {name(prometheus)} takes"
 
 
 def secrets(state):

@@ -1,8 +1,7 @@
-#!/usr/bin/env python3
 # Writes crds/defaults.json: the defaults of every definition that $BLUEPRINT_CONFORMANCE/kubernetes/crd/index.json names, out of
 # clones of the upstream repositories. Needs PyYAML; run it only when the schemas move on.
 #
-#   tools/defaults.py CLONES      CLONES/OWNER+NAME/repo is a git directory that has the commit which the index names
+#   python3 tools/defaults.py CLONES      CLONES/OWNER+NAME/repo is a git directory that has the commit which the index names
 import json
 import os
 import subprocess
@@ -33,7 +32,9 @@ for key, entry in json.loads((Path(os.environ["BLUEPRINT_CONFORMANCE"]) / "kuber
     group, version, kind = key.split("/")
     clone = Path(sys.argv[1]) / entry["repo"].replace("/", "+") / "repo"
     shown = (
-        subprocess.run(["git", "-C", clone, "show", f"{entry['commit']}:{entry['path']}"], capture_output=True, text=True)
+        subprocess.run(
+            ["git", "-C", clone, "show", f"{entry['commit']}:{entry['path']}"], check=False, capture_output=True, text=True
+        )
         if clone.exists()
         else None
     )
