@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
-    contribution::{Layer, Need, Needed, Secret, Writer},
+    contribution::{Need, Needed, Secret, Writer},
     database::{ApplicationSpec, Share},
     diagnostics::{Finding, Report},
     foundation::{Environment, Foundation},
@@ -239,6 +239,10 @@ pub struct Surroundings {
 pub const FIRST_TAG: &str = "0.1.0";
 
 impl Spec {
+    pub fn has_database(&self) -> bool {
+        self.database.is_some()
+    }
+
     pub fn delivery(&self) -> Delivery {
         value_or(&self.delivery, Delivery::default())
     }
@@ -532,11 +536,11 @@ impl Endpoint {
 
 impl Workload {
     /// What deploys it, after all that it stands on.
-    pub fn delivery(&self, environment: &Environment, used: &[Layer]) -> Vec<Page> {
+    pub fn delivery(&self, environment: &Environment) -> Vec<Page> {
         let application = &self.application;
         let name = &application.name;
-        let logins = &(self.database.is_some() && used.contains(&Layer::Databases));
-        pages! { { application: Application, environment: Environment, logins: bool }
+        let database = &self.database;
+        pages! { { application: Application, environment: Environment, database: Option<Share> }
             Resource "kubernetes-manifest/clusters/{environment}/applications/{name}.yaml",
         }
     }

@@ -353,11 +353,18 @@ impl Layer {
         Self::Overprovisioning,
     ];
 
+    /// Whether it is ready only when all that it holds is. The others are ready when what they hold is applied.
+    pub fn waits(self) -> bool {
+        matches!(self, Self::Controllers | Self::Monitoring)
+    }
+
     /// The layer that must be ready first, of those in use.
     pub fn after(self, used: &[Self]) -> Option<Self> {
         let before = match self {
             Self::Monitoring => Self::Tenants,
             Self::Overprovisioning => Self::Configs,
+            // An application waits for its own login by itself.
+            Self::Applications => Self::Databases,
             chained => chained,
         };
         used.iter().copied().filter(|it| *it < before).max()
@@ -371,7 +378,9 @@ impl Layer {
             Self::Controllers => "what others need: the charts of the components",
             Self::Configs => "what the components of the layer before define",
             Self::Tenants => "for each application: namespace, quota, limits, the right to deploy into it",
-            Self::Databases => "for each application with a database: its login",
+            Self::Databases => {
+                "what the Jobs that make logins share, and for each login: the Flux Kustomization that makes it"
+            }
             Self::Applications => "for each application: the Flux Kustomization that deploys it",
             Self::Monitoring => "what watches the others, and nothing waits for it",
             Self::Overprovisioning => "room that is kept free, and nothing waits for it",

@@ -1,10 +1,11 @@
-//! How logins come into the database: a Job for each that is alive, and the namespace where these Jobs run. What a login is
-//! called and how many live, the database says; the namespace itself and its secret store are every namespace's affair.
+//! How logins come into the database: for each that is alive a Job, which Flux applies by a Kustomization of its own, and what
+//! these Jobs share. What a login is called and how many live is decided by the database; the namespace and its secret store are
+//! rendered like those of every other namespace.
 
 use crate::{
     database::{Database, NAMESPACE, Share},
     foundation::Environment,
-    page::{Page, mounted},
+    page::{Page, mounted, seeded},
     pages,
     words::{Cpu, Memory},
 };
@@ -20,8 +21,8 @@ pub fn pages(environment: &Environment, shares: &[Share]) -> Vec<Page> {
         Resource "kubernetes-manifest/clusters/{environment}/databases/quota.yaml",
         Resource "kubernetes-manifest/clusters/{environment}/databases/service-account.yaml",
     };
-    // The same words in each environment: what differs, a Job brings along.
-    pages.extend(mounted(
+    // The same text in each environment: what differs is in the Job.
+    let (scripts, files) = mounted(
         "login",
         NAMESPACE,
         pages! { { environment: Environment }
@@ -29,17 +30,38 @@ pub fn pages(environment: &Environment, shares: &[Share]) -> Vec<Page> {
             Unlisted "kubernetes-manifest/clusters/{environment}/databases/scripts/login.sh",
             Unlisted "kubernetes-manifest/clusters/{environment}/databases/scripts/login.sql",
         },
-    ));
+    );
+    let scripts = &scripts;
     for share in shares {
         let Share { application, .. } = share;
         for login in &share.logins() {
             pages.extend(pages! {
-                { environment: Environment, database: Database, share: Share, login: u32, room: Room }
-                Resource "kubernetes-manifest/clusters/{environment}/databases/logins/{application}-{login}.yaml",
+                { environment: Environment, database: Database, share: Share, login: u32, room: Room, scripts: String }
+                Resource "kubernetes-manifest/clusters/{environment}/databases/{application}-login-{login}.yaml",
+                Resource "kubernetes-manifest/clusters/{environment}/databases/logins/{application}-login-{login}/login.yaml",
             });
         }
     }
+    pages.extend(files);
+    // One for all logins: a patch here outlives each of them.
+    pages.extend(seeded(pages! { { environment: Environment }
+        Unlisted "kubernetes-manifest/clusters/{environment}/databases/logins/local/kustomization.yaml",
+    }));
     pages
+}
+
+/// The folders that Flux builds, one for each login.
+pub fn roots(environment: &Environment, shares: &[Share]) -> Vec<String> {
+    let folder = environment.cluster_folder();
+    let of_share = |share: &Share| {
+        let Share { application, .. } = share;
+        share
+            .logins()
+            .into_iter()
+            .map(|login| format!("{folder}/databases/logins/{application}-login-{login}"))
+            .collect::<Vec<_>>()
+    };
+    shares.iter().flat_map(of_share).collect()
 }
 
 /// What the Jobs need, and the namespace allows.

@@ -31,16 +31,15 @@ pub enum Place {
 }
 
 /// How the `kustomization.yaml` of its folder names a page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     Resource,
     Patch,
     /// A folder of its own, with its own `kustomization.yaml`.
     Component,
-    /// A file of a ConfigMap that its folder makes. What the file says is part of the ConfigMap's name, so that whoever reads it
-    /// changes with it.
+    /// A file of a ConfigMap that its folder makes.
     Mounted {
-        map: &'static str,
+        map: String,
         namespace: &'static str,
     },
     Unlisted,
@@ -135,10 +134,19 @@ pub fn seeded(mut pages: Vec<Page>) -> Vec<Page> {
     pages
 }
 
-/// These pages, as files of a ConfigMap.
-pub fn mounted(map: &'static str, namespace: &'static str, mut pages: Vec<Page>) -> Vec<Page> {
-    pages.iter_mut().for_each(|page| page.role = Role::Mounted { map, namespace });
-    pages
+/// These pages as files of a ConfigMap, and what it is called. Its name ends in a checksum of the files, so that whoever names it
+/// changes with them. kustomize would append a checksum by itself, but only to references in the same build, and the readers of
+/// this ConfigMap are built apart from it.
+pub fn mounted(map: &str, namespace: &'static str, mut pages: Vec<Page>) -> (String, Vec<Page>) {
+    let mut digest = Sha1::new();
+    for page in &pages {
+        digest.update(&page.path);
+        digest.update(page.text());
+    }
+    let checksum: String = digest.finalize().iter().take(5).map(|byte| format!("{byte:02x}")).collect();
+    let map = format!("{map}-{checksum}");
+    pages.iter_mut().for_each(|page| page.role = Role::Mounted { map: map.clone(), namespace });
+    (map, pages)
 }
 
 impl fmt::Display for Owner {

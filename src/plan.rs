@@ -54,6 +54,9 @@ pub fn plan(platform: Platform) -> Plan {
             &workloads,
         );
         own.extend(logins::pages(&environment, &shares));
+        for root in logins::roots(&environment, &shares) {
+            lists.add(&root, Entry::Component("../local".to_owned()));
+        }
         let tenants: Vec<_> = workloads.iter().map(|it| &it.application.name).collect();
         let surroundings = Surroundings {
             watcher: contributions.iter().find_map(Contribution::watcher),
@@ -72,8 +75,7 @@ pub fn plan(platform: Platform) -> Plan {
             lists.add(&overlay, Entry::Image(image, delivery::marker(workload)));
         }
         watcher = watcher.or(surroundings.watcher);
-        let logins = used(&own, &environment.cluster_folder());
-        own.extend(workloads.iter().flat_map(|it| it.delivery(&environment, &logins)));
+        own.extend(workloads.iter().flat_map(|it| it.delivery(&environment)));
         let used = used(&own, &environment.cluster_folder());
         own.extend(manifests::layers(&environment, &used));
         layers.extend(used);
@@ -150,7 +152,7 @@ enum Entry {
     Component(String),
     /// A file of a ConfigMap that the folder makes.
     Mounted {
-        map: &'static str,
+        map: String,
         namespace: &'static str,
         file: String,
     },
@@ -163,12 +165,12 @@ impl Lists {
         let listed = |page: &&Page| page.place == Place::Manifests && page.role != Role::Unlisted;
         for page in pages.iter().filter(listed) {
             let (folder, name) = split(&page.path);
-            match page.role {
+            match &page.role {
                 Role::Unlisted => {}
                 Role::Resource => self.add(folder, Entry::Resource(name.to_owned())),
                 Role::Patch => self.add(folder, Entry::Patch(name.to_owned())),
                 Role::Mounted { map, namespace } => {
-                    self.add(folder, Entry::Mounted { map, namespace, file: name.to_owned() });
+                    self.add(folder, Entry::Mounted { map: map.clone(), namespace, file: name.to_owned() });
                 }
                 Role::Component => {
                     let (above, name) = split(folder);
@@ -215,7 +217,9 @@ impl Entry {
             Self::Patch(name) => ("patches", format!("  - path: {name}\n")),
             Self::Component(name) => ("components", format!("  - {name}\n")),
             Self::Mounted { map, namespace, file } => {
-                let head = format!("  - name: {map}\n    namespace: {namespace}\n    files:\n");
+                let head = format!(
+                    "  - name: {map}\n    namespace: {namespace}\n    options:\n      disableNameSuffixHash: true\n    files:\n"
+                );
                 return (format!("configMapGenerator:\n{head}"), format!("      - {file}\n"));
             }
             Self::Image(name, marker) => {
@@ -231,6 +235,7 @@ fn is_root(folder: &str) -> bool {
     match folder.split('/').collect::<Vec<_>>()[..] {
         ["clusters", _] | ["apps", _, "base" | "monitoring"] | ["apps", _, "overlays", _] => true,
         ["clusters", _, layer] => Layer::ALL.iter().any(|it| it.to_string() == layer),
+        ["clusters", _, layer, "logins", _] => layer == Layer::Databases.to_string(),
         _ => false,
     }
 }

@@ -251,7 +251,21 @@ fn names(contributions: &[Contribution], spec: &Spec, report: &mut Report) {
     taken.extend(contributions.iter().flat_map(|it| it.reserved));
     let namespaces: Vec<_> = contributions.iter().flat_map(Contribution::namespaces).collect();
     taken.extend(namespaces.iter().map(|it| it.name));
+    let stateful = |other: &str| {
+        spec.applications.iter().flatten().any(|(name, it)| name.as_str() == other && it.has_database())
+    };
     for name in spec.applications.iter().flatten().map(|(name, _)| name) {
+        // A login of a database has a Kustomization in `flux-system`, too.
+        let login = name
+            .rsplit_once("-login-")
+            .filter(|(other, number)| stateful(other) && number.parse::<u32>().is_ok());
+        if let Some((other, _)) = login {
+            report.add(
+                Finding::new("application/reserved", format!("the name `{}` is taken", name.as_str()))
+                    .at(name.span(), format!("a login of the database of `{other}` is called so"))
+                    .help("give the application another name"),
+            );
+        }
         if taken.contains(&name.as_str()) {
             report.add(
                 Finding::new("application/reserved", format!("the name `{}` is taken", name.as_str()))

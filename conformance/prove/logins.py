@@ -75,7 +75,9 @@ class Pod:
     """A Job's, with Secrets of our own."""
 
     def __init__(self, proof, folder):
-        objects = yaml_reader.read_text(proof.run(["kubectl", "kustomize", folder]).stdout)
+        # What the Jobs share, and each login by itself, as Flux applies them.
+        logins = sorted(path.parent for path in (folder / "logins").glob("*/kustomization.yaml") if path.parent.name != "local")
+        objects = [it for built in [folder, *logins] for it in yaml_reader.read_text(proof.run(["kubectl", "kustomize", built]).stdout)]
         jobs = [it for it in objects if it["kind"] == "Job"]
         if not jobs:
             raise Failure("there is a database, and no Job that makes a login")

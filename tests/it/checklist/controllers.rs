@@ -545,7 +545,7 @@ fn k23_each_namespace_reads_its_own_secrets() {
     fn is_bound(object: &Object) -> bool {
         object.root.resources("aws_eks_pod_identity_association").next().is_some()
     }
-    /// Whether a layer starts when another is ready as a whole, and tries again soon.
+    /// Whether a layer starts only after another is ready as a whole, and tries again soon.
     fn waits(platform: &Platform, object: &Object, layer: &str, other: &str) -> bool {
         let of = |name| object.kustomization(platform, name).map_or(&Value::Null, |it| &it["spec"]);
         let soon = |it: &Value| it["retryInterval"].as_str().is_some_and(|it| it == "1m");
@@ -553,8 +553,9 @@ fn k23_each_namespace_reads_its_own_secrets() {
         let mut names = before.iter().filter_map(|it| it["name"].as_str());
         soon(of(layer))
             && names.any(|it| {
-                let ready = of(it)["wait"] == true && soon(of(it));
-                ready && (it == other || waits(platform, object, it, other))
+                let ready =
+                    if it == other { of(it)["wait"] == true } else { waits(platform, object, it, other) };
+                ready && soon(of(it))
             })
     }
 }

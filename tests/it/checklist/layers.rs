@@ -3,17 +3,18 @@
 use std::{collections::BTreeSet, fs};
 
 use blueprint::contribution::Layer::{
-    self, Applications, Configs, Controllers, Databases, Monitoring, Overprovisioning, Tenants,
+    self, Applications, Configs, Controllers, Monitoring, Overprovisioning, Tenants,
 };
 use serde_json::Value;
 
 use super::{
     Platform, Verdict,
-    objects::{BESIDE, CHAIN, Cluster, FIRST, Object, dependencies, is_whole, lists},
+    objects::{BESIDE, CHAIN, Cluster, FIRST, Object, WAITING, dependencies, is_whole, lists},
     prove,
 };
 
-/// Each waits for the one before it that is there; nothing waits for those beside the chain.
+/// Each comes after the one before it that is there; nothing comes after those beside the chain, and applications name their logins
+/// themselves.
 #[test]
 fn a_layer_comes_after_the_last_one_that_is_there() {
     let all = &Layer::ALL;
@@ -23,7 +24,7 @@ fn a_layer_comes_after_the_last_one_that_is_there() {
         Some(Controllers),
         Some(Configs),
         Some(Tenants),
-        Some(Databases),
+        Some(Tenants),
         Some(Configs),
         Some(Controllers),
     ];
@@ -52,10 +53,35 @@ fn seconds(value: &Value) -> Option<u64> {
 fn k03_a_layer_starts_when_the_one_before_is_ready() {
     prove(
         "K03",
-        &["layer", "application"],
+        &["layer", "application", "login"],
         check,
         &[
             ("production/layers.yaml", "dependsOn: - name: configs", "dependsOn:\n    - name: controllers"),
+            // One that is not ready would stop everybody.
+            (
+                "production/layers.yaml",
+                "path: ./clusters/production/configs prune: true … wait: false",
+                "path: ./clusters/production/configs\n  prune: true\n  wait: true",
+            ),
+            (
+                "production/layers.yaml",
+                "path: ./clusters/production/tenants prune: true … wait: false",
+                "path: ./clusters/production/tenants\n  prune: true\n  wait: true",
+            ),
+            (
+                "production/layers.yaml",
+                "path: ./clusters/production/databases prune: true … wait: false",
+                "path: ./clusters/production/databases\n  prune: true\n  wait: true",
+            ),
+            ("applications/test-app.yaml", "- name: test-app-login-1", "- name: databases"),
+            ("applications/test-app.yaml", "- name: test-app-login-1", "- name: test-app-login-2"),
+            ("applications/test-app.yaml", "- name: test-app-login-1", ""),
+            ("applications/test-app.yaml", "wait: true", "wait: false"),
+            ("databases/test-app-login-1.yaml", "wait: true", "wait: false"),
+            ("databases/test-app-login-1.yaml", "- name: databases", "- name: controllers"),
+            ("databases/test-app-login-1.yaml", "retryInterval: 1m", "retryInterval: 1h"),
+            // Two applications, of which one waits for the other's login.
+            ("applications/batch.yaml", "- name: tenants", "- name: tenants\n    - name: ledger-api-login-3"),
             (
                 "production/layers.yaml",
                 "name: configs namespace: flux-system spec: dependsOn: - name: controllers",
@@ -79,14 +105,27 @@ fn k03_a_layer_starts_when_the_one_before_is_ready() {
             for (at, name) in used.iter().enumerate() {
                 let it = deliveries[name];
                 verdict.see("layer");
-                let before: Vec<&str> = at.checked_sub(1).map(|at| used[at]).into_iter().collect();
+                let before = at.checked_sub(1).map(|at| used[at]).into_iter();
+                // An application names its own login.
+                let before = before
+                    .map(|it| if *name == "applications" && it == "databases" { "tenants" } else { it });
+                let before: Vec<&str> = before.collect();
                 verdict.hold(
                     dependencies(it) == before,
                     format!("{}: `{name}` waits for {:?}, not {before:?}", cluster.place(), dependencies(it)),
                 );
-                // An application reports on its own pods, and says nothing about others.
-                let ready = *name == "applications" || it.spec()["wait"] == true;
-                verdict.hold(ready, format!("{}: `{name}` is ready before its objects are", cluster.place()));
+            }
+            for name in used.iter().copied().chain(BESIDE).filter(|it| deliveries.contains_key(it)) {
+                let waits = deliveries[name].spec()["wait"] == true;
+                if WAITING.contains(&name) {
+                    verdict.hold(
+                        waits,
+                        format!("{}: `{name}` is ready before its objects are", cluster.place()),
+                    );
+                } else {
+                    let words = "one object that is not ready stops all that comes after it";
+                    verdict.hold(!waits, format!("{}: `{name}` waits: {words}", cluster.place()));
+                }
             }
             for name in used.iter().copied().chain(BESIDE).filter(|it| deliveries.contains_key(it)) {
                 let it = deliveries[name];
@@ -99,12 +138,35 @@ fn k03_a_layer_starts_when_the_one_before_is_ready() {
             for name in cluster.applications() {
                 verdict.see("application");
                 let needs = dependencies(deliveries[name]);
-                verdict.hold(
-                    needs.contains(&"tenants"),
-                    format!("{}: `{name}` has no namespace", cluster.place()),
-                );
+                let place = format!("{}: `{name}`", cluster.place());
+                verdict.hold(needs.contains(&"tenants"), format!("{place} has no namespace"));
                 let known = needs.iter().all(|it| deliveries.contains_key(it));
-                verdict.hold(known, format!("{}: `{name}` waits for ever", cluster.place()));
+                verdict.hold(known, format!("{place} waits for ever"));
+                let asked = platform.asked(cluster.environment, &["applications", name, "database"]);
+                let login = asked.map(|it| it.get("login").and_then(toml::Value::as_integer).unwrap_or(1));
+                let own: Vec<String> = login.iter().map(|it| format!("{name}-login-{it}")).collect();
+                let others = needs.iter().filter(|it| **it != "tenants").collect::<Vec<_>>();
+                verdict.hold(
+                    others == own.iter().collect::<Vec<_>>(),
+                    format!("{place} waits for {others:?}, not {own:?}"),
+                );
+                let ready = deliveries[name].spec()["wait"] == true;
+                verdict.hold(ready, format!("{place} says nothing of its pods and secrets"));
+            }
+            for name in cluster.logins() {
+                verdict.see("login");
+                let (it, place) = (deliveries[name], format!("{}: `{name}`", cluster.place()));
+                verdict.hold(
+                    dependencies(it) == ["databases"],
+                    format!("{place} waits for {:?}", dependencies(it)),
+                );
+                verdict.hold(it.spec()["wait"] == true, format!("{place} is ready before its Job is"));
+                let soon = seconds(&it.spec()["retryInterval"]).is_some_and(|it| it <= 120);
+                verdict.hold(soon, format!("{place} is tried again too late"));
+                let path = format!("./clusters/{}/databases/logins/{name}", cluster.environment);
+                verdict.hold(it.spec()["path"] == *path, format!("{place} is elsewhere"));
+                let jobs = cluster.objects.iter().filter(|it| it.kind() == "Job" && it.layer == name).count();
+                verdict.hold(jobs == 1, format!("{place} makes {jobs} logins"));
             }
         }
     }
@@ -173,7 +235,9 @@ fn k04_what_is_custom_comes_after_its_definition() {
 }
 
 /// Trap 25. The ledger holds what Flux ever applied to the reference platform by its own objects, and from where. One that is
-/// renamed or moved takes down what it applied, so a name that is gone has to be taken out here by hand, with a migration.
+/// renamed or moved takes down what it applied, so a name that is gone has to be taken out here by hand, with a migration. It also
+/// holds, for each Namespace, the Kustomization that applies it: one that moves is deleted by the Kustomization that it leaves, unless
+/// the other one has applied it before, and with it goes everything inside.
 #[test]
 fn k15_flux_objects_keep_their_names() {
     const LEDGER: &str = "tests/flux-objects.txt";
@@ -188,7 +252,7 @@ fn k15_flux_objects_keep_their_names() {
     assert!(now.is_subset(&ledger), "`{LEDGER}` does not know all: bless it with SNAPSHOTS=overwrite");
     prove(
         "K15",
-        &["flux object"],
+        &["flux object", "namespace"],
         check,
         &[
             ("production/layers.yaml", "name: tenants namespace", "name: teams\n  namespace"),
@@ -204,6 +268,11 @@ fn k15_flux_objects_keep_their_names() {
                 "releaseName: metrics",
             ),
             ("production/flux-system/instance.yaml", "path: clusters/production", "path: production"),
+            ("production/namespaces/database.yaml", "name: database", "name: databases"),
+            ("production/tenants/test-app/namespace.yaml", "name: test-app", "name: test"),
+            // As if they came from another layer.
+            ("production/namespaces/database.yaml", "kind: Namespace", "kind: ConfigMap"),
+            ("production/tenants/test-app/namespace.yaml", "kind: Namespace", "kind: ConfigMap"),
         ],
     );
     fn names(platform: &Platform) -> BTreeSet<String> {
@@ -219,13 +288,21 @@ fn k15_flux_objects_keep_their_names() {
             format!("{} {}/{} {}", it.kind(), it.namespace(), it.name(), from.unwrap_or("-"))
         };
         let whole = |it: &&Object| it.is_flux() && !it.path.ends_with("/values.yaml");
-        production.objects.iter().filter(whole).map(line).collect()
+        let namespaces = production.objects.iter().filter(|it| it.kind() == "Namespace");
+        let namespaces = namespaces.map(|it| format!("Namespace {} applied by {}", it.name(), it.layer));
+        production.objects.iter().filter(whole).map(line).chain(namespaces).collect()
     }
     fn check(platform: &Platform, verdict: &mut Verdict) {
         let now = names(platform);
         for line in fs::read_to_string(LEDGER).unwrap().lines().filter(|_| !now.is_empty()) {
-            verdict.see("flux object");
-            verdict.hold(now.contains(line), format!("`{line}` is gone, and what it applied with it"));
+            let Some(namespace) = line.strip_prefix("Namespace ") else {
+                verdict.see("flux object");
+                verdict.hold(now.contains(line), format!("`{line}` is gone, and what it applied with it"));
+                continue;
+            };
+            verdict.see("namespace");
+            let words = "the Kustomization that it leaves deletes it, with everything inside";
+            verdict.hold(now.contains(line), format!("no longer so: namespace {namespace}; {words}"));
         }
     }
 }
@@ -260,7 +337,8 @@ fn k42_each_thing_lies_in_its_layer() {
             verdict.see("layers");
             let applications = cluster.applications();
             for (name, it) in cluster.deliveries() {
-                let known = CHAIN.contains(&name) || BESIDE.contains(&name) || applications.contains(&name);
+                let own = applications.contains(&name) || cluster.logins().contains(&name);
+                let known = CHAIN.contains(&name) || BESIDE.contains(&name) || own;
                 verdict.hold(known, format!("{}: `{name}` is no layer", cluster.place()));
                 let beside = dependencies(it).into_iter().find(|it| BESIDE.contains(it));
                 verdict.hold(beside.is_none(), format!("{}: `{name}` waits for {beside:?}", cluster.place()));
@@ -287,7 +365,9 @@ fn k42_each_thing_lies_in_its_layer() {
             for object in &cluster.objects {
                 let rights = ["Namespace", "ResourceQuota", "LimitRange", "Role", "RoleBinding"]
                     .contains(&object.kind());
-                let own = CHAIN.contains(&object.layer) || BESIDE.contains(&object.layer);
+                let own = CHAIN.contains(&object.layer)
+                    || BESIDE.contains(&object.layer)
+                    || cluster.logins().contains(&object.layer);
                 let theirs = object.layer != FIRST && !own;
                 verdict.hold(
                     !(rights && theirs),
@@ -311,9 +391,11 @@ pub fn keys<'p>(object: &Object<'p>) -> Vec<&'p str> {
 fn k44_every_layer_has_a_place_of_the_persons_own() {
     prove(
         "K44",
-        &["layer", "base"],
+        &["layer", "base", "login"],
         check,
         &[
+            ("logins/test-app-login-1/kustomization.yaml", "components: - ../local", ""),
+            ("databases/logins/local/kustomization.yaml", "kind: Component", "kind: Kustomization"),
             ("production/controllers/kustomization.yaml", "components: - local", ""),
             ("production/applications/kustomization.yaml", "- local", "- theirs"),
             ("test-app/base/kustomization.yaml", "components:", "crds:"),
@@ -322,23 +404,32 @@ fn k44_every_layer_has_a_place_of_the_persons_own() {
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
         let lists: Vec<_> = lists(platform).collect();
-        let mut places: Vec<(&'static str, String)> = Vec::new();
+        let mut places: Vec<(&'static str, String, String)> = Vec::new();
         for cluster in Cluster::all(platform).iter().filter(|_| is_whole(platform)) {
             for name in CHAIN.into_iter().chain(BESIDE).filter(|it| cluster.deliveries().contains_key(it)) {
-                places.push(("layer", format!("{}/{name}", cluster.place())));
+                places.push(("layer", format!("{}/{name}", cluster.place()), "local".to_owned()));
             }
             for name in cluster.applications() {
-                places.push(("base", format!("{}/apps/{name}/base", cluster.repository)));
+                let base = format!("{}/apps/{name}/base", cluster.repository);
+                places.push(("base", base, "local".to_owned()));
+            }
+            // One for all logins: a login goes with its number.
+            for name in cluster.logins() {
+                let login = format!("{}/databases/logins/{name}", cluster.place());
+                places.push(("login", login, "../local".to_owned()));
             }
         }
-        for (subject, place) in places {
+        for (subject, place, local) in places {
             verdict.see(subject);
             let list = lists.iter().find(|it| it.path == format!("{place}/kustomization.yaml"));
             let takes = list.is_some_and(|it| {
-                it.value["components"].as_array().is_some_and(|it| it.last().is_some_and(|it| it == "local"))
+                it.value["components"].as_array().is_some_and(|it| it.last().is_some_and(|it| *it == local))
             });
-            verdict.hold(takes, format!("{place} does not take in `local`"));
-            let own = lists.iter().find(|it| it.path == format!("{place}/local/kustomization.yaml"));
+            verdict.hold(takes, format!("{place} does not take in `{local}`"));
+            let above = place.rsplit_once('/').map_or("", |it| it.0);
+            let folder =
+                local.strip_prefix("../").map_or(format!("{place}/{local}"), |it| format!("{above}/{it}"));
+            let own = lists.iter().find(|it| it.path == format!("{folder}/kustomization.yaml"));
             let ours = own.is_some_and(|it| it.kind() == "Component");
             verdict.hold(ours, format!("{place}/local is no component"));
         }

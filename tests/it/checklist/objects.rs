@@ -9,8 +9,11 @@ use super::{Platform, documents::Document};
 /// Where a cluster begins, and everything before the layers: this Kustomization is made by the FluxInstance.
 pub const FIRST: &str = "flux-system";
 
-/// The layers of which each waits for the one before.
+/// The layers, each with the one that it comes after.
 pub const CHAIN: [&str; 5] = ["controllers", "configs", "tenants", "databases", "applications"];
+
+/// The layers that are ready only when all that they hold is. What comes after the others waits for what it uses by itself.
+pub const WAITING: [&str; 2] = ["controllers", "monitoring"];
 
 /// The layers that nothing waits for.
 pub const BESIDE: [&str; 2] = ["monitoring", "overprovisioning"];
@@ -71,6 +74,10 @@ impl<'p> Object<'p> {
 
 fn place(document: &Document) -> Option<(&str, Option<&str>, &str)> {
     match document.path.split('/').collect::<Vec<_>>()[..] {
+        // Each login is applied by itself. What a person says of all of them is part of each.
+        [repository, "clusters", environment, "databases", "logins", login, _, ..] if login != "local" => {
+            Some((repository, Some(environment), login))
+        }
         [repository, "clusters", environment, layer, _, ..]
             if CHAIN.contains(&layer) || BESIDE.contains(&layer) =>
         {
@@ -157,6 +164,12 @@ impl<'p> Cluster<'p> {
             }
         }
         found
+    }
+
+    /// The names of the Kustomizations that make one login each.
+    pub fn logins(&self) -> Vec<&'p str> {
+        let own = self.objects.iter().filter(|it| it.is_delivery() && it.layer == "databases");
+        own.map(|it| it.name()).collect()
     }
 
     /// The names of the applications.
