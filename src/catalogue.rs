@@ -159,11 +159,13 @@ impl Catalogue {
         version.rsplit_once('.').map_or(version, |(minor, _)| minor)
     }
 
-    /// An image by tag, and by digest where it is known: `golang:1.26.9-alpine3.24@sha256:…`.
+    /// An image by tag, and by digest where it is known. Docker's official images, which have a name without a folder, come from
+    /// their mirror in ECR Public: Docker Hub limits anonymous pulls of an address, and all nodes of a platform share one.
     pub fn image(&self, name: &str) -> String {
         let Pin { version, digest, .. } = row(&self.images, name);
+        let registry = if name.contains('/') { "" } else { "public.ecr.aws/docker/library/" };
         let digest = digest.as_ref().map(|digest| format!("@{digest}")).unwrap_or_default();
-        format!("{name}:{version}{digest}")
+        format!("{registry}{name}:{version}{digest}")
     }
 
     /// Where the certificates are by which a database is known, and their checksum.

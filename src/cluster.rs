@@ -264,7 +264,19 @@ impl Default for ServiceRange {
     }
 }
 
+impl NodeGroup {
+    /// Whether the autoscaler may add or remove nodes.
+    pub fn elastic(&self) -> bool {
+        self.min < self.max
+    }
+}
+
 impl Cluster {
+    /// Whether the number of nodes follows what pods ask for.
+    pub fn elastic(&self) -> bool {
+        self.node_groups.iter().any(NodeGroup::elastic)
+    }
+
     /// `account` is the environment's, and `at` where it was written.
     pub fn resolve(
         spec: Option<&Spec>,

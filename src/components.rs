@@ -106,7 +106,7 @@ pub fn needs(environment: &Environment) -> Vec<Needed> {
     let mut needs: Vec<Needed> = [Delivery, Identities, Names, PodNetwork, ServiceNetwork, Volumes]
         .map(|need| Needed { need, by: by.clone() })
         .into();
-    let elastic = environment.cluster.node_groups.iter().find(|group| group.min < group.max);
+    let elastic = environment.cluster.node_groups.iter().find(|group| group.elastic());
     needs.extend(elastic.map(|group| Needed {
         need: Need::Room,
         by: format!("node group `{}`, which has room between its bounds", group.name),

@@ -41,6 +41,7 @@ from prove import (
     state_backend,
     teardown,
     terraform,
+    upstream_alerts,
     workflows,
 )
 from prove.object_schemas import Schemas
@@ -100,6 +101,7 @@ def plan(proof, tree):
         *agreement.steps(proof, tree, built),
         *alertmanager.steps(proof, tree, built),
         *alert_messages.steps(proof, tree, built),
+        *upstream_alerts.steps(proof, tree, built),
         *logins.steps(proof, tree),
         *workflows.steps(proof, tree),
         *images_and_scripts.steps(proof, tree),
@@ -183,7 +185,7 @@ def main():
                 run_steps(plan(proof, tree), report)
             if not arguments.selftest:
                 print("-- blueprints", flush=True)
-                run_steps([*blueprints.steps(proof), *alert_messages.receivers(proof)], report)
+                run_steps([*blueprints.steps(proof), *alert_messages.receivers(proof), *upstream_alerts.more(proof)], report)
                 print("-- languages of applications", flush=True)
                 run_steps(list(presets.steps(proof)), report)
             print(f"-- self-test: defects planted in copies of {', '.join(map(str, trees))}", flush=True)

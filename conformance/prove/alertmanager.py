@@ -47,6 +47,10 @@ def routes(proof, configuration):
     file = proof.folder("alertmanager") / "alertmanager.yaml"
     file.write_text(yaml.safe_dump(configuration, sort_keys=False), encoding="utf-8")
     proof.run(["amtool", "check-config", file])
+    for route in configuration["route"].get("routes") or []:
+        # Alertmanager looks once in `group_interval`, and finds a message that it sent a moment after the last look too young.
+        if "repeat_interval" in route and route["repeat_interval"] == route.get("group_interval"):
+            raise Failure(f"`{route['receiver']}` hears only every second message: make `repeat_interval` shorter than `group_interval`")
     silent = {receiver["name"] for receiver in configuration["receivers"] if len(receiver) == 1}
     root = configuration["route"]["receiver"]
 

@@ -84,9 +84,27 @@ def check_rules(proof, tree, files):
             lacking = FIELDS["annotations"] - {key for key, text in (rule.get("annotations") or {}).items() if text}
             if lacking:
                 mistakes.append(f"{where}: {name}: it lacks {', '.join(sorted(lacking))}")
+            mistakes += [f"{where}: {name}: {words}" for words in otherwise_lasting(rule)]
             if not rule.get("for"):
                 mistakes.append(f"{where}: {name}: it fires at a single measurement: write `for`")
     raise_all(mistakes)
+
+
+NUMBERS = {"a": 1, "an": 1, "half an": 0.5, "a quarter of an": 0.25, "three quarters of an": 0.75}
+NUMBERS |= {word: number for number, word in enumerate("two three four five six seven eight nine ten eleven twelve".split(), 2)} | {"twenty": 20}
+SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "s": 1, "m": 60, "h": 3600, "d": 86400}
+DURATION = re.compile(rf"\bfor (more than )?(\d+|{'|'.join(sorted(NUMBERS, key=len, reverse=True))}) (second|minute|hour|day)s?\b")
+
+
+def otherwise_lasting(rule):
+    """Where its words name another duration than after which it fires: `for`, and the age that its expression asks for."""
+    lasts = sum(int(number) * SECONDS[unit] for number, unit in re.findall(r"(\d+)([smhd])", rule.get("for") or ""))
+    lasts += max([0, *(int(age) for age in re.findall(r"time\(\)[^<>]*> (\d+)", rule["expr"]))])
+    for words in (rule.get("annotations") or {}).values():
+        for more, number, unit in DURATION.findall(words):
+            said = float(NUMBERS.get(number) or number) * SECONDS[unit]
+            if said != lasts and not (more and lasts / 2 <= said <= lasts):
+                yield f"its words say `for {more}{number} {unit}`, and it fires after {lasts} s"
 
 
 def check_applied(tree, manifests, files):
@@ -263,8 +281,8 @@ def metrics_of(query):
     """The names of series in a query: what is neither text, label, range, function nor word of the language."""
     plain = re.sub(r'"(\\.|[^"\\])*"|\'(\\.|[^\'\\])*\'', "", query)
     plain = re.sub(r"\{[^}]*\}|\[[^\]]*\]", "", plain)
-    plain = re.sub(r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", " ", plain)
-    plain = re.sub(r"\b(group_left|group_right)\b", " ", plain)
+    plain = re.sub(r"(?i)\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", " ", plain)
+    plain = re.sub(r"(?i)\b(group_left|group_right)\b", " ", plain)
     names = re.findall(r"(?<![\w.:$])([a-zA-Z_:][\w:]*)(?!\s*\(|[\w:])", plain)
     return {name for name in names if name.lower() not in WORDS}
 

@@ -345,6 +345,19 @@ DEFECTS = [
         lambda tree: change(of_kind(tree, "HelmRelease"), r"\.Annotations\.message", ".Annotations.text"),
     ),
     Defect(
+        "an alert of the chart that fires without a fault",
+        {"upstream alerts"},
+        lambda tree: change(of_kind(tree, "HelmRelease"), r"^( +)KubeCPUOvercommit: true$", r"\1KubeCPUOvercommit: false"),
+    ),
+    Defect(
+        "a quota that is used up from the first day",
+        {"upstream alerts"},
+        lambda tree: change(
+            [path for path in of_kind(tree, "ResourceQuota") if "overprovisioning" in path.parts], r'^    pods: "\d+"$', '    pods: "1"'
+        ),
+        {"objects fit each other"},
+    ),
+    Defect(
         "a flag that a program does not know",
         {"helm values"},
         lambda tree: change(of_kind(tree, "HelmRelease"), r"^(    extraArgs:\n(?: +#.*\n)*)      ", r"\1      defect: true\n      "),
@@ -369,6 +382,17 @@ DEFECTS = [
         "an alert that fires at once",
         {"alert cases"},
         lambda tree: change(of_kind(tree, "PrometheusRule"), r"^( +for: )15m$", r"\g<1>1m"),
+        {"alert rules"},
+    ),
+    Defect(
+        "words that name another duration than the rule",
+        {"alert rules"},
+        lambda tree: change(of_kind(tree, "PrometheusRule"), r"for half an hour", "for an hour"),
+    ),
+    Defect(
+        "a heartbeat that is left out every second time",
+        {"alertmanager routes"},
+        lambda tree: change(of_kind(tree, "HelmRelease"), r"repeat_interval: 50s$", "repeat_interval: 1m"),
     ),
     Defect(
         "an alert that nobody tried",
@@ -434,6 +458,12 @@ DEFECTS = [
     ),
     # Images, scripts, words
     Defect("a base image without a version", {"hadolint", "base images"}, dockerfile_latest, {"trivy", "checkov"}),
+    Defect(
+        "an image from Docker Hub",
+        {"image registries"},
+        lambda tree: change(of_kind(tree, "Deployment"), r"^(\s+image: )(?:registry\.k8s\.io|quay\.io|ghcr\.io)/", r"\1docker.io/"),
+        {"trivy kubernetes", "checkov kubernetes"},
+    ),
     Defect("a word that the shell splits", {"shellcheck"}, lambda tree: append(tree.scripts, "echo ${1-}\n"), {"tunnel", "plan comment", "drift issue", "older plans", "still main", "difference script", "difference comment", "validate script"}),
     Defect("a feature that raises no version", {"release version"}, lambda tree: change(tree.scripts, r"level == 2 \{", "level == 4 {")),
     Defect("a tunnel that takes any certificate", {"tunnel"}, lambda tree: change(script(tree, "tunnel"), r'--cacert "\$folder/ca\.pem"', "--insecure"), {"shellcheck"}),

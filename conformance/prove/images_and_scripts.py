@@ -1,4 +1,4 @@
-# Dockerfiles (hadolint) and shell scripts (shellcheck), at their strictest. Nothing is built or run.
+# Dockerfiles (hadolint) and shell scripts (shellcheck), at their strictest, and where images come from. Nothing is built or run.
 import re
 
 from prove.steps import Failure, Step
@@ -12,6 +12,8 @@ def steps(proof, tree):
         lambda: proof.run(["hadolint", "--failure-threshold", "style", *tree.dockerfiles]),
     )
     yield Step("base images", f"{len(tree.dockerfiles)} Dockerfiles", tree.dockerfiles, lambda: base_images(tree))
+    images = [*tree.dockerfiles, *tree.manifests]
+    yield Step("image registries", f"{len(images)} files", images, lambda: registries(proof, tree, images))
     yield Step(
         "shellcheck",
         f"{len(tree.scripts)} scripts",
@@ -35,3 +37,37 @@ def base_images(tree):
                 stages.add(stage)
     if mistakes:
         raise Failure("\n".join(mistakes))
+
+
+# Docker Hub limits anonymous pulls of an address, which all nodes of a platform share. What comes from there all the same, and why.
+FROM_DOCKER_HUB = {
+    "docker.io/grafana/grafana": "published nowhere else; one pod, and no alert depends on it",
+}
+
+
+def registries(proof, tree, files):
+    """No image comes from Docker Hub: neither ours nor one that a chart brings. What runs on GitHub's machines is not looked at."""
+    found = [
+        (f"{tree.name(path)}:{number}", image)
+        for path in files
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        for image in re.findall(r"^\s*(?:- )?image:\s*[\"']?([^\s\"']+)|^FROM\s+(?:--\S+\s+)*(\S+)", line)
+        for image in filter(None, image)
+    ]
+    for path in sorted((proof.facts / "charts" / "rendered").glob("*.yaml")) if proof.facts and tree.manifests else []:
+        found += [(path.name, image) for image in re.findall(r"^\s*(?:- )?image:\s*[\"']?([^\s\"']+)", path.read_text(encoding="utf-8"), re.M)]
+    mistakes = [
+        f"{where}: `{image}` comes from Docker Hub: name a registry that gives it without a limit"
+        for where, image in found
+        if docker_hub(image) and not any(image.startswith(f"{known}:") for known in FROM_DOCKER_HUB)
+    ]
+    if mistakes:
+        raise Failure("\n".join(mistakes))
+
+
+def docker_hub(image):
+    """Whether a name has no registry, or Docker's. A stage of a Dockerfile and a variable are no images."""
+    first, slash, _ = image.partition("/")
+    if not slash:
+        return ":" in image or "@" in image
+    return first in ("docker.io", "index.docker.io", "registry-1.docker.io") or not re.search(r"[.:]", first)

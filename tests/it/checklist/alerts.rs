@@ -256,6 +256,38 @@ fn names_are_the_exporters() {
     assert_eq!(snake("p95"), "p95");
 }
 
+/// A rule about what happens at an interval waits until it was missed several times.
+#[test]
+fn records_are_late_after_three_intervals() {
+    prove(
+        "K41",
+        &["interval"],
+        check,
+        &[
+            ("controllers/external-dns/release.yaml", "interval: 5m", "interval: 10m"),
+            ("rules/external-dns.yaml", "> 900", "> 300"),
+        ],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        for cluster in Watched::all(platform) {
+            let release =
+                cluster.of("HelmRelease").find(|it| it["spec"]["chart"]["spec"]["chart"] == "external-dns");
+            let minutes = release.and_then(|it| {
+                it["spec"]["values"]["interval"].as_str()?.strip_suffix('m')?.parse::<u64>().ok()
+            });
+            let alert = cluster.alerts().find(|it| it["alert"] == "RecordsNotSynced");
+            let seconds =
+                alert.and_then(|it| it["expr"].as_str()?.rsplit("> ").next()?.trim().parse::<u64>().ok());
+            let (Some(minutes), Some(seconds)) = (minutes, seconds) else { continue };
+            verdict.see("interval");
+            verdict.hold(
+                seconds >= 3 * 60 * minutes,
+                format!("{}: {seconds} s are less than three times {minutes} minutes", cluster.name),
+            );
+        }
+    }
+}
+
 /// Grafana and Flux both write variables with a dollar. One in braces would be Flux's, were `postBuild` ever used.
 #[test]
 fn dashboards_read_and_hold_no_variable_of_flux() {
