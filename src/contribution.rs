@@ -170,6 +170,14 @@ pub struct Secret {
     pub about: &'static str,
 }
 
+/// The numbers under which a secret that Terraform makes up is there: the one in use, and the one before it, for those who still
+/// read that. A new value has a new number and so a new name. In place of another one it could not be written: Parameter Store
+/// wants 30 seconds between the deletion of a name and its next use (AWS Systems Manager API, DeleteParameter), and the provider
+/// overwrites a value without naming the key (hashicorp/aws 6.47, internal/service/ssm/parameter.go), which AWS's own replaces.
+pub fn numbers(current: u32) -> Vec<u32> {
+    (current.saturating_sub(1).max(1)..=current).collect()
+}
+
 /// Who writes a secret. Its value never stands in a repository or in a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Writer {

@@ -8,10 +8,10 @@ use serde::Deserialize;
 
 use crate::{
     catalogue::{Catalogue, PostgresVersion, Region},
-    contribution::{Secret, Writer},
+    contribution::{Secret, Writer, numbers},
     diagnostics::{Finding, Report},
     source::{Located, value_or},
-    words::{DatabaseClass, DatabaseName, FileUrl, Name, Sha256, Word},
+    words::{DatabaseClass, DatabaseName, FileUrl, Name, Sha256, Text, Word},
 };
 
 /// The database that the applications of an environment share. It exists when one of them has a `database`.
@@ -41,7 +41,8 @@ pub struct Spec {
     pub maintenance_window: Option<Located<String>>,
     /// Whether AWS refuses to delete it. It does, if you do not say; a teardown switches it off first.
     pub deletion_protection: Option<Located<bool>>,
-    /// Raising it gives the master login a new password. 1, if you do not say.
+    /// The number of the master login's password. Raised by one, it gives the login a new password; it is never lowered. 1, if
+    /// you do not say.
     #[schemars(range(min = 1, max = 9999))]
     pub master_password_version: Option<Located<u32>>,
     /// How many seconds lie between two measurements of the system below it: 1, 5, 10, 15, 30 or 60. 60, if you do not say.
@@ -241,14 +242,28 @@ impl Database {
         self.master_password_version + 1
     }
 
+    /// The numbers of its passwords that Parameter Store holds.
+    pub fn master_passwords(&self) -> Vec<Text> {
+        numbers(self.master_password_version).iter().map(|it| Text::ours(it.to_string())).collect()
+    }
+
+    /// Where what is known of the master login lies, below platform, environment and the namespace of the logins.
+    pub fn master_key(&self, parameter: &str) -> String {
+        match parameter {
+            "password" => format!("master/{}/password", self.master_password_version),
+            _ => format!("master/{parameter}"),
+        }
+    }
+
     /// What only the platform's own namespace reads.
-    pub fn secrets() -> Vec<Secret> {
-        vec![Secret {
+    pub fn secrets(&self) -> Vec<Secret> {
+        let secret = |number| Secret {
             namespace: NAMESPACE.to_owned(),
-            key: "master/password".to_owned(),
+            key: format!("master/{number}/password"),
             writer: Writer::Terraform,
-            about: "the password of the master login",
-        }]
+            about: "a numbered password of the master login",
+        };
+        numbers(self.master_password_version).into_iter().map(secret).collect()
     }
 }
 
@@ -419,7 +434,7 @@ impl Share {
 
     /// The logins that are alive: the one in use, and the one before.
     pub fn logins(&self) -> Vec<u32> {
-        (self.login.saturating_sub(1).max(1)..=self.login).collect()
+        numbers(self.login)
     }
 
     /// The login that comes with the next rotation.

@@ -14,7 +14,7 @@ use crate::{
 pub fn pages(environment: &Environment, shares: &[Share]) -> Vec<Page> {
     let Some(database) = &environment.database else { return Vec::new() };
     let room = &Room { jobs: shares.iter().map(|it| it.logins().len() as u32).sum() };
-    let mut pages = pages! { { environment: Environment, room: Room }
+    let mut pages = pages! { { environment: Environment, database: Database, room: Room }
         Resource "kubernetes-manifest/clusters/{environment}/databases/limits.yaml",
         Resource "kubernetes-manifest/clusters/{environment}/databases/master.yaml",
         Resource "kubernetes-manifest/clusters/{environment}/databases/network-policies.yaml",

@@ -193,9 +193,7 @@ fn stage(
     room::check(&workloads, &at, &environment.cluster, report);
     permissions::check(&workloads, &at, environment.roles.boundary.is_none(), report);
     let mut secrets: Vec<Secret> = contributions.iter().flat_map(|it| it.secrets.clone()).collect();
-    if environment.database.is_some() {
-        secrets.extend(Database::secrets());
-    }
+    secrets.extend(environment.database.iter().flat_map(Database::secrets));
     secrets.extend(workloads.iter().flat_map(Workload::secrets));
     secrets.extend(delivery::secrets(&workloads));
     secrets.sort();

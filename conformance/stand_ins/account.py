@@ -39,7 +39,8 @@ def fill(name, project, environment, bucket, pattern):
         ec2.create_volume(AvailabilityZone=subnets[0]["AvailabilityZone"], Size=1, TagSpecifications=specification("volume", {"Name": f"{whose}-volume", f"kubernetes.io/cluster/{cluster}": "owned", "ebs.csi.aws.com/cluster": "true"}))
         ec2.create_network_interface(SubnetId=places[0], TagSpecifications=specification("network-interface", {"Name": f"{whose}-interface", "cluster.k8s.amazonaws.com/name": cluster}))
         rds.create_db_instance(DBInstanceIdentifier=f"{whose}-database-kept", DBInstanceClass="db.t4g.micro", Engine="postgres", AllocatedStorage=20, DeletionProtection=True, MasterUsername="main", MasterUserPassword="emulated-only", Tags=tags(project=project, environment=environment if whose == "ours" else "other"))
-        logs.create_log_group(logGroupName=f"/aws/eks/{cluster}/cluster")
+        for group in ("eks/{}/cluster", "rds/instance/{}/postgresql", "rds/instance/{}/upgrade"):
+            logs.create_log_group(logGroupName="/aws/" + group.format(cluster))
     # No tag of a claim, no tag of a cluster: a person's.
     elb.create_load_balancer(Name="foreign-untagged", Subnets=places)
     ec2.create_volume(AvailabilityZone=subnets[0]["AvailabilityZone"], Size=1, TagSpecifications=specification("volume", {"Name": "foreign-volume-of-a-person", f"kubernetes.io/cluster/{name}": "owned"}))

@@ -7,7 +7,9 @@ use serde::Deserialize;
 
 use super::Component;
 use crate::{
-    contribution::{Contribution, Layer, Namespace, Need, Needed, PodSecurity, Release, Secret, Writer},
+    contribution::{
+        Contribution, Layer, Namespace, Need, Needed, PodSecurity, Release, Secret, Writer, numbers,
+    },
     diagnostics::{Finding, Report},
     foundation::Environment,
     pages,
@@ -41,7 +43,7 @@ pub struct Monitoring {
     heartbeat: Option<Located<bool>>,
     /// Where measurements are looked at.
     grafana: Option<Located<Grafana>>,
-    /// Counts the password of Grafana's administrator. Raise it, and the next apply makes up another one. 1, if you do not say.
+    /// The number of the password of Grafana's administrator. Raised by one, the next apply generates a new one. 1, if you do not say.
     #[schemars(range(min = 1))]
     grafana_password_version: Option<Located<u32>>,
     /// Added to the values of its Helm release.
@@ -112,8 +114,8 @@ struct Stack {
     size: u32,
     receiver: Option<Receiver>,
     heartbeat: bool,
-    /// The name of the Secret that Grafana's administrator logs in with. A new password has a new name, so that the pod restarts.
-    login: String,
+    /// The number of the password of Grafana's administrator.
+    password_number: u32,
     persistent: bool,
     entrance: Option<Entrance>,
 }
@@ -155,8 +157,8 @@ impl Component for Monitoring {
     }
 
     fn contribute(&self, environment: &Environment, report: &mut Report) -> Contribution {
-        let version = &value_or(&self.grafana_password_version, 1);
-        let stack = &self.stack(*version, environment, report);
+        let version = value_or(&self.grafana_password_version, 1);
+        let stack = &self.stack(version, environment, report);
         let definitions = &Release {
             layer: Layer::Controllers,
             values: toml::Table::new(),
@@ -166,7 +168,7 @@ impl Component for Monitoring {
             values: self.values.clone().unwrap_or_default(),
             ..chart("kube-prometheus-stack", environment)
         };
-        let mut pages = pages! { { environment: Environment, version: u32, stack: Stack }
+        let mut pages = pages! { { environment: Environment, stack: Stack }
             Unlisted "infrastructure/environments/{environment}/platform/monitoring.tf",
             Resource "kubernetes-manifest/clusters/{environment}/configs/monitoring/deployer.yaml",
             Resource "kubernetes-manifest/clusters/{environment}/monitoring/kube-prometheus-stack/grafana-account.yaml",
@@ -266,7 +268,7 @@ impl Monitoring {
             size,
             receiver: self.receiver(report),
             heartbeat: value_or(&self.heartbeat, false),
-            login: format!("grafana-login-{version}"),
+            password_number: version,
             persistent: value_or(&grafana.persistent, false),
             entrance: grafana.entrance(environment, report),
         }
@@ -383,6 +385,25 @@ impl Grafana {
 }
 
 impl Stack {
+    /// The name of the Secret that Grafana's administrator logs in with. A new password has a new name, so that the pod restarts.
+    fn login(&self) -> String {
+        format!("grafana-login-{}", self.password_number)
+    }
+
+    /// The numbers of the passwords that Parameter Store holds.
+    fn passwords(&self) -> Vec<Text> {
+        numbers(self.password_number).iter().map(|it| Text::ours(it.to_string())).collect()
+    }
+
+    /// Where a password lies, below platform, environment and namespace.
+    fn password(number: u32) -> String {
+        format!("grafana/{number}/admin-password")
+    }
+
+    fn password_now(&self) -> String {
+        Self::password(self.password_number)
+    }
+
     fn secrets(&self) -> Vec<Secret> {
         let secret = |key: &str, writer, about| Secret {
             namespace: "monitoring".to_owned(),
@@ -390,8 +411,10 @@ impl Stack {
             writer,
             about,
         };
-        let password =
-            secret("grafana/admin-password", Writer::Terraform, "the password of Grafana's administrator");
+        let password = |number| {
+            let about = "a numbered password of Grafana's administrator";
+            secret(&Self::password(number), Writer::Terraform, about)
+        };
         let receiver = self.receiver.iter().map(|it| secret(it.key, Writer::Person, it.about));
         let heartbeat = self.heartbeat.then(|| {
             secret(
@@ -400,7 +423,7 @@ impl Stack {
                 "the address that hears each minute that alerts are on their way",
             )
         });
-        [password].into_iter().chain(receiver).chain(heartbeat).collect()
+        numbers(self.password_number).into_iter().map(password).chain(receiver).chain(heartbeat).collect()
     }
 
     /// Where a notification leads. Alertmanager's own address is known only inside the cluster.

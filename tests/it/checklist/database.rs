@@ -215,6 +215,7 @@ fn t42_each_application_has_a_login_and_nobody_has_the_masters() {
         &[
             ("database.tf", "password_wo_version = …", ""),
             ("database.tf", "password_wo_version = …", "password_wo_version = timestamp()"),
+            ("database.tf", "password_wo_version = …", "password_wo_version = 7"),
             (".tf", "\"test-app/database/1\" = ", "\"test-app/database/one\" = "),
             (
                 ".tf",
@@ -224,7 +225,7 @@ fn t42_each_application_has_a_login_and_nobody_has_the_masters() {
             (".tf", "\"test-app/database\" = ", "\"test-app/data\" = "),
             (
                 ".tf",
-                "\"${local.parameters}/database/master/password\"",
+                "\"${local.parameters}/database/master/${each.key}/password\"",
                 "\"${local.parameters}/test-app/database/master/password\"",
             ),
             (
@@ -244,9 +245,9 @@ fn t42_each_application_has_a_login_and_nobody_has_the_masters() {
             let mut logins: BTreeMap<&str, BTreeMap<&str, BTreeSet<&str>>> = BTreeMap::new();
             let mut plain: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
             let mut masters = Vec::new();
-            for (parts, parameter) in parameters(root) {
+            for (parts, _) in parameters(root) {
                 match parts[..] {
-                    ["database", "master", "password"] => masters.push(parameter),
+                    ["database", "master", number, "password"] => masters.push(number),
                     ["database", "master", _] => {}
                     [_, .., "master", _] => {
                         verdict.wrong.push(format!("{place}: {parts:?} shows the master's login"))
@@ -258,9 +259,12 @@ fn t42_each_application_has_a_login_and_nobody_has_the_masters() {
                     _ => {}
                 }
             }
+            let alive =
+                version.as_u64().map(|it| (it.saturating_sub(1).max(1)..=it).map(|it| it.to_string()));
+            let alive: Vec<String> = alive.into_iter().flatten().collect();
             verdict.hold(
-                masters.len() == 1,
-                format!("{place}: the master's password lies in {} places", masters.len()),
+                masters == alive,
+                format!("{place}: the master's passwords have the numbers {masters:?}"),
             );
             verdict.hold(!logins.is_empty(), format!("{place}: no application has a login"));
             for (application, numbers) in &logins {
@@ -397,20 +401,23 @@ fn an_ephemeral_value_has_one_reader_at_a_time() {
         "Trap 60",
         &["value with two readers"],
         check,
-        &[(
-            ".tf",
-            "value_wo_version = aws_db_instance.… lifecycle { ignore_changes = [key_id, tier] replace_triggered_by = […",
-            "value_wo_version = 1\n\n  lifecycle {\n    ignore_changes = [key_id, tier]",
-        )],
+        &[
+            (".tf", "depends_on = [aws_db_instance.main]", ""),
+            (".tf", "random_password.master[each.key].result", "random_password.master[\"9\"].result"),
+        ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
         for root in &platform.roots {
             for value in root.words("ephemeral") {
-                let name = format!("ephemeral.{}", value.address());
-                let readers: Vec<&Item> = root
-                    .words("resource")
-                    .filter(|it| it.body.to_string().replace("\\\"", "\"").contains(&name))
-                    .collect();
+                let bare = |text: String| text.replace(['"', '\\'], "");
+                let name = bare(format!("ephemeral.{}.", value.address()));
+                let readers: Vec<&Item> =
+                    root.words("resource").filter(|it| bare(it.body.to_string()).contains(&name)).collect();
+                let given = readers.iter().any(|it| it.labels[0] == "aws_db_instance");
+                verdict.hold(
+                    !given || readers.len() > 1,
+                    format!("{}: `{name}` is a password that nobody can read", root.path),
+                );
                 if readers.len() < 2 {
                     continue;
                 }
@@ -421,17 +428,53 @@ fn an_ephemeral_value_has_one_reader_at_a_time() {
                     ordered + 1 >= readers.len(),
                     format!("{}: `{name}` is written twice, in any order", root.path),
                 );
-                let version = |it: &Item| {
-                    let keys = ["value_wo_version", "password_wo_version"];
-                    keys.iter().map(|key| it.body[*key].clone()).find(|it| !it.is_null()).unwrap_or_default()
-                };
-                let own: BTreeSet<String> = readers
+                // What makes a reader write: its version, or where that stays, its own number.
+                let numbers: BTreeSet<String> = readers
                     .iter()
-                    .map(|it| version(it))
-                    .filter(|it| !readers.iter().any(|other| other.is_meant_by(it)))
-                    .map(|it| it.to_string())
+                    .map(|it| match (&it.body["password_wo_version"], it.key()) {
+                        (Value::Null, Some(number)) => number.to_owned(),
+                        (version, _) => version.to_string(),
+                    })
                     .collect();
-                verdict.hold(own.len() == 1, format!("{}: `{name}` has versions {own:?}", root.path));
+                verdict
+                    .hold(numbers.len() == 1, format!("{}: `{name}` is written for {numbers:?}", root.path));
+            }
+        }
+    }
+}
+
+/// Trap 95. A name that is deleted and made again in one apply is refused, and a value that is overwritten loses its key.
+#[test]
+fn a_secret_that_terraform_writes_has_a_number_and_is_written_once() {
+    prove(
+        "Trap 95",
+        &["written secret"],
+        check,
+        &[
+            ("parameters.tf", "/database/master/${each.key}/password", "/database/master/password"),
+            ("monitoring.tf", "/grafana/${each.key}/admin-password", "/grafana/admin-password"),
+            ("parameters.tf", "value_wo_version = 1", "value_wo_version = 3"),
+            ("monitoring.tf", "value_wo_version = 1", "value_wo_version = 2"),
+            (
+                "parameters.tf",
+                "ignore_changes = [key_id, tier]",
+                "ignore_changes       = [key_id, tier]\n    replace_triggered_by = [aws_db_instance.main.password_wo_version]",
+            ),
+        ],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        for root in &platform.roots {
+            for parameter in root.resources("aws_ssm_parameter").filter(|it| !it.body["value_wo"].is_null()) {
+                verdict.see("written secret");
+                let name = parameter.body["name"].as_str().unwrap_or_default();
+                let number = parameter.key().and_then(|it| it.rsplit('/').next()?.parse::<u32>().ok());
+                let numbered =
+                    number.is_some_and(|number| name.split('/').any(|it| it == number.to_string()));
+                verdict.hold(numbered, format!("{}: `{name}` is the name of every value", root.path));
+                let once = parameter.body["value_wo_version"] == 1;
+                verdict.hold(once, format!("{}: `{name}` is overwritten", root.path));
+                let kept = parameter.body["lifecycle"].to_string().contains("replace_triggered_by");
+                verdict.hold(!kept, format!("{}: `{name}` is deleted and made again", root.path));
             }
         }
     }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use super::{
     Platform, Verdict,
     policies::{Stack, Statement, grants, trust},
@@ -255,6 +257,89 @@ fn t35_nobody_may_everything_or_everywhere() {
     }
 }
 
+/// Descriptions that AWS takes only when it makes a thing, whose name never changes: with another one an update is refused (a
+/// managed policy of CloudFormation: `Description` is updated by replacement, and a custom name forbids that), or Terraform deletes
+/// what is in use (`description` of a security group and of a parameter group, hashicorp/aws 6.47). `NAME` is the platform's.
+const LASTING: [(&str, &str); 14] = [
+    ("aws_db_parameter_group.main", "Database of NAME"),
+    ("aws_security_group.api", "Kubernetes API of NAME, from inside the network"),
+    ("aws_security_group.database", "Database of NAME"),
+    ("aws_security_group.endpoints", "Interface endpoints of NAME"),
+    ("ApplyClusterPolicy", "Cluster, keys and log groups, as Terraform changes them for NAME"),
+    ("ApplyDataPolicy", "Database and parameters, as Terraform changes them for NAME"),
+    ("ApplyEdgePolicy", "Zone, certificate and logs of requests, as Terraform changes them for NAME"),
+    ("ApplyGitopsPolicy", "The first install of Flux, as Terraform makes it for NAME"),
+    (
+        "ApplyIdentityPolicy",
+        "Roles under the boundary and the cluster's issuer, as Terraform changes them for NAME",
+    ),
+    ("ApplyNetworkPolicy", "State and network, as Terraform changes them for NAME"),
+    ("Boundary", "Ceiling of every role that Terraform makes for NAME"),
+    ("ReadDataPolicy", "Database and parameters, as a Terraform plan of NAME reads them"),
+    ("ReadEdgePolicy", "Zone, certificate and logs of requests, as a Terraform plan of NAME looks at them"),
+    ("ReadPolicy", "What a Terraform plan of NAME reads, and its lock"),
+];
+
+#[test]
+fn what_keeps_its_name_keeps_its_description() {
+    prove(
+        "Descriptions",
+        &["policy", "resource"],
+        check,
+        &[
+            ("bootstrap/stack.yaml", "Description: Ceiling of …", "Description: What roles may do at most"),
+            (
+                "bootstrap/stack.yaml",
+                "ManagedPolicyName: faceit-production-read-data",
+                "ManagedPolicyName: faceit-production-data",
+            ),
+            ("bootstrap/stack.yaml", "ReadDataPolicy: Type:", "ReadDatabasePolicy:\n    Type:"),
+            (
+                "platform/database.tf",
+                "description = \"Database of ${local.name}\"",
+                "description = \"PostgreSQL of ${local.name}\"",
+            ),
+        ],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        let mut hold = |path: &str, address: &str, prefix: &str, description: &Value| {
+            let known = LASTING.iter().find(|it| it.0 == address).map(|it| it.1.replace("NAME", prefix));
+            let same = known.is_some() && known.as_deref() == description.as_str();
+            verdict.hold(same, format!("{path}: `{address}` was always described as {known:?}"));
+        };
+        let mut seen = BTreeSet::new();
+        for stack in Stack::all(platform) {
+            for (address, policy) in stack.resources("AWS::IAM::ManagedPolicy") {
+                seen.insert("policy");
+                let name = policy["Properties"]["ManagedPolicyName"].as_str().unwrap_or_default();
+                // `ApplyEdgePolicy` is called `NAME-apply-edge`.
+                let mut end = String::new();
+                for letter in address.trim_end_matches("Policy").chars() {
+                    if letter.is_ascii_uppercase() {
+                        end.push('-');
+                    }
+                    end.push(letter.to_ascii_lowercase());
+                }
+                let prefix = name.strip_suffix(&end).unwrap_or_default();
+                hold(&stack.document.path, address, prefix, &policy["Properties"]["Description"]);
+            }
+        }
+        for root in &platform.roots {
+            let lasting = ["aws_db_parameter_group", "aws_security_group"];
+            for resource in lasting.into_iter().flat_map(|it| root.resources(it)) {
+                seen.insert("resource");
+                let name = resource.body["name"].as_str().unwrap_or_default();
+                let project = platform.asked("", &["name"]).and_then(toml::Value::as_str).unwrap_or_default();
+                let prefix = format!("{project}-{}", root.environment);
+                let named = name.starts_with(&prefix);
+                let description = if named { &resource.body["description"] } else { &Value::Null };
+                hold(&root.path, &resource.labels.join("."), &prefix, description);
+            }
+        }
+        seen.into_iter().for_each(|it| verdict.see(it));
+    }
+}
+
 /// Trap 21.
 #[test]
 fn t36_who_reads_secrets_may_decrypt_them() {
@@ -435,10 +520,14 @@ fn t43_parameters_lie_in_the_folder_of_who_reads_them() {
             (".tf", "\"${local.parameters}/${each.key}/port\"", "\"/other/${each.key}/port\""),
             (
                 ".tf",
-                "\"${local.parameters}/database/master/password\" type = \"SecureString\"",
-                "\"${local.parameters}/database/master/password\"\n  type = \"String\"",
+                "\"${local.parameters}/database/master/${each.key}/password\" type = \"SecureString\"",
+                "\"${local.parameters}/database/master/${each.key}/password\"\n  type = \"String\"",
             ),
-            (".tf", "\"${local.parameters}/database/master/password\"", "\"${local.parameters}/password\""),
+            (
+                ".tf",
+                "\"${local.parameters}/database/master/${each.key}/password\"",
+                "\"${local.parameters}/password\"",
+            ),
             (".tf", "key_id = aws_kms_key.parameters.arn", ""),
         ],
     );
@@ -482,6 +571,7 @@ fn t46_autoscaling_is_met_by_condition() {
                 "Principal = { AWS = \"*\" }",
                 "Principal = { AWS = local.autoscaling_role }",
             ),
+            ("platform/nodes.tf", "launch_template { id = … version = … }", ""),
             ("platform/keys.tf", "StringEquals = { \"kms:CallerAccount\" = local.account }", ""),
             ("platform/keys.tf", "ArnEquals = { \"aws:PrincipalArn\" = local.autoscaling_role }", ""),
             (
@@ -514,6 +604,17 @@ fn t46_autoscaling_is_met_by_condition() {
                     let ours = statement.demands("Bool", "kms:GrantIsForAWSResource") == ["true"];
                     verdict.hold(!grants || ours, format!("{place} lends the key to anyone"));
                 }
+            }
+            // "When using a launch configuration to launch Spot Instances, use the role named AWSServiceRoleForEC2Spot", in all
+            // other cases that of Auto Scaling (Amazon EC2 Auto Scaling User Guide, key-policy-requirements-EBS-encryption): so
+            // also a spot group needs no other grant as long as it has a launch template.
+            for group in root.resources("aws_eks_node_group") {
+                let template = group.body["launch_template"].to_string().contains("aws_launch_template.");
+                let other = root.resources("aws_launch_configuration").next().is_some();
+                verdict.hold(
+                    template && !other,
+                    format!("{}: `{}` has no launch template", root.path, group.address()),
+                );
             }
             for template in root.resources("aws_launch_template") {
                 let disk = &template.body["block_device_mappings"][0]["ebs"][0]["kms_key_id"];

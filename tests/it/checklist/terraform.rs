@@ -44,6 +44,11 @@ impl Item {
         format!("{}{key}", self.labels.join("."))
     }
 
+    /// The key that `for_each` gives it.
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
     /// Whether an expression means this resource: this instance of it, or all of them.
     pub fn is_meant_by(&self, text: &Value) -> bool {
         let name = self.labels.join(".");

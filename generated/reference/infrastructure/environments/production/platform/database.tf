@@ -5,8 +5,10 @@
 locals {
   postgres_version = "18"
 
-  # Raised, it gives the master login a new password.
-  master_password_version = 1
+  # The number of the master login's password, and those that Parameter Store holds: this one and the one before it, which the
+  # manifests read until they name this one. Only ever raise it.
+  master_password  = 1
+  master_passwords = toset(["1"])
 }
 
 # Subnets of their own, from which no route leads out of the VPC.
@@ -172,9 +174,10 @@ resource "aws_db_parameter_group" "main" {
   }
 }
 
-# Made up in each run, and written only when its version rises. It has two readers, and the second waits for the first: if
-# an apply breaks off between them, raising the version makes them agree again.
+# A new value in each run, which is written only where a number is new: to the instance, then to the parameter of that number.
 ephemeral "random_password" "master" {
+  for_each = local.master_passwords
+
   length  = 40
   special = false
 }
@@ -215,8 +218,8 @@ resource "aws_db_instance" "main" {
   ca_cert_identifier     = "rds-ca-rsa2048-g1"
 
   username            = "postgres"
-  password_wo         = ephemeral.random_password.master.result
-  password_wo_version = local.master_password_version
+  password_wo         = ephemeral.random_password.master[local.master_password].result
+  password_wo_version = local.master_password
 
   # Backups outlive the instance: whoever deletes it by mistake can still go back in time.
   backup_retention_period  = 14

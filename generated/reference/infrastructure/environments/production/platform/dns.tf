@@ -64,6 +64,6 @@ resource "aws_route53_record" "validation" {
 check "certificate" {
   assert {
     condition     = aws_acm_certificate.main.status == "ISSUED"
-    error_message = "The certificate for ${local.zone} is not issued yet. It is, some minutes after the zone above names these servers: ${join(", ", local.name_servers)}."
+    error_message = "The certificate for ${local.zone} is ${aws_acm_certificate.main.status}. PENDING_VALIDATION ends some minutes after the zone above names these servers: ${join(", ", local.name_servers)}. For any other state see the README, \"When the certificate is not issued\"."
   }
 }

@@ -111,8 +111,10 @@ resource "aws_kms_key" "volumes" {
   enable_key_rotation     = true
   deletion_window_in_days = 30
 
-  # The autoscaling role is matched by a condition: in a new account it does not exist yet, and a policy that names a
-  # missing principal is refused.
+  # Auto Scaling starts the nodes, also those on spot capacity: EC2's own role for Spot uses a volume's key only where a launch
+  # configuration starts them, and these have a launch template (Amazon EC2 Auto Scaling User Guide,
+  # key-policy-requirements-EBS-encryption). Its role is matched by a condition, because in a new account it does not exist yet,
+  # and KMS refuses a policy that names a missing principal.
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = concat(local.key_administration, [

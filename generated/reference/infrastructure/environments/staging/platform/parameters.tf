@@ -107,20 +107,23 @@ resource "aws_ssm_parameter" "master_username" {
   value = aws_db_instance.main.username
 }
 
-# The version is the instance's own, so this waits until the instance has the password. A new one replaces the parameter: the
-# provider overwrites a value without naming the key, and Parameter Store then takes a key of its own choice.
+# Each is written once, when the instance has that password: a new password is a new parameter. If an apply breaks off between
+# the two, raise `master-password-version` once more.
 resource "aws_ssm_parameter" "master_password" {
-  name             = "${local.parameters}/database/master/password"
+  for_each = local.master_passwords
+
+  name             = "${local.parameters}/database/master/${each.key}/password"
   type             = "SecureString"
   tier             = "Standard"
   key_id           = aws_kms_key.parameters.arn
-  value_wo         = ephemeral.random_password.master.result
-  value_wo_version = aws_db_instance.main.password_wo_version
+  value_wo         = ephemeral.random_password.master[each.key].result
+  value_wo_version = 1
 
   lifecycle {
-    ignore_changes       = [key_id, tier]
-    replace_triggered_by = [aws_db_instance.main.password_wo_version]
+    ignore_changes = [key_id, tier]
   }
+
+  depends_on = [aws_db_instance.main]
 }
 
 ephemeral "random_password" "login" {

@@ -203,8 +203,8 @@ run "instance" {
 
 run "secrets" {
   assert {
-    condition     = aws_db_instance.main.password_wo_version == aws_ssm_parameter.master_password.value_wo_version
-    error_message = "Instance and parameter of the master's password rise together."
+    condition     = contains(keys(aws_ssm_parameter.master_password), tostring(aws_db_instance.main.password_wo_version))
+    error_message = "Parameter Store must hold the password that the instance has, under its number."
   }
 
   assert {
@@ -214,7 +214,7 @@ run "secrets" {
 
   assert {
     condition = alltrue([
-      for parameter in concat([aws_ssm_parameter.master_password], values(aws_ssm_parameter.login_password), values(aws_ssm_parameter.login_username)) :
+      for parameter in concat(values(aws_ssm_parameter.master_password), values(aws_ssm_parameter.login_password), values(aws_ssm_parameter.login_username)) :
       parameter.type == "SecureString" && parameter.key_id == aws_kms_key.parameters.arn && parameter.value_wo_version >= 1
     ])
     error_message = "Secrets are encrypted with the parameters' own key, and their values are written only."
