@@ -116,6 +116,19 @@ impl Program {
         })
     }
 
+    /// The files whose change makes layers of an image worthless, as arguments of `hashFiles`.
+    pub fn layers(&self) -> Text {
+        let lock = match self.language {
+            Some(Language::Go) => ", 'go.sum'",
+            Some(Language::Node) => ", 'package-lock.json'",
+            Some(Language::Python) => ", 'requirements.txt'",
+            Some(Language::Rust) => ", 'Cargo.lock'",
+            Some(Language::Java) => ", 'pom.xml'",
+            None => "",
+        };
+        Text::ours(format!("'Dockerfile'{lock}"))
+    }
+
     /// The exit statuses of a program that ended well after SIGTERM, as patterns of a shell.
     pub fn ends(&self) -> &'static str {
         match self.language {

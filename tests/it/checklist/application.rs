@@ -302,6 +302,16 @@ fn a13_a_release_takes_nothing_from_a_cache() {
                 "--provenance=false",
                 "--provenance=false --cache-from type=gha",
             ),
+            (
+                "application/.github/workflows/release.yml",
+                "run: sh .github/scripts/build.sh …",
+                "run: sh .github/scripts/build.sh \"$RUNNER_TEMP/release/image\" \"$VERSION\" \"$RUNNER_TEMP/layers\"",
+            ),
+            (
+                "application/.github/workflows/ci.yml",
+                "build.sh \"$RUNNER_TEMP/image\" 0.0.0 \"$RUNNER_TEMP/layers\"",
+                "build.sh \"$RUNNER_TEMP/image\" 0.0.0",
+            ),
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
@@ -322,8 +332,16 @@ fn a13_a_release_takes_nothing_from_a_cache() {
                 verdict
                     .hold(off, format!("{repository}: `{action}` takes what a pull request may have left"));
             }
-            let kept = file(platform, repository, ".github/scripts/build.sh").contains("--cache-");
-            verdict.hold(!kept, format!("{repository}: an image is built from a cache"));
+            let script = file(platform, repository, ".github/scripts/build.sh");
+            let build = script.split_once("docker buildx build").map(|it| it.1).unwrap_or_default();
+            let options = script.contains("\nif [ -n \"$cache\" ]; then\n") && !build.contains("--cache-");
+            verdict.hold(options, format!("{repository}: every image is built from a cache"));
+            let cached = |name: &str| {
+                let jobs = workflow(platform, repository, name)["jobs"].as_object().unwrap();
+                jobs.values().flat_map(commands).any(|it| it.contains("build.sh") && it.contains("layers"))
+            };
+            verdict.hold(!cached("release"), format!("{repository}: a release is built from a cache"));
+            verdict.hold(cached("ci"), format!("{repository}: a pull request builds all layers anew"));
         }
     }
 }

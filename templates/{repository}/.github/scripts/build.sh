@@ -1,8 +1,9 @@
 #!/bin/sh
 # Builds the image of HEAD into an OCI layout, for the architectures of the cluster's nodes.
 #
-#   sh .github/scripts/build.sh LAYOUT VERSION
+#   sh .github/scripts/build.sh LAYOUT VERSION [CACHE]
 #
+# With CACHE, a folder, layers are taken from it and left in it.
 #%- match application.program.language %#
 #%- when Some(Language::Go) %#
 # The same commit gives the same digest: bases and builder are pinned, times are the commit's. So provenance and SBOM, which
@@ -13,9 +14,10 @@
 #%- endmatch %#
 set -eu
 
-[ $# -eq 2 ] || { printf 'usage: %s LAYOUT VERSION\n' "$0" >&2; exit 2; }
+[ $# -eq 2 ] || [ $# -eq 3 ] || { printf 'usage: %s LAYOUT VERSION [CACHE]\n' "$0" >&2; exit 2; }
 layout=$1
 version=$2
+cache=${3-}
 
 created=$(TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd)
 
@@ -23,8 +25,15 @@ builder=$(docker buildx create --driver docker-container \
     --driver-opt image=#{ foundation.catalogue.image("moby/buildkit") }#)
 trap 'docker buildx rm "$builder" >/dev/null' EXIT
 
+set --
+if [ -n "$cache" ]; then
+    # Written anew beside the old one, which would only grow.
+    set -- --cache-to "type=local,dest=$cache.new,mode=max"
+    [ ! -f "$cache/index.json" ] || set -- "$@" --cache-from "type=local,src=$cache"
+fi
+
 mkdir -p "$layout"
-docker buildx build \
+docker buildx build "$@" \
     --builder "$builder" \
     --platform #{ foundation.platforms()|sh }# \
     --build-arg "VERSION=$version" \
@@ -35,3 +44,8 @@ docker buildx build \
     --sbom=false \
     --output "type=oci,dest=$layout,tar=false,rewrite-timestamp=true" \
     .
+
+if [ -n "$cache" ]; then
+    rm -rf "$cache"
+    mv "$cache.new" "$cache"
+fi
