@@ -442,10 +442,11 @@ impl Workload {
         let name = &application.name;
         let login = &self.database.as_ref().map(|share| share.login);
         let has_role = &!self.permissions.is_empty();
+        let has_host = &self.exposure.is_some();
         let mut pages = pages! {
             {
                 application: Application, size: Size, environment: Environment, variables: Vec<Variable>,
-                login: Option<u32>, has_role: bool,
+                login: Option<u32>, has_role: bool, has_host: bool,
             }
             Patch "kubernetes-manifest/apps/{name}/overlays/{environment}/autoscaler.yaml",
             Patch "kubernetes-manifest/apps/{name}/overlays/{environment}/deployment.yaml",

@@ -106,12 +106,34 @@ fn k02_flux_and_kubernetes_fit() {
     }
 }
 
+/// How the definitions of a chart outlive its release. Helm deletes those among the templates, unless they have the annotation
+/// `helm.sh/resource-policy: keep`; those in `crds/` it never deletes.
+const DEFINITIONS: [(&str, Definitions); 7] = [
+    ("aws-load-balancer-controller", Definitions::Folder),
+    ("cluster-autoscaler", Definitions::None),
+    ("external-dns", Definitions::Folder),
+    ("external-secrets", Definitions::Templates),
+    ("kube-prometheus-stack", Definitions::Disabled),
+    ("metrics-server", Definitions::None),
+    ("prometheus-operator-crds", Definitions::Templates),
+];
+
+enum Definitions {
+    None,
+    /// In `crds/`.
+    Folder,
+    /// Among the templates, which take annotations from `crds.annotations`.
+    Templates,
+    /// Among the templates, but for `crds.enabled`: another release has them.
+    Disabled,
+}
+
 /// Trap 28. Trap 30.
 #[test]
 fn k05_what_flux_does_it_tries_again_and_undoes() {
     prove(
         "K05",
-        &["kustomization", "release", "first"],
+        &["kustomization", "release", "first", "definitions", "runbook"],
         check,
         &[
             ("production/layers.yaml", "interval: 1h", ""),
@@ -122,7 +144,29 @@ fn k05_what_flux_does_it_tries_again_and_undoes() {
             ("metrics-server/release.yaml", "version: \"…\"", "version: \"3.x\""),
             ("metrics-server/release.yaml", "install: crds: CreateReplace", "install:\n    crds: Skip"),
             ("metrics-server/release.yaml", "upgrade: crds: CreateReplace", "upgrade:"),
-            ("metrics-server/release.yaml", "remediation: retries: 3 upgrade:", "x: 1\n  upgrade:"),
+            ("metrics-server/release.yaml", "remediation: retries: -1 upgrade:", "x: 1\n  upgrade:"),
+            ("metrics-server/release.yaml", "retries: -1", "retries: 3"),
+            ("flux-system/operator-release.yaml", "retries: -1", "retries: 3"),
+            // Its second failure is an upgrade's, whose rollback finds nothing to go back to.
+            (
+                "metrics-server/release.yaml",
+                "remediation: retries: -1 upgrade:",
+                "strategy:\n      name: RetryOnFailure\n  upgrade:",
+            ),
+            ("metrics-server/release.yaml", "strategy: rollback", "strategy: uninstall"),
+            (
+                "kube-prometheus-stack/release.yaml",
+                "strategy: name: RetryOnFailure",
+                "x:\n      name: RetryOnFailure",
+            ),
+            (
+                "external-secrets/release.yaml",
+                "helm.sh/resource-policy: keep",
+                "helm.sh/resource-policy: delete",
+            ),
+            ("prometheus-operator-crds/release.yaml", "helm.sh/resource-policy: keep", "a: b"),
+            ("metrics-server/release.yaml", "chart: metrics-server", "chart: another"),
+            ("kubernetes-manifest/README.md", "--reset", ""),
             ("metrics-server/release.yaml", "remediateLastFailure: true", ""),
             ("metrics-server/release.yaml", "serverSideApply: true", ""),
             ("metrics-server/release.yaml", "serverSideApply: enabled cleanupOnFail", "cleanupOnFail"),
@@ -148,19 +192,38 @@ fn k05_what_flux_does_it_tries_again_and_undoes() {
                 }
                 for (key, way) in [("install", Value::from(true)), ("upgrade", "enabled".into())] {
                     let it = &spec[key];
-                    // Beside the chain what is there may stay, and be tried again until it is ready.
-                    let stays = object.layer == "monitoring" && it["strategy"]["name"] == "RetryOnFailure";
-                    let again = stays || it["remediation"]["retries"].as_u64().is_some_and(|it| it > 0);
-                    verdict.hold(again, format!("{place} gives up on its first {key}"));
                     verdict.hold(it["crds"] == "CreateReplace", format!("{place} keeps old definitions"));
                     // Its default has changed with Flux 2.8, and may again.
                     verdict
                         .hold(it["serverSideApply"] == way, format!("{place} leaves to Flux how to {key}"));
                 }
-                let last = &spec["upgrade"]["remediation"]["remediateLastFailure"];
-                let stays =
-                    spec["upgrade"]["strategy"]["name"] == "RetryOnFailure" && object.layer == "monitoring";
-                verdict.hold(stays || *last == true, format!("{place} stays in the middle of an upgrade"));
+                let retries = |it: &Value| it["strategy"]["name"] == "RetryOnFailure";
+                let (install, upgrade) = (&spec["install"], &spec["upgrade"]);
+                // Beside the chain what is there may stay, and be tried again until it is ready. Only as both: what is
+                // installed again is upgraded, and a rollback of that has no version before it (helm-controller v1.6.3,
+                // internal/reconcile/atomic_release.go: `ErrMissingRollbackTarget`).
+                let stays = object.layer == "monitoring" && retries(install) && retries(upgrade);
+                let endless = install["strategy"].is_null()
+                    && install["remediation"]["retries"].as_i64().is_some_and(|it| it < 0);
+                verdict.hold(stays || endless, format!("{place} gives up before it was ever installed"));
+                let undone = upgrade["strategy"].is_null()
+                    && upgrade["remediation"]["retries"].as_i64().is_some_and(|it| it > 0)
+                    && upgrade["remediation"]["remediateLastFailure"] == true
+                    && upgrade["remediation"]["strategy"] == "rollback";
+                verdict.hold(stays || undone, format!("{place} stays in the middle of an upgrade"));
+                // The chart of the operator has the annotation itself (controlplaneio-fluxcd/charts@0193bc57e91a,
+                // charts/flux-operator/templates/crds.yaml).
+                if spec["chartRef"].is_null() {
+                    verdict.see("definitions");
+                    let chart = &spec["chart"]["spec"]["chart"];
+                    let crds = &spec["values"]["crds"];
+                    let kept = DEFINITIONS.iter().find(|it| *chart == it.0).is_some_and(|it| match it.1 {
+                        Definitions::None | Definitions::Folder => true,
+                        Definitions::Templates => crds["annotations"]["helm.sh/resource-policy"] == "keep",
+                        Definitions::Disabled => crds["enabled"] == false,
+                    });
+                    verdict.hold(kept, format!("{place} takes its definitions along when it goes"));
+                }
                 let renders = spec["postRenderers"].is_null() || spec["postRenderStrategy"].is_string();
                 verdict.hold(renders, format!("{place} leaves to Flux which hooks it renders"));
                 let from = spec["chartRef"]["kind"] == "OCIRepository";
@@ -182,6 +245,13 @@ fn k05_what_flux_does_it_tries_again_and_undoes() {
                     verdict.hold(patches.contains(path), format!("{place}: no `{path}` for the first"));
                 }
             }
+        }
+        for cluster in Cluster::all(platform).iter().filter(|_| is_whole(platform)) {
+            verdict.see("runbook");
+            let path = format!("{}/README.md", cluster.repository);
+            let said =
+                platform.files[&path].contains("flux reconcile helmrelease NAME --namespace NAME --reset");
+            verdict.hold(said, format!("{path}: nobody knows how to go on after a failed upgrade"));
         }
     }
 }
