@@ -29,10 +29,13 @@ pub fn pages(
         Unlisted "{repository}/.github/requirements.txt",
         Unlisted "{repository}/.github/workflows/ci.yml",
         Unlisted "{repository}/.github/workflows/release.yml",
+        Unlisted "{repository}/.github/workflows/title.yml",
         Unlisted "{repository}/.github/scripts/build.sh",
         Unlisted "{repository}/.github/scripts/earlier.sh",
         Unlisted "{repository}/.github/scripts/publish.sh",
+        Unlisted "{repository}/.github/scripts/release.sh",
         Unlisted "{repository}/.github/scripts/scan.sh",
+        Unlisted "{repository}/.github/scripts/verify.sh",
         Unlisted "{repository}/.github/scripts/version.sh",
     };
     pages.extend(pages! { {
@@ -60,7 +63,7 @@ pub fn pages(
         });
     }
     let pinned = &pinned(&pages);
-    pages.extend(pages! { { foundation: Foundation, pinned: Vec<String> }
+    pages.extend(pages! { { application: Application, foundation: Foundation, pinned: Vec<String> }
         Unlisted "{repository}/renovate.json",
     });
     pages.extend(seeded(pages! { { application: Application, trial: Trial }

@@ -1,6 +1,7 @@
 # The scripts of an application's repository that a release leans on, run as they are: the next version on throw-away git
-# histories; publishing against stand-ins for Cosign, Skopeo and a registry; the pull request of a delivery against a stand-in
-# for GitHub. Releases nothing: that the three answer as their stand-ins do is taken on trust.
+# histories; tag and release against a stand-in for GitHub; publishing against stand-ins for Cosign, Skopeo and a registry; the
+# pull request of a delivery against stand-ins for GitHub and Cosign. Releases nothing: that they answer as their stand-ins do is
+# taken on trust.
 import json
 import re
 import stat
@@ -18,11 +19,12 @@ def steps(proof, tree):
     scripts = [path for path in tree.scripts if path.name == "version.sh"]
     yield Step("release version", f"{len(scripts)} scripts", scripts, lambda: versions(proof, scripts), seconds=6)
     for folder in sorted(path.parent for path in scripts):
-        publish, deliver = folder / "publish.sh", folder / "deliver.sh"
-        reads = [path for path in (publish, folder / "earlier.sh") if path.is_file()]
-        yield Step("publish", tree.name(folder), reads, lambda f=folder: publishing(proof, f), seconds=6)
+        release, verify, deliver = folder / "release.sh", folder / "verify.sh", folder / "deliver.sh"
+        yield Step("tag and release", tree.name(release), [release], lambda r=release: releasing(proof, r), seconds=3)
+        reads = [path for path in (folder / "publish.sh", verify, folder / "earlier.sh") if path.is_file()]
+        yield Step("publish", tree.name(folder), reads, lambda f=folder: publishing(proof, f), seconds=15)
         if deliver.is_file():
-            yield Step("deliver", tree.name(deliver), [deliver], lambda d=deliver: delivering(proof, d), seconds=6)
+            yield Step("deliver", tree.name(deliver), [deliver, verify], lambda d=deliver: delivering(proof, d), seconds=8)
 
 
 def versions(proof, scripts):
@@ -65,6 +67,7 @@ class Stage:
             text=True,
             timeout=120,
         )
+        self.errors = done.stderr
         if done.returncode != code:
             raise Failure(f"`{words[0].name}` ended with code {done.returncode}, not {code}\n{done.stdout}{done.stderr}")
         return done.stdout + (done.stderr if code else "")
@@ -75,26 +78,95 @@ def hold(holds, words):
         raise Failure(words)
 
 
+# ---------------------------------------------------------------- tag and release
+
+COMMIT, NEWER = "d" * 40, "e" * 40
+
+
+def releasing(proof, script):
+    fresh = {
+        "repository": "acme/shop",
+        "tags": {},
+        "releases": {},
+        "workflows": {COMMIT: "old", NEWER: "old"},
+        "branches": {"main": COMMIT},
+        "calls": [],
+    }
+    stage = Stage(proof, {"gh": "github_releases.py"}, fresh)
+    notes = stage.folder / "notes.md"
+    notes.write_text("Words.\n")
+    variables = {"GH_TOKEN": "token", "GH_REPO": "acme/shop", "GITHUB_SHA": COMMIT}
+    release = lambda **more: stage.run([script, VERSION, notes], **more, **variables)
+    whole = ({f"v{VERSION}": COMMIT}, {f"v{VERSION}": "Words.\n"})
+    seen = lambda: (stage.state()["tags"], stage.state()["releases"])
+    nothing = ({}, {})
+
+    hold(release() == "true\n" and seen() == whole, f"the first run leaves {seen()}")
+    notes.write_text("Other words.\n")
+    hold(release() == "true\n" and seen()[1] == {f"v{VERSION}": "Other words.\n"}, f"a second run leaves {seen()}")
+    notes.write_text("Words.\n")
+
+    # A run that breaks off between the tag and the release.
+    stage.keep({**fresh, "break": "release"})
+    release(code=1)
+    hold(seen() == (whole[0], {}), f"broken off, a run leaves {seen()}")
+
+    # Main has moved on since, with the same workflow files or with others: what has a tag is completed all the same.
+    moved = {"branches": {"main": NEWER}}
+    changed = {**moved, "workflows": {COMMIT: "old", NEWER: "new"}}
+    for since in ({}, moved, changed):
+        stage.keep({**fresh, **since, "tags": whole[0]})
+        hold(release() == "true\n" and seen() == whole, f"run again after {since}, a release leaves {seen()}")
+
+    stage.keep({**fresh, **moved})
+    hold(release() == "true\n" and seen() == whole, f"an older commit with main's workflows leaves {seen()}")
+    stage.keep({**fresh, **changed})
+    answer = release()
+    hold(answer == "false\n" and seen() == nothing, f"without the right over workflows: {answer!r}, {seen()}")
+    said = stage.errors
+    hold("::notice" in said and NEWER in said and "run it again" in said, f"does not say what comes next: {said}")
+
+    # Another refusal is none of that: a token that may only read, and a GitHub that is down.
+    for more in ({"readonly": True}, {**moved, "readonly": True}, {**changed, "break": "api"}):
+        stage.keep({**fresh, **more})
+        release(code=1)
+        hold(seen() == nothing, f"{more} leaves {seen()}")
+
+    # Somebody has tagged another commit in the meantime.
+    stage.keep({**fresh, **moved, "tags": {f"v{VERSION}": NEWER}})
+    words = release(code=1)
+    hold(NEWER in words and seen()[1] == {}, f"releases another commit under its own notes: {words}")
+
+
 # ---------------------------------------------------------------- publishing
 
 DIGEST, OTHER, PART = ("sha256:" + letter * 64 for letter in "abc")
 VERSION = "0.2.0"
-RUN = {
-    "GITHUB_SERVER_URL": "https://github.com",
-    "GITHUB_REPOSITORY": "acme/shop",
-    "GITHUB_WORKFLOW_REF": "acme/shop/.github/workflows/release.yml@refs/heads/main",
-    "GITHUB_REF": "refs/heads/main",
-    "GITHUB_SHA": "d" * 40,
-    "GITHUB_EVENT_NAME": "push",
-    "GITHUB_REPOSITORY_ID": "1",
-    "GITHUB_REPOSITORY_OWNER_ID": "2",
-    "GITHUB_RUN_ID": "3",
-    "GITHUB_RUN_ATTEMPT": "1",
-    "GITHUB_ACTOR": "jo",
-    "GH_TOKEN": "token",
-    "RUNNER_ENVIRONMENT": "github-hosted",
-}
 NOTHING = {"tags": {}, "images": [], "signed": [], "attested": [], "notes": None, "calls": []}
+
+
+def run_of(repository, branch="main"):
+    """The variables of a run of the release workflow."""
+    return {
+        "GITHUB_SERVER_URL": "https://github.com",
+        "GITHUB_REPOSITORY": repository,
+        "GITHUB_WORKFLOW_REF": f"{repository}/.github/workflows/release.yml@refs/heads/{branch}",
+        "GITHUB_REF": f"refs/heads/{branch}",
+        "GITHUB_SHA": COMMIT,
+        "GITHUB_EVENT_NAME": "push",
+        "GITHUB_REPOSITORY_ID": "1",
+        "GITHUB_REPOSITORY_OWNER_ID": "2",
+        "GITHUB_RUN_ID": "3",
+        "GITHUB_RUN_ATTEMPT": "1",
+        "GITHUB_ACTOR": "jo",
+        "GH_TOKEN": "token",
+        "RUNNER_ENVIRONMENT": "github-hosted",
+    }
+
+
+# GitHub's spelling, which the blueprint's need not be.
+RUN = run_of("Acme/Shop")
+SIGNER = f"https://github.com/{RUN['GITHUB_WORKFLOW_REF']}"
 
 
 def image_of(script):
@@ -110,17 +182,19 @@ def publishing(proof, folder):
     sboms.mkdir()
     (layout / "index.json").write_text(json.dumps({"manifests": [{"digest": DIGEST}]}))
     (sboms / f"{PART.removeprefix('sha256:')}.spdx.json").write_text("{}")
-    publish = lambda **more: stage.run([folder / "publish.sh", layout, sboms, VERSION], **more, **RUN)
+    publish = lambda run=RUN, **more: stage.run([folder / "publish.sh", layout, sboms, VERSION], **more, **run)
     whole = {
         "tags": {f"{image}:{VERSION}": DIGEST},
         "images": [f"{image}@{DIGEST}"],
-        "signed": [f"{image}@{DIGEST}"],
-        "attested": [["spdxjson", f"{image}@{PART}"], ["slsaprovenance1", f"{image}@{DIGEST}"]],
+        "signed": [[SIGNER, f"{image}@{DIGEST}"]],
+        "attested": [[SIGNER, "spdxjson", f"{image}@{PART}"], [SIGNER, "slsaprovenance1", f"{image}@{DIGEST}"]],
     }
     seen = lambda: {key: stage.state()[key] for key in whole}
+    writes = lambda: [call for call in stage.state()["calls"] if call[1] in ("copy", "sign", "attest")]
 
     publish()
     hold(seen() == whole, f"the first run leaves {seen()}")
+    hold(writes()[-1][1] == "copy" and len(writes()) == 5, f"the tag is not what comes last: {writes()}")
     provenance = stage.state()["predicate"]
     commit = provenance["buildDefinition"]["resolvedDependencies"][0]["digest"]["gitCommit"]
     hold(commit == RUN["GITHUB_SHA"], f"the provenance names {commit}")
@@ -128,10 +202,20 @@ def publishing(proof, folder):
 
     stage.keep({**stage.state(), "calls": []})
     publish()
-    writes = [call for call in stage.state()["calls"] if call[1] in ("copy", "sign", "attest")]
-    hold(seen() == whole and not writes, f"a second run does {writes}")
+    hold(seen() == whole and not writes(), f"a second run does {writes()}")
 
-    # Each way in which a run can break off.
+    # A run that is cut off before or after any of its writes shows no tag of an image that lacks anything; the next completes it.
+    for number in range(1, 6):
+        for when in ("before", "after"):
+            stage.keep({**NOTHING, "break": [number, when]})
+            publish(code=137)
+            left = seen()
+            hold(not left["tags"] or left == whole, f"cut off {when} write {number}, a run leaves {left}")
+            stage.keep({**stage.state(), "break": None})
+            publish()
+            hold(seen() == whole, f"cut off {when} write {number}, a second run leaves {seen()}")
+
+    # A tag that an older release set before it signed.
     for missing in ({"attested": []}, {"attested": [], "signed": []}, {"attested": whole["attested"][:1]}):
         stage.keep({**NOTHING, **whole, **missing})
         publish()
@@ -146,6 +230,28 @@ def publishing(proof, folder):
     stage.keep({**NOTHING, "tags": {f"{image}:{VERSION}": OTHER}, "silent": True})
     words = publish(code=1)
     hold(stage.state()["tags"] == {f"{image}:{VERSION}": OTHER} and "timeout" in words, f"pushes without an answer: {words}")
+
+    # What another branch signs is no release.
+    stage.keep(NOTHING)
+    words = publish(run_of("Acme/Shop", "other"), code=1)
+    hold(not stage.state()["tags"] and "is not signed" in words, f"tags what main did not sign: {words}")
+
+    verify = lambda reference, code=0: stage.run([folder / "verify.sh", reference], code, **RUN)
+    other = SIGNER.replace("/main", "/other")
+    for about, state in (
+        ("nothing", NOTHING),
+        ("no signature", {**whole, "signed": [], "attested": []}),
+        ("no provenance", {**whole, "attested": whole["attested"][:1]}),
+        ("another signer", {**whole, "signed": [[other, what] for _, what in whole["signed"]], "attested": [[other, *rest] for _, *rest in whole["attested"]]}),
+        ("another image", {**whole, "tags": {f"{image}:{VERSION}": OTHER}}),
+    ):
+        stage.keep({**NOTHING, **state})
+        verify(VERSION, code=1)
+        hold(not writes(), f"to verify {about} writes {writes()}")
+    stage.keep({**NOTHING, **whole})
+    verify(VERSION)
+    verify(DIGEST)
+    verify(OTHER, code=1)
 
     earlier = lambda: stage.run([folder / "earlier.sh", stage.folder / "taken", VERSION], **RUN).strip()
     notes = f"Words.\n\nImage: `{image}:{VERSION}@{DIGEST}`\n"
@@ -186,14 +292,21 @@ def delivering(proof, script):
     application, manifests = (re.search(rf'^{name}="?([^"\s]+)"?$', text, re.M)[1] for name in ("application", "manifests"))
     path = f"apps/{application}/overlays/staging/kustomization.yaml"
     overlay = lambda tag, marker="": OVERLAY.format(image=image, tag=tag, marker=marker)
+    release = lambda *versions: {
+        "tags": {f"{image}:{version}": DIGEST for version in versions},
+        "images": [f"{image}@{DIGEST}"],
+        "signed": [[SIGNER, f"{image}@{DIGEST}"]],
+        "attested": [[SIGNER, "slsaprovenance1", f"{image}@{DIGEST}"]],
+    }
     fresh = lambda tag: {
+        **release("0.2.0", "0.10.0"),
         "repository": manifests,
         "branches": {"main": {path: overlay(tag), "README.md": "words\n"}},
         "objects": {},
         "pulls": [],
         "calls": [],
     }
-    stage = Stage(proof, {"gh": "manifests.py"}, fresh("0.1.0"))
+    stage = Stage(proof, {"gh": "manifests.py", "cosign": "registry.py"}, fresh("0.1.0"))
     history = stage.folder / "history"
     history.mkdir()
     identity = {f"GIT_{who}_{what}": "jo@localhost" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
@@ -203,7 +316,7 @@ def delivering(proof, script):
         git("commit", "--quiet", "--allow-empty", "--message", subject)
         if tag:
             git("tag", tag)
-    deliver = lambda version, *more, code=0: stage.run([script, "staging", version, *more], code=code, cwd=history, GH_TOKEN="token")
+    deliver = lambda version, *more, code=0: stage.run([script, "staging", version, *more], code=code, cwd=history, **RUN)
     branch = f"deliver/{application}-staging"
 
     deliver("0.2.0")
@@ -225,6 +338,33 @@ def delivering(proof, script):
     hold(state["branches"][branch][path] == overlay("0.10.0"), "a later version does not replace an open one")
     hold(len(state["pulls"]) == 1 and "0.10.0" in state["pulls"][0]["title"] and state["pulls"][0]["auto"], f"leaves {state['pulls']}")
 
+    # GitHub waits for no check, so there is nothing to promise: it merges at once, and what was written here alone.
+    stage.keep({**fresh("0.1.0"), "clean": True})
+    deliver("0.2.0")
+    hold(stage.state()["pulls"][0]["state"] == "open", "merges what a person must merge")
+    deliver("0.2.0", "--auto-merge")
+    state = stage.state()
+    hold(state["pulls"][0]["state"] == "merged" and state["branches"]["main"][path] == overlay("0.2.0"), f"leaves {state['pulls']}")
+    stage.keep({**fresh("0.1.0"), "intruder": True})
+    words = deliver("0.2.0", "--auto-merge", code=1)
+    hold("was modified" in words and not stage.state()["pulls"][0]["auto"], f"merges what somebody else pushed: {words}")
+    stage.keep({**fresh("0.1.0"), "forbidden": True})
+    words = deliver("0.2.0", "--auto-merge", code=1)
+    hold("Settings" in words and stage.state()["pulls"][0]["state"] == "open", f"does not say what to allow: {words}")
+
+    # What is not signed, what another branch signed, and what lacks its provenance opens nothing.
+    other = SIGNER.replace("/main", "/other")
+    for about, missing in (
+        ("unsigned", {"signed": [], "attested": []}),
+        ("not attested", {"attested": []}),
+        ("signed by another branch", {"signed": [[other, f"{image}@{DIGEST}"]], "attested": [[other, "slsaprovenance1", f"{image}@{DIGEST}"]]}),
+        ("not there", {"tags": {}}),
+    ):
+        stage.keep({**fresh("0.1.0"), **missing})
+        words = deliver("0.2.0", code=1)
+        state = stage.state()
+        hold(not state["pulls"] and branch not in state["branches"] and "is not signed" in words, f"delivers an image that is {about}")
+
     # A marker of Flux, and the tag of another image, stay what they are.
     marked = fresh("0.9.0")
     marked["branches"]["main"][path] = overlay("0.9.0", ' # {"$imagepolicy": "flux-system:x:tag"}')
@@ -238,6 +378,17 @@ def delivering(proof, script):
         stage.keep(fresh(current))
         words = deliver("0.10.0")
         hold(not stage.state()["pulls"] and branch not in stage.state()["branches"] and current in words, f"delivers 0.10.0 over {current}")
+
+    # GitHub takes a body of 65536 characters.
+    stage.keep(fresh("0.1.0"))
+    for number in range(40):
+        git("commit", "--quiet", "--allow-empty", "--message", f"fix: {number} {'long ' * 500}")
+    git("tag", "v0.11.0")
+    stage.keep({**fresh("0.10.0"), **release("0.11.0")})
+    deliver("0.11.0")
+    body = stage.state()["pulls"][0]["body"]
+    listed = body.count("- [`")
+    hold(len(body) <= 65536 and listed > 10 and f"- and {40 - listed} more" in body, f"a body of {len(body)} characters: {body[-300:]}")
 
     stage.keep({**fresh("0.1.0"), "branches": {"main": {path: "kind: Kustomization\n"}}})
     hold("sets no newTag" in deliver("0.2.0", code=1), "does not say that there is no tag to set")

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # GitHub's CLI as a delivery calls it: a repository is files by branch in `$STATE`. Like GitHub, it closes a pull request whose
-# branch holds nothing of its own.
+# branch holds nothing of its own, and promises no merge of one that nothing keeps from it (`clean`).
 import base64
 import hashlib
 import json
@@ -15,6 +15,8 @@ words = sys.argv[1:]
 state["calls"].append(words)
 objects, branches, pulls = state["objects"], state["branches"], state["pulls"]
 assert os.environ["GH_TOKEN"] == "token", "no token"
+# Somebody who pushes to a branch before it merges.
+intruder = state.get("intruder")
 
 
 def keep(thing):
@@ -32,7 +34,7 @@ def fields():
 
 
 def end(answer=None, code=0):
-    for pull in pulls:
+    for pull in open_pulls():
         if branches[pull["head"]] == branches["main"]:
             pull["state"] = "closed"
     FILE.write_text(json.dumps(state))
@@ -48,6 +50,7 @@ def jq(answer):
 
 def move(branch, commit):
     branches[branch] = objects[objects[commit]["tree"]]
+    state.setdefault("heads", {})[branch] = commit
 
 
 def api():
@@ -110,8 +113,22 @@ pull = next(pull for pull in open_pulls() if pull["url"] == words[2])
 if words[1] == "edit":
     pull.update(title=option("--title"), body=text)
 elif words[1] == "merge":
-    assert {"--auto", "--squash"} <= set(words), words
-    pull["auto"] = True
+    assert "--squash" in words, words
+    if intruder or option("--match-head-commit") != state["heads"][pull["head"]]:
+        print("GraphQL: Head branch was modified. Review and try the merge again. (mergePullRequest)", file=sys.stderr)
+        end(code=1)
+    if "--auto" not in words:
+        assert state.get("clean"), "required checks have not passed"
+        branches["main"] = branches[pull["head"]]
+        pull["state"] = "merged"
+    elif state.get("clean"):
+        print("GraphQL: Pull request Pull request is in clean status (enablePullRequestAutoMerge)", file=sys.stderr)
+        end(code=1)
+    elif state.get("forbidden"):
+        print("GraphQL: Auto merge is not allowed for this repository (enablePullRequestAutoMerge)", file=sys.stderr)
+        end(code=1)
+    else:
+        pull["auto"] = True
 else:
     sys.exit(f"unexpected: {words}")
 end()

@@ -255,6 +255,8 @@ fn a12_robots_leave_what_is_rendered_alone() {
             ("application/renovate.json", "\".github/workflows/release.yml\",", ""),
             ("application/renovate.json", "\"Dockerfile\"", "\"Other\""),
             ("application/renovate.json", "\"enabled\": false", "\"enabled\": true"),
+            ("application/renovate.json", "\"gomodTidy\"", "\"npmDedupe\""),
+            ("application/renovate.json", ", \":semanticCommits\"", ""),
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
@@ -265,6 +267,13 @@ fn a12_robots_leave_what_is_rendered_alone() {
             let age =
                 rules["minimumReleaseAge"].as_str().and_then(|it| it.split(' ').next()?.parse::<u32>().ok());
             verdict.hold(age.is_some_and(|it| it >= 3), format!("{repository}: takes what came out today"));
+            // Else `go.sum` keeps what nothing needs, and the linter refuses the pull request.
+            let tidied = rules["postUpdateOptions"] == serde_json::json!(["gomodTidy"]);
+            let go = file(platform, repository, "Dockerfile").contains("go build");
+            verdict.hold(tidied == go, format!("{repository}: `go.mod` is left untidy, or there is none"));
+            // It looks at ten commits to learn how titles are written, and a new repository has fewer.
+            let named = rules["extends"].to_string().contains("\":semanticCommits\"");
+            verdict.hold(named, format!("{repository}: a robot's titles are refused"));
             let off =
                 rules["packageRules"].as_array().into_iter().flatten().filter(|it| it["enabled"] == false);
             let off: BTreeSet<&str> = off
@@ -356,9 +365,13 @@ fn a14_somebody_looks_after_it() {
             ("application/CODEOWNERS", "* @acme/test-app-team", "docs/ @acme/test-app-team"),
             (
                 "application/README.md",
+                "require a pull request and the checks `Title`, `Lint`, `Test` and `Image`",
                 "require a pull request and the checks `Lint`, `Test` and `Image`",
-                "be careful",
             ),
+            ("workflows/title.yml", "pull_request:", "pull_request_review:"),
+            ("workflows/title.yml", "edited, ", ""),
+            ("workflows/title.yml", "version.sh title \"$TITLE\"", "version.sh next"),
+            ("workflows/title.yml", "pull_request.title", "pull_request.body"),
             ("application/README.md", "for tags `v*`: restrict updates and deletions", "for tags"),
             ("application/.github/pull_request_template.md", "`feat: …`", "`x`"),
         ],
@@ -384,20 +397,34 @@ fn a14_somebody_looks_after_it() {
                 format!("{repository}: nobody is told what a title does"),
             );
             verdict.see("rules");
-            let checks = workflow(platform, repository, "ci")["jobs"].as_object().unwrap();
-            for name in checks.values().filter_map(|it| it["name"].as_str()) {
+            let jobs =
+                |name: &str| workflow(platform, repository, name)["jobs"].as_object().unwrap().values();
+            for name in jobs("ci").chain(jobs("title")).filter_map(|it| it["name"].as_str()) {
                 let required = readme
                     .lines()
                     .any(|it| it.contains("require a pull request") && it.contains(&format!("`{name}`")));
                 verdict.hold(required, format!("{repository}: `{name}` need not pass"));
             }
+            // The title becomes the commit that the release reads, so the same script reads both.
+            let title = workflow(platform, repository, "title");
+            let changes = &title["on"]["pull_request"]["types"];
+            let every = ["opened", "edited", "reopened", "synchronize"];
+            let read = title["jobs"].as_object().unwrap().values().flat_map(steps).any(|it| {
+                it["run"] == "sh .github/scripts/version.sh title \"$TITLE\""
+                    && it["env"]["TITLE"] == "${{ github.event.pull_request.title }}"
+            });
+            let listed = |it: &&str| changes.as_array().is_some_and(|all| all.iter().any(|one| one == it));
+            verdict.hold(
+                read && every.iter().all(listed),
+                format!("{repository}: a title may be anything, or become it"),
+            );
             let tags = readme.contains("for tags `v*`: restrict updates and deletions");
             verdict.hold(tags, format!("{repository}: a tag may be moved"));
         }
     }
 }
 
-/// Trap 81.
+/// Traps 81, 91, 97.
 #[test]
 fn a16_what_is_released_was_tested_before() {
     const RELEASE: &str = "application/.github/workflows/release.yml";
@@ -413,6 +440,28 @@ fn a16_what_is_released_was_tested_before() {
             (RELEASE, "run: sh .github/scripts/scan.sh …", "run: \"true\""),
             (RELEASE, "run: sh .github/scripts/publish.sh …", "run: sh .github/scripts/build.sh x"),
             (RELEASE, "needs: [version, publish]", "needs: version"),
+            (RELEASE, "if: needs.release.outputs.released == 'true'", ""),
+            (RELEASE, "released: ${{ steps.release.outputs.released }}", "released: \"true\""),
+            (RELEASE, "packages: read # the image, to verify it", ""),
+            (
+                "application/.github/scripts/deliver.sh",
+                "sh \"$(dirname \"$0\")/verify.sh\" \"$version\"",
+                "true",
+            ),
+            (
+                "application/.github/scripts/publish.sh",
+                "sh \"$(dirname \"$0\")/verify.sh\" \"$digest\"",
+                "true",
+            ),
+            (
+                "application/.github/scripts/publish.sh",
+                "\"docker://$image@$digest\"\nfi",
+                "\"docker://$image:$version\"\nfi",
+            ),
+            ("application/.github/scripts/verify.sh", "refs/heads/main", "refs/heads/other"),
+            ("application/.github/scripts/verify.sh", "cosign verify-attestation", "true"),
+            ("application/.github/scripts/release.sh", "--verify-tag", "--target \"$GITHUB_SHA\""),
+            ("application/.github/scripts/version.sh", "limit=120000", "limit=125000"),
             ("application/.github/scripts/scan.sh", "--exit-code 1", "--exit-code 0"),
             ("application/.github/scripts/scan.sh", "architectures=amd64", "architectures=x86"),
             (
@@ -450,9 +499,48 @@ fn a16_what_is_released_was_tested_before() {
                 && place(publish, "build.sh").is_none();
             verdict.hold(copies, format!("{repository}: publishes something else"));
             let script = file(platform, repository, ".github/scripts/publish.sh");
-            let same = script.contains("skopeo copy --quiet --all --preserve-digests")
+            let copied: Vec<&str> = script
+                .lines()
+                .filter_map(|it| it.trim().strip_prefix("skopeo copy "))
+                .map(|it| it.trim_start_matches("--quiet --all --preserve-digests --retry-times 3 "))
+                .collect();
+            // The tag comes from the registry, once what it names is verified there.
+            let same = copied
+                == [
+                    "\"docker://$image@$digest\" \"docker://$image:$version\"",
+                    "\"oci:$layout\" \"docker://$image@$digest\"",
+                ]
                 && !script.contains("docker build");
             verdict.hold(same, format!("{repository}: publishes other bytes than were scanned"));
+            let skipped = publish["if"] == "needs.release.outputs.released == 'true'"
+                && jobs["release"]["outputs"]["released"] == "${{ steps.release.outputs.released }}";
+            verdict.hold(skipped, format!("{repository}: publishes what is not released"));
+            // Naming a commit needs a right over workflows that no job has.
+            let tagged = file(platform, repository, ".github/scripts/release.sh").contains(" --verify-tag ");
+            verdict.hold(tagged, format!("{repository}: a release is refused once main has other workflows"));
+            let versions = file(platform, repository, ".github/scripts/version.sh");
+            let limit = versions.lines().find_map(|it| it.strip_prefix("limit=")?.parse::<u32>().ok());
+            verdict.hold(limit.is_some_and(|it| it <= 124_000), format!("{repository}: notes are too long"));
+            let verify = file(platform, repository, ".github/scripts/verify.sh");
+            let by_main = verify.contains("/.github/workflows/release.yml@refs/heads/main\n");
+            let whole =
+                ["cosign verify --certificate-identity", "cosign verify-attestation --type slsaprovenance1"];
+            verdict.hold(
+                by_main && whole.iter().all(|it| verify.contains(it)),
+                format!("{repository}: takes anybody's signature"),
+            );
+            let verifies = |script: &str, what: &str| {
+                script.contains(&format!("sh \"$(dirname \"$0\")/verify.sh\" \"{what}\"\n"))
+            };
+            verdict.hold(verifies(script, "$digest"), format!("{repository}: tags what is not verified"));
+            let deliver = file(platform, repository, ".github/scripts/deliver.sh");
+            if !deliver.is_empty() {
+                let right = jobs["deliver"]["permissions"]["packages"] == "read";
+                verdict.hold(
+                    right && verifies(deliver, "$version"),
+                    format!("{repository}: delivers what is not verified"),
+                );
+            }
             let gate = file(platform, repository, ".github/scripts/scan.sh");
             verdict.hold(gate.contains("--exit-code 1"), format!("{repository}: the scan stops nothing"));
             let build_for = file(platform, repository, ".github/scripts/build.sh");

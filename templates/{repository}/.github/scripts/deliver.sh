@@ -1,11 +1,11 @@
 #!/bin/sh
-# Opens the pull request that brings a version into an environment: sets `newTag` in the overlay, and tells what changes. One
-# that is open already is brought up to date. A later version is never replaced by an older one.
+# Opens the pull request that brings a version into an environment: verifies the image, sets `newTag` in the overlay, and tells
+# what changes. One that is open already is brought up to date. A later version is never replaced by an older one.
 #
 #   sh .github/scripts/deliver.sh ENVIRONMENT VERSION [--auto-merge]
 #
-# Needs `gh` and `git` with the history and the tags of this repository, and GH_TOKEN: a token of a GitHub App that may write
-# contents and pull requests of the manifests.
+# Needs `cosign`, logged in at the registry if the image is private, `gh`, `git` with the history and the tags of this
+# repository, and GH_TOKEN: a token of a GitHub App that may write contents and pull requests of the manifests.
 set -eu
 
 usage() {
@@ -52,6 +52,10 @@ if [ "$later" = "$current" ]; then
     printf '%s has %s already; there is nothing to deliver\n' "$environment" "$current"
     exit 0
 fi
+
+# Nothing is delivered that this repository's release did not sign.
+sh "$(dirname "$0")/verify.sh" "$version"
+
 awk -v image="$image" -v version="$version" '
     $1 == "-" && $2 == "name:" { ours = $3 == image }
     ours && $1 == "newTag:" && !done { sub(/newTag: *("[^"]*"|[^ #]+)/, "newTag: \"" version "\""); done = 1 }
@@ -65,7 +69,12 @@ title="Deliver $application $version to $environment"
     if git rev-parse --quiet --verify "refs/tags/v$current" >/dev/null; then
         printf ', [all changes](https://github.com/%s/compare/v%s...v%s)\n\n' "$source" "$current" "$version"
         git log --no-merges --format='%h %s' "v$current..v$version" | tr '`' "'" |
-            sed -E "s,^([0-9a-f]+) (.*)$,- [\`\\1\`](https://github.com/$source/commit/\\1) \`\\2\`," | head -n 100
+            sed -E "s,^([0-9a-f]+) (.*)$,- [\`\\1\`](https://github.com/$source/commit/\\1) \`\\2\`," |
+            LC_ALL=C awk '
+                # GitHub takes 65536 characters. Nobody reads more than a hundred subjects.
+                NR <= 100 && (used += length($0) + 1) <= 60000 { print; next }
+                { left++ }
+                END { if (left) printf "- and %d more\n", left }'
     else
         printf '\n'
     fi
@@ -93,7 +102,18 @@ if [ -n "$url" ]; then
 else
     url=$(gh pr create --repo "$manifests" --head "$branch" --base main --title "$title" --body-file "$work/body.md")
 fi
-if [ -n "$merge" ]; then
-    gh pr merge "$url" --auto --squash
+# Of what was written here alone: a commit that somebody else pushed to the branch does not merge by itself.
+if [ -n "$merge" ] && ! gh pr merge "$url" --auto --squash --match-head-commit "$commit" 2>"$work/words"; then
+    cat "$work/words" >&2
+    case $(cat "$work/words") in
+        # GitHub waits for nothing: every check has passed already, or none is required.
+        *'clean status'*) ;;
+        *'not allowed for this repository'*)
+            printf 'Allow auto-merge in %s (Settings, General, Pull Requests), and run this job again: %s\n' "$manifests" "$url" >&2
+            exit 1
+            ;;
+        *) exit 1 ;;
+    esac
+    gh pr merge "$url" --squash --match-head-commit "$commit"
 fi
 printf '%s: %s\n' "$title" "$url"

@@ -3,16 +3,25 @@
 
 # Reads the next version from the tags and the conventional commits of HEAD's history. Changes nothing.
 #
-#   sh .github/scripts/version.sh next     the version to release HEAD as; nothing when there is nothing to release
-#   sh .github/scripts/version.sh notes    the release notes of that version, in Markdown
+#   sh .github/scripts/version.sh next           the version to release HEAD as; nothing when there is nothing to release
+#   sh .github/scripts/version.sh notes          the release notes of that version, in Markdown
+#   sh .github/scripts/version.sh title TITLE    whether the title of a pull request, which becomes a commit, is understood
 #
 # A tag vX.Y.Z is a release. Without one in the history the first release is due, whatever the commits say. After that
 # a breaking change raises the first number, `feat` the second, `fix`, `perf` and a revert the third. A HEAD that
 # has a tag keeps it, so a run that is repeated names the same version again.
+#
+# A change is breaking when its type ends in `!`, or when a line of its footers begins with `BREAKING CHANGE: `. Footers are
+# the last paragraph of the message, if that begins with a footer (`Token: words` or `Token #words`). The co-authors and
+# sign-offs that GitHub appends below it do not count. So release notes that a message quotes break nothing.
 set -eu
 
 first=0.1.0
 repository=https://github.com/acme/shop
+types='build chore ci docs feat fix perf refactor revert style test'
+
+# GitHub takes 125000 characters, and the workflow adds a line. What is counted is bytes, and no text has fewer of them.
+limit=120000
 
 fail() {
     printf '%s: %s\n' "$0" "$1" >&2
@@ -26,44 +35,75 @@ versions() {
         sort -t . -k 1,1nr -k 2,2nr -k 3,3nr
 }
 
+# What reads the subject of a commit: sets `type`, `scope`, `text` and `breaking`. An unknown subject has no type.
+subjects='
+    function read(subject, head) {
+        type = ""; scope = ""; text = subject; breaking = 0
+        if (match(subject, /^[A-Za-z]+(\([^()]+\))?!?: +/)) {
+            head = substr(subject, 1, RLENGTH)
+            text = substr(subject, RLENGTH + 1)
+            breaking = index(head, "!:") > 0
+            type = head
+            sub(/[(!:].*/, "", type)
+            type = tolower(type)
+            if (match(head, /\(.*\)/)) scope = "**" substr(head, RSTART + 1, RLENGTH - 2) ":** "
+        } else if (subject ~ /^(Revert|Reapply) "/) {
+            type = "revert"
+        }
+    }'
+
 # Walks the commits since the last release: `level` prints 0 (nothing) to 3 (breaking), `notes` the changes by kind.
 commits() {
-    git log --format='%x1e%H%x1f%s%x1f%b' "$range" | awk -v mode="$1" '
+    git log --format='%x1e%H%x1f%s%x1f%b' "$range" | LC_ALL=C awk -v mode="$1" -v limit="$limit" "$subjects"'
         BEGIN { RS = "\036"; FS = "\037" }
 
-        function list(title, entries) {
-            if (entries != "") printf "### %s\n\n%s\n", title, entries
+        # Whether the last paragraph is made of footers, and one of them says that something breaks.
+        function breaks(body, count, lines, at, last, first) {
+            gsub(/\r/, "", body)
+            count = split(body, lines, "\n")
+            for (last = count; last > 0; last--) {
+                if (lines[last] !~ /^[ \t]*$/ && lines[last] !~ /^-+$/ && lines[last] !~ /^(Co-[Aa]uthored-[Bb]y|Signed-[Oo]ff-[Bb]y): /) break
+            }
+            for (first = last; first > 1 && lines[first - 1] !~ /^[ \t]*$/; first--) {}
+            if (last == 0 || lines[first] !~ /^([A-Za-z0-9][A-Za-z0-9-]*|BREAKING CHANGE)(: | #)/) return 0
+            for (at = first; at <= last; at++) {
+                if (lines[at] ~ /^BREAKING[ -]CHANGE: /) return 1
+            }
+            return 0
+        }
+
+        # Whole lines, as long as there is room for them: what is left out is counted.
+        function say(line) {
+            if (left || used + length(line) + 1 > limit) { left++; return }
+            used += length(line) + 1
+            print line
+        }
+
+        function list(title, entries, count, at) {
+            if (!count) return
+            if (!left) printf "### %s\n\n", title
+            for (at = 1; at <= count; at++) say(entries[at])
+            if (!left) print ""
         }
 
         NR > 1 {
-            hash = $1; subject = $2; body = "\n" $3
-            type = ""; scope = ""; text = subject; breaking = 0
-            if (match(subject, /^[A-Za-z]+(\([^()]+\))?!?: +/)) {
-                head = substr(subject, 1, RLENGTH)
-                text = substr(subject, RLENGTH + 1)
-                breaking = index(head, "!:") > 0
-                type = head
-                sub(/[(!:].*/, "", type)
-                type = tolower(type)
-                if (match(head, /\(.*\)/)) scope = "**" substr(head, RSTART + 1, RLENGTH - 2) ":** "
-            } else if (subject ~ /^(Revert|Reapply) "/) {
-                type = "revert"
-            }
-            if (body ~ /\nBREAKING[ -]CHANGE: /) breaking = 1
-
-            entry = "- " scope text " (" hash ")\n"
+            hash = $1
+            read($2)
+            if (breaks($3)) breaking = 1
+            entry = "- " scope text " (" hash ")"
             rank = 0
-            if (breaking) { rank = 3; changes = changes entry }
-            else if (type == "feat") { rank = 2; features = features entry }
-            else if (type == "fix" || type == "perf" || type == "revert") { rank = 1; fixes = fixes entry }
+            if (breaking) { rank = 3; changes[++rank3] = entry }
+            else if (type == "feat") { rank = 2; features[++rank2] = entry }
+            else if (type == "fix" || type == "perf" || type == "revert") { rank = 1; fixes[++rank1] = entry }
             if (rank > level) level = rank
         }
 
         END {
             if (mode == "level") { printf "%d\n", level; exit }
-            list("Breaking changes", changes)
-            list("Features", features)
-            list("Fixes", fixes)
+            list("Breaking changes", changes, rank3)
+            list("Features", features, rank2)
+            list("Fixes", fixes, rank1)
+            if (left) printf "\nThese notes are cut, for GitHub takes no more than 125000 characters. Changes left out: %d.\n\n", left
         }'
 }
 
@@ -113,10 +153,36 @@ notes() {
     commits notes
     if [ -n "$previous" ]; then
         printf '[All changes](%s/compare/v%s...v%s)\n\n' "$repository" "$previous" "$version"
+    else
+        printf '[All commits](%s/commits/v%s)\n\n' "$repository" "$version"
     fi
 }
 
-[ $# -eq 1 ] || fail 'usage: version.sh next|notes' 2
+title() {
+    printf '%s\n' "$1" | LC_ALL=C awk -v types=" $types " "$subjects"'
+        { read($0); known = type != "" && text ~ /[^ ]/ && index(types, " " type " ") }
+        END { exit !known }' && return
+    # The title itself is not printed: it is a stranger's, and GitHub reads commands in what a job prints.
+    cat >&2 <<EOF
+The title of a pull request becomes a commit, and commits decide the next version. Write
+
+    type: words
+    type(scope): words
+
+and an exclamation mark before the colon if something breaks. The types are
+$types.
+EOF
+    exit 1
+}
+
+case $#:${1-} in
+    1:next | 1:notes) ;;
+    2:title)
+        title "$2"
+        exit
+        ;;
+    *) fail 'usage: version.sh next|notes|title TITLE' 2 ;;
+esac
 [ "$(git rev-parse --is-shallow-repository)" = false ] || fail 'the history is cut short; fetch all of it (fetch-depth: 0)' 1
 
 current=$(versions --points-at HEAD | head -n 1)
@@ -126,5 +192,4 @@ range=${previous:+v$previous..}HEAD
 case $1 in
     next) next ;;
     notes) notes ;;
-    *) fail 'usage: version.sh next|notes' 2 ;;
 esac

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Written by blueprint. Change the blueprint instead.
 
-# Publishes the image of an OCI layout, byte for byte: copies it to the registry, signs it, attests its SBOMs and its provenance.
-# Run again, it does only what is missing.
+# Publishes the image of an OCI layout, byte for byte: copies it to the registry by its digest, signs it, attests its SBOMs and its
+# provenance, verifies that, and sets the tag last. So whoever sees the tag, Flux included, sees an image that is signed. Run
+# again, it does only what is missing.
 #
 #   sh .github/scripts/publish.sh LAYOUT SBOM_FOLDER VERSION
 #
@@ -20,9 +21,9 @@ digest=$(jq --raw-output '.manifests | if length == 1 then .[0].digest else erro
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The digest that the tag names; nothing if there is none. A registry that does not answer is not one without the tag.
-published() {
-    if ! skopeo inspect --no-tags --retry-times 3 --format '{{.Digest}}' "docker://$image:$version" 2>"$work/words"; then
+# The digest of a tag or image in the registry; nothing if it is not there. A registry that does not answer is not one without it.
+digest_of() {
+    if ! skopeo inspect --no-tags --retry-times 3 --format '{{.Digest}}' "docker://$1" 2>"$work/words"; then
         if ! grep -qiE 'manifest unknown|name unknown|not found|denied' "$work/words"; then
             cat "$work/words" >&2
             return 1
@@ -31,14 +32,10 @@ published() {
 }
 
 # A published tag never moves.
-there=$(published)
-if [ -z "$there" ]; then
-    skopeo copy --quiet --all --preserve-digests --retry-times 3 "oci:$layout" "docker://$image:$version"
-    there=$(published)
-fi
-if [ "$there" != "$digest" ]; then
+tagged=$(digest_of "$image:$version")
+if [ -n "$tagged" ] && [ "$tagged" != "$digest" ]; then
     printf '::error::%s:%s is %s, and not %s which was tested. Delete that version of the package, and run again.\n' \
-        "$image" "$version" "${there:-not there}" "$digest" >&2
+        "$image" "$version" "$tagged" "$digest" >&2
     exit 1
 fi
 
@@ -50,10 +47,23 @@ is_attested() {
         "$image@$2" >/dev/null 2>&1
 }
 
+set_tag() {
+    sh "$(dirname "$0")/verify.sh" "$digest"
+    if [ -z "$tagged" ]; then
+        skopeo copy --quiet --all --preserve-digests --retry-times 3 "docker://$image@$digest" "docker://$image:$version"
+    fi
+    printf '%s:%s is published, signed and attested: %s\n' "$image" "$version" "$digest"
+}
+
 # The provenance comes last, so it says that all else is there. A signature does not: Cosign counts any attestation as one.
 if is_attested slsaprovenance1 "$digest"; then
-    printf '%s:%s is published, signed and attested already\n' "$image" "$version"
-    exit 0
+    set_tag
+    exit
+fi
+
+there=$(digest_of "$image@$digest")
+if [ -z "$there" ]; then
+    skopeo copy --quiet --all --preserve-digests --retry-times 3 "oci:$layout" "docker://$image@$digest"
 fi
 
 # By Cosign, because GitHub's own attestations need Enterprise Cloud where a repository is private.
@@ -87,3 +97,4 @@ jq --null-input '{
     }
 }' >"$work/provenance.json"
 cosign attest --yes --type slsaprovenance1 --predicate "$work/provenance.json" "$image@$digest"
+set_tag
