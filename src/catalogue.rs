@@ -16,6 +16,7 @@ pub struct Catalogue {
     regions: BTreeMap<String, Vec<String>>,
     postgres: Postgres,
     instances: BTreeMap<String, BTreeMap<String, Shape>>,
+    quotas: BTreeMap<String, Quota>,
     charts: BTreeMap<String, Pin>,
     images: BTreeMap<String, Pin>,
     tools: BTreeMap<String, Pin>,
@@ -81,6 +82,18 @@ pub struct Shape {
     pub pods: u32,
 }
 
+/// How many vCPUs an account may run of some families of instances, in a region.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Quota {
+    /// The code that Service Quotas knows it by.
+    pub on_demand: String,
+    /// None where there is more than one.
+    pub spot: Option<String>,
+    /// The letters with which these families begin.
+    pub families: Vec<String>,
+}
+
 /// A version, and why we believe in it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -123,6 +136,12 @@ impl Catalogue {
     /// None for a type that we do not know.
     pub fn shape(&self, family: &str, size: &str) -> Option<Shape> {
         self.instances.get(family)?.get(size).copied()
+    }
+
+    /// The quota that instances of a family, such as `m7i`, count towards. None for a family that we do not know.
+    pub fn quota(&self, family: &str) -> Option<&Quota> {
+        let letters = family.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+        self.quotas.values().find(|it| it.families.iter().any(|it| it == letters))
     }
 
     pub fn action(&self, name: &str) -> Action {

@@ -204,6 +204,8 @@ impl Allocatable {
 pub struct NodeGroup {
     pub name: Name,
     pub instance_types: Vec<Text>,
+    /// The same, as they were read.
+    pub types: Vec<InstanceType>,
     /// What its first type offers, if we know it: the others are of the same size.
     pub shape: Option<Shape>,
     /// The most pods on a node, if we know its types.
@@ -546,6 +548,7 @@ fn node_group(
         instance_types: types.iter().map(|it| Text::ours(it.to_string())).collect(),
         shape: shapes.first().copied().flatten(),
         pods: shapes.iter().flatten().map(|it| it.pods).max(),
+        types,
         system,
         release,
         arm,

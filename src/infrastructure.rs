@@ -14,6 +14,7 @@ use crate::{
     network::Nat,
     page::Page,
     pages,
+    quotas::{self, Demand, Sum},
     words::{AddonVersion, Hcl, Repository, Text},
 };
 
@@ -28,6 +29,7 @@ pub fn shared(foundation: &Foundation, environments: &Vec<Environment>) -> Vec<P
         Unlisted "infrastructure/.github/workflows/terraform.yml",
         Unlisted "infrastructure/.gitignore",
         Unlisted "infrastructure/README.md",
+        Unlisted "infrastructure/scripts/adopt",
         Unlisted "infrastructure/scripts/drift-issue",
         Unlisted "infrastructure/scripts/older-plans",
         Unlisted "infrastructure/scripts/plan-comment",
@@ -81,6 +83,10 @@ pub fn pages(
     };
     // Whether a person puts a credential of a registry.
     let private = &secrets.iter().any(|it| it.key == "registry/docker-config");
+    // Whether a person puts a secret that only the first apply makes the key for.
+    let late = &puts.iter().any(|it| it.key != EARLY);
+    let demands = &quotas::demands(&environment.cluster, &environment.network);
+    let sums = &quotas::sums(demands);
     let single = &(environment.network.nat == Nat::Single);
     let mut pages = pages! {
         {
@@ -88,7 +94,8 @@ pub fn pages(
             identities: Vec<Holder>, before: Vec<Addon>, after: Vec<Addon>, addon_roles: Vec<String>, single: bool,
             passed: Vec<String>, ceiling: Ceiling, bucket: bool, edge: bool, rules: bool, groups: bool, bottlerocket: bool, readers: Vec<Reader>,
             folders: Vec<String>, secrets: Vec<Secret>, shares: Vec<Share>,
-            puts: Vec<Put>, provider: &'static str, private: bool, delivered: Vec<Repository>,
+            puts: Vec<Put>, provider: &'static str, private: bool, late: bool, delivered: Vec<Repository>,
+            demands: Vec<Demand>, sums: Vec<Sum>,
         }
         Unlisted "infrastructure/.github/workflows/terraform-{environment}.yml",
         Unlisted "infrastructure/environments/{environment}/README.md",
@@ -131,8 +138,16 @@ pub fn pages(
 struct Put {
     path: String,
     key: String,
+    /// `file`, or `line` for a value that a person can type.
+    form: &'static str,
     about: Text,
 }
+
+/// The ends of the keys whose values have several lines.
+const FILES: [&str; 4] = ["/identity", "/known-hosts", "/app-private-key", "/docker-config"];
+
+/// The account's own key for parameters.
+const EARLY: &str = "alias/aws/ssm";
 
 /// The Git credential is put before the platform has keys of its own, so the account's encrypts it.
 fn puts(secrets: &[Secret], environment: &Environment) -> Vec<Put> {
@@ -141,8 +156,9 @@ fn puts(secrets: &[Secret], environment: &Environment) -> Vec<Put> {
         let path = it.path(&environment.platform, &environment.name);
         let early = path.starts_with(&first);
         let own = || format!("alias/{}-parameters", environment.prefix());
-        let key = if early { "alias/aws/ssm".to_owned() } else { own() };
-        Put { path, key, about: it.description() }
+        let key = if early { EARLY.to_owned() } else { own() };
+        let form = if FILES.iter().any(|end| it.key.ends_with(end)) { "file" } else { "line" };
+        Put { path, key, form, about: it.description() }
     };
     secrets.iter().filter(|it| it.writer == Writer::Person).map(put).collect()
 }

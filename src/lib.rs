@@ -24,6 +24,7 @@ pub mod network;
 pub mod github;
 pub mod dns;
 pub mod cluster;
+pub mod quotas;
 pub mod contribution;
 pub mod aws;
 pub mod database;

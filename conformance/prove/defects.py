@@ -498,6 +498,7 @@ DEFECTS = [
     Defect("a program that keeps connections while it stops", {"starter tests"}, lambda tree: change(go_sources(tree), r'\.Set\("Connection", "close"\)', '.Set("Connection", "keep-alive")'), {"starter", "starter with database"}),
     Defect("a diagram that does not parse", {"mermaid"}, lambda tree: append(tree.markdown, DIAGRAM)),
     Defect("blank lines without end", {"markdownlint"}, lambda tree: append(tree.markdown, "\n\n\n\nText.\n")),
+    Defect("a command that the shell splits", {"commands"}, lambda tree: append(tree.markdown, "\n```sh\nrm $file\n```\n")),
     Defect("a link that leads nowhere", {"links"}, lambda tree: append(tree.markdown, "\n[Text](nowhere.md)\n")),
     Defect("a misspelt word", {"typos"}, lambda tree: append(tree.markdown, "\nRecieve it.\n")),
     Defect("a file that nothing reads", {"nothing unread"}, unread_file),

@@ -1,4 +1,4 @@
-# Words: Markdown (markdownlint), the diagrams in it (Mermaid's own parser), links between files, spelling (typos), the
+# Words: Markdown (markdownlint), the diagrams in it (Mermaid's own parser), its commands (shellcheck), links between files, spelling (typos), the
 # form of YAML (yamllint), and that nothing in a tree goes unread. Not whether the words are true.
 import json
 import re
@@ -19,6 +19,7 @@ UNREAD = re.compile(
 def steps(proof, tree):
     yield Step("markdownlint", f"{len(tree.markdown)} files", tree.markdown, lambda: markdownlint(proof, tree), seconds=3)
     yield Step("mermaid", f"{len(tree.markdown)} files", tree.markdown, lambda: mermaid(proof, tree), seconds=6)
+    yield Step("commands", f"{len(tree.markdown)} files", tree.markdown, lambda: commands(proof, tree), seconds=5)
     yield Step("links", f"{len(tree.markdown)} files", tree.markdown, lambda: links(tree))
     yield Step("typos", f"{len(tree.files)} files", tree.files, lambda: typos(proof, tree), seconds=2)
     yield Step(
@@ -50,6 +51,21 @@ def mermaid(proof, tree):
     done = proof.run(["node", HERE / "prove" / "mermaid.mjs", modules.resolve(), *tree.markdown])
     if not int(re.search(r"(\d+) diagrams", done.stdout)[1]):
         raise Failure("no diagram is in any file")
+
+
+def commands(proof, tree):
+    """What a person copies into a shell, block by block. A block may use variables of the one before it."""
+    folder = proof.folder("commands")
+    blocks = {}
+    for path in tree.markdown:
+        for indent, block in re.findall(r"^( *)```sh\n(.*?)^ *```$", path.read_text(encoding="utf-8"), flags=re.S | re.M):
+            text = re.sub(f"^{indent}", "", block, flags=re.M)
+            blocks.setdefault(text, folder / f"{tree.name(path).replace('/', '-')}-{len(blocks)}.sh")
+    if not blocks:
+        raise Failure("no command is in any file")
+    for text, path in blocks.items():
+        path.write_text(text, encoding="utf-8")
+    proof.run(["shellcheck", "--norc", "--shell=bash", "--severity=style", "--exclude=SC2034,SC2154", *blocks.values()])
 
 
 def anchors(text):

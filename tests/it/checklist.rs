@@ -51,6 +51,8 @@ mod overlays;
 mod permissions;
 /// Reads policies of both languages.
 mod policies;
+/// What a person runs.
+mod runbooks;
 /// Reads HCL into values.
 mod terraform;
 /// What the smoke test starts.
@@ -96,7 +98,8 @@ fn ids() -> BTreeSet<String> {
 const TRAPS: &[u8] = &[
     1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28,
     29, 30, 31, 32, 33, 34, 35, 37, 38, 39, 40, 41, 42, 43, 44, 45, 47, 48, 49, 52, 56, 57, 59, 60, 61, 62,
-    63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 79, 80, 81, 82, 83, 84, 91, 93, 95, 97,
+    63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 79, 80, 81, 82, 83, 84, 85, 91, 93, 95,
+    97,
 ];
 
 /// A platform as it was rendered, read.

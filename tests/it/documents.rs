@@ -3,7 +3,7 @@ use std::process::Command;
 use crate::walk;
 
 /// The code blocks of a page, each with the language it names and the text before it.
-fn blocks(page: &str) -> Vec<(String, String, String)> {
+pub fn blocks(page: &str) -> Vec<(String, String, String)> {
     let mut blocks = Vec::new();
     let mut before = String::new();
     let mut rest = page.lines();

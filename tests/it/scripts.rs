@@ -37,6 +37,13 @@ delivery = "pull-request"
 network.range = "10.1.0.0/16"
 "#;
 
+/// What preflight names, each with how to make it.
+type Items = Vec<(String, String)>;
+
+/// When the platform's own key was made, and when the secrets were put.
+const MADE: &str = "2026-11-01T10:00:00.000000+00:00";
+const PUT: &str = "2026-11-02T10:00:00.000000+00:00";
+
 /// What stands in `names.txt` behind a word.
 fn named<'a>(names: &'a str, word: &str) -> Vec<&'a str> {
     names.lines().filter_map(|line| line.strip_prefix(word)?.strip_prefix(' ')).collect()
@@ -64,24 +71,37 @@ impl World {
         let template = &files[&format!("infrastructure/environments/{environment}/bootstrap/stack.yaml")];
         for (what, text) in [
             ("account", "111122223333"),
+            ("addresses", "0"),
             ("branches", "true"),
             ("default", "true"),
             ("delivery-id", "DELIVERY_APP_CLIENT_ID"),
             ("delivery-key", "DELIVERY_APP_PRIVATE_KEY"),
             ("environment", "2"),
+            ("instances", ""),
+            ("key-alias-orchard-production-parameters-KeyMetadata.CreationDate", MADE),
+            ("key-alias-orchard-staging-parameters-KeyMetadata.CreationDate", MADE),
+            ("manifests", "acme/kubernetes-manifest"),
             ("policies", "branch 7 main"),
             ("provider", "sts.amazonaws.com"),
+            ("quota-L-0263D0A3", "10.0"),
+            ("quota-L-1216C47A", "256.0"),
+            ("quota-L-F678F1CE", "5.0"),
             ("repository", "acme/infrastructure"),
+            ("role-platform-team", "arn:aws:iam::111122223333:role/platform-team"),
+            ("shop", "acme/shop"),
             ("stack", "UPDATE_COMPLETE"),
             ("subject", "repo:acme@12345678/infrastructure@987654321"),
+            ("switch", "true"),
             ("template", template),
+            ("types", "m7i.large 2\n"),
+            ("vpcs", "1"),
         ] {
             world.set(what, text);
         }
         let secrets = world.secrets();
         world.set(
             "parameters",
-            &secrets.iter().map(|path| format!("{path} SecureString\n")).collect::<String>(),
+            &secrets.iter().map(|path| format!("{path} SecureString\t{PUT}\n")).collect::<String>(),
         );
         world
     }
@@ -111,10 +131,14 @@ impl World {
     }
 
     fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        self.script("preflight", arguments)
+    }
+
+    fn script(&self, name: &str, arguments: &[&str]) -> (i32, String, String) {
         let stand_ins = Path::new("tests/stand-ins").canonicalize().unwrap();
         let path = format!("{}:{}", stand_ins.display(), std::env::var("PATH").unwrap());
         let done = Command::new("bash")
-            .arg(self.path("checkout/scripts/preflight"))
+            .arg(self.path(&format!("checkout/scripts/{name}")))
             .args(arguments)
             .env("PATH", path)
             .env("WORLD", self.path("world"))
@@ -125,21 +149,29 @@ impl World {
     }
 
     /// What it says is missing, and how to make it.
-    fn missing(&self) -> Vec<(String, String)> {
+    fn missing(&self) -> Items {
+        self.said().0
+    }
+
+    /// What is missing, and what can only be made after the first apply; each with how to make it.
+    fn said(&self) -> (Items, Items) {
         let (code, said, complaint) = self.run(&[self.environment]);
-        let mut missing: Vec<(String, String)> = Vec::new();
-        let mut in_missing = false;
-        for line in said.lines() {
-            if let Some(what) = line.strip_prefix("MISSING  ") {
-                missing.push((what.to_owned(), String::new()));
-            } else if let (Some(how), true) = (line.strip_prefix("           "), in_missing) {
-                missing.last_mut().unwrap().1.push_str(&format!("{how}\n"));
-                continue;
+        let (mut missing, mut later) = (Vec::new(), Vec::new());
+        let mut lines = said.lines().peekable();
+        while let Some(line) = lines.next() {
+            let (list, what) = match (line.strip_prefix("MISSING  "), line.strip_prefix("later    ")) {
+                (Some(what), _) => (&mut missing, what),
+                (_, Some(what)) => (&mut later, what),
+                _ => continue,
+            };
+            let mut how = String::new();
+            while let Some(line) = lines.next_if(|it| it.starts_with("           ")) {
+                how.push_str(&format!("{}\n", line.trim_start()));
             }
-            in_missing = line.starts_with("MISSING  ");
+            list.push((what.to_owned(), how));
         }
         assert_eq!(code, i32::from(!missing.is_empty()), "{said}{complaint}");
-        missing
+        (missing, later)
     }
 
     /// The one thing that is missing, when one thing is.
@@ -195,7 +227,7 @@ fn nothing_is_missing_where_all_is_there() {
         let world = World::new(environment);
         assert_eq!(world.missing(), []);
         let calls = fs::read_to_string(world.path("world/calls")).unwrap();
-        let harmless = ["get-", "describe-"];
+        let harmless = ["get-", "describe-", "head-", "list-"];
         for call in calls.lines() {
             let words: Vec<&str> = call.split(' ').collect();
             let reads = match words[0] {
@@ -221,32 +253,55 @@ fn everything_is_missing_at_first() {
         "policies",
         "branches",
         "subject",
+        "switch",
+        "manifests",
+        "shop",
         "default",
         "delivery-id",
         "delivery-key",
         "stack",
         "template",
         "provider",
+        "role-platform-team",
+        "key-alias-orchard-staging-parameters-KeyMetadata.CreationDate",
+        "quota-L-0263D0A3",
+        "quota-L-1216C47A",
+        "quota-L-F678F1CE",
     ] {
         world.unset(what);
     }
     world.set("parameters", "");
+    // As in an account that was never used.
+    for (quota, default) in [("L-0263D0A3", "5.0"), ("L-1216C47A", "5.0"), ("L-F678F1CE", "5.0")] {
+        world.set(&format!("default-{quota}"), default);
+    }
     for root in ["gitops", "platform"] {
         fs::remove_file(world.path(&format!("checkout/environments/staging/{root}/.terraform.lock.hcl")))
             .unwrap();
     }
-    let missing = world.missing();
+    let (missing, later) = world.said();
     let what: Vec<&str> = missing.iter().map(|(what, _)| what.as_str()).collect();
     let mut wanted = vec![
         "repository acme/infrastructure, or your right to see it".to_owned(),
         "GitHub environment staging, with reviewers, for main alone".to_owned(),
+        "repository acme/kubernetes-manifest, or your right to see it".to_owned(),
+        // Both environments are in one account and region.
+        "quota L-1216C47A, vCPUs of on-demand instances: 5; needed are 12 for the first apply and 48 at most"
+            .to_owned(),
+        "quota L-0263D0A3, elastic IP addresses: 5; needed are 6 for the first apply and 6 at most"
+            .to_owned(),
+        "administrator arn:aws:iam::111122223333:role/platform-team: there is no such role".to_owned(),
         "provider token.actions.githubusercontent.com of account 111122223333, for sts.amazonaws.com"
             .to_owned(),
         "stack orchard-staging-bootstrap".to_owned(),
         "environments/staging/gitops/.terraform.lock.hcl, for three platforms".to_owned(),
         "environments/staging/platform/.terraform.lock.hcl, for three platforms".to_owned(),
     ];
-    wanted.extend(world.secrets().into_iter().map(|path| format!("secret {path}: ")));
+    let (early, late): (Vec<String>, Vec<String>) =
+        world.secrets().into_iter().partition(|it| it.contains("/flux-system/git/"));
+    wanted.extend(early.into_iter().map(|path| format!("secret {path}: ")));
+    wanted.push("variable BOOTSTRAPPED_STAGING of acme/infrastructure".to_owned());
+    wanted.push("repository acme/shop".to_owned());
     let app = ["key", "client id"]
         .map(|it| format!("{it} of the GitHub App that opens the pull requests of acme/shop"));
     wanted.extend(app);
@@ -254,7 +309,61 @@ fn everything_is_missing_at_first() {
     for (what, wanted) in what.iter().zip(&wanted) {
         assert!(what.starts_with(wanted.as_str()), "{what} is not {wanted}");
     }
-    assert!(missing.iter().all(|(_, how)| !how.is_empty()), "each says how: {missing:#?}");
+    assert!(missing.iter().chain(&later).all(|(_, how)| !how.is_empty()), "each says how: {missing:#?}");
+    // Nothing that is printed as missing needs a key that only the first apply makes.
+    assert!(missing.iter().all(|(_, how)| !how.contains("-parameters")), "{missing:#?}");
+    assert_eq!(later.len(), late.len(), "{later:#?}");
+    for ((what, how), path) in later.iter().zip(&late) {
+        assert!(
+            what.starts_with(&format!("secret {path}: ")) && how.contains("-parameters"),
+            "{what}: {how}"
+        );
+    }
+}
+
+/// Quotas are shared by all environments of an account and region, and with whatever else runs there.
+#[test]
+fn quotas_are_compared_with_what_the_nodes_need() {
+    let world = World::new("production");
+    // 6 vCPUs for three nodes, 24 at full size with a rotation, the same for the other environment, and 8 of others.
+    world.set(
+        "instances",
+        "m5.xlarge\tNone\t2\t2\nc7g.xlarge\tNone\t4\t1\nm5.large\tspot\t1\t2\ng5.xlarge\tNone\t2\t2\n",
+    );
+    world.set("quota-L-1216C47A", "56.0");
+    assert_eq!(world.missing(), []);
+    world.set("quota-L-1216C47A", "55.0");
+    world.only(
+        "quota L-1216C47A, vCPUs of on-demand instances: 55; needed are 20 for the first apply and 56 at most, 8 of them by others",
+        "aws service-quotas request-service-quota-increase --region eu-west-1 --service-code ec2 --quota-code L-1216C47A --desired-value 56",
+    );
+    // AWS refuses a second request.
+    world.set("request-L-1216C47A", "64.0");
+    world.only("a request for 64 is open", "list-requested-service-quota-change-history-by-quota");
+
+    let world = World::new("production");
+    world.set("addresses", "5");
+    world.only("elastic IP addresses: 10; needed are 11 for the first apply", "--desired-value 11");
+    world.set("addresses", "0");
+    world.set("vpcs", "4");
+    world.only("VPCs: 5; needed are 6 for the first apply", "--service-code vpc --quota-code L-F678F1CE");
+    world.set("vpcs", "0");
+    world.set("types", "");
+    let missing = world.missing();
+    assert!(missing.iter().all(|(what, _)| what == "instance type m7i.large: eu-west-1 does not have it"));
+    assert!(!missing.is_empty());
+}
+
+/// What preflight compares is what the README says, and both are what the node groups need.
+#[test]
+fn the_runbook_names_the_quotas_that_preflight_compares() {
+    let files = tree(plan(PLATFORM));
+    let runbook = &files["infrastructure/environments/production/README.md"];
+    assert!(runbook.contains("| `L-1216C47A` | vCPUs of on-demand instances | 6 | 24 |"), "{runbook}");
+    assert!(runbook.contains("| `L-0263D0A3` | elastic IP addresses | 3 | 3 |"), "{runbook}");
+    let names = &files["infrastructure/environments/production/names.txt"];
+    assert_eq!(named(names, "nodes"), ["L-1216C47A 3 6 6 m7i.large"]);
+    assert_eq!(named(names, "addresses"), ["3"]);
 }
 
 /// Each thing by itself, with the command that makes it.
@@ -283,7 +392,7 @@ fn what_is_missing_is_named_with_its_command() {
 
     let world = World::new("production");
     world.set("subject", "repo:acme/infrastructure");
-    world.only("GitHub calls the repository repo:acme/infrastructure", "no ids");
+    world.only("GitHub sends repo:acme/infrastructure", "no ids");
     world.set("subject", "repo:acme@12345678/infrastructure@5");
     world.only("infrastructure@5", "ids = { owner = 12345678, infrastructure = 5 }");
 
@@ -300,12 +409,26 @@ fn what_is_missing_is_named_with_its_command() {
     world.only("client id of the GitHub App", "gh variable set DELIVERY_APP_CLIENT_ID --repo acme/shop");
 
     let world = World::new("production");
-    world.set("stack", "ROLLBACK_COMPLETE");
-    world.only("it is in ROLLBACK_COMPLETE", "describe-stack-events");
+    for (state, how) in [
+        ("ROLLBACK_COMPLETE", "aws cloudformation delete-stack"),
+        ("ROLLBACK_FAILED", "aws cloudformation delete-stack"),
+        ("CREATE_FAILED", "aws cloudformation delete-stack"),
+        ("DELETE_FAILED", "aws cloudformation delete-stack"),
+        ("CREATE_IN_PROGRESS", "wait stack-create-complete"),
+        ("ROLLBACK_IN_PROGRESS", "wait stack-rollback-complete"),
+        ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback"),
+    ] {
+        world.set("stack", state);
+        world.only(&format!("it is in {state}"), how);
+        // None of these takes an update.
+        assert!(!world.missing()[0].1.contains("cloudformation deploy"), "{state}");
+    }
+    world.set("stack", "UPDATE_ROLLBACK_COMPLETE");
+    world.only("was rolled back", "aws cloudformation deploy");
     world.set("stack", "CREATE_COMPLETE");
     world.set("template", "Resources: {}");
     world.only(
-        "as environments/production/bootstrap/stack.yaml says it now",
+        "as environments/production/bootstrap/stack.yaml is now",
         "--tags project=orchard environment=production managed-by=cloudformation owner=acme",
     );
 
@@ -315,6 +438,45 @@ fn what_is_missing_is_named_with_its_command() {
     let first = World::new("production");
     first.unset("provider");
     assert_eq!(first.missing(), [], "its own stack makes the provider");
+
+    // What an earlier stack left behind would fail the new one.
+    let world = World::new("production");
+    world.unset("stack");
+    world.only("has a provider", "oidc-provider = \"existing\"");
+    world.unset("provider");
+    world.only("stack orchard-production-bootstrap", "aws cloudformation deploy");
+    world.set("key-alias-orchard-production-tfstate-KeyMetadata.KeyId", "1234");
+    world.only("the alias of an earlier one", "aws kms delete-alias --region eu-west-1 --alias-name alias/orchard-production-tfstate\naws cloudformation deploy");
+    world.set("bucket", "");
+    world.only(
+        "the bucket orchard-production-tfstate-111122223333 of an earlier one",
+        "bash scripts/adopt production\naws cloudformation deploy",
+    );
+
+    let world = World::new("production");
+    world.unset("role-platform-team");
+    world.only("platform-team: there is no such role", "under [cluster]");
+    world.set("role-platform-team", "arn:aws:iam::111122223333:role/people/platform-team");
+    world.only(
+        "its ARN is arn:aws:iam::111122223333:role/people/platform-team",
+        "under [cluster], write: arn:",
+    );
+
+    let world = World::new("production");
+    world.unset("switch");
+    world.only(
+        "the workflows skip production",
+        "gh variable set BOOTSTRAPPED_PRODUCTION --repo acme/infrastructure --body true",
+    );
+    world.set("switch", "false");
+    world.only("the workflows skip production", "gh variable set BOOTSTRAPPED_PRODUCTION");
+
+    let world = World::new("production");
+    world.unset("shop");
+    world.only("repository acme/shop", "gh repo create acme/shop");
+    let world = World::new("production");
+    world.unset("manifests");
+    world.only("repository acme/kubernetes-manifest", "gh repo create acme/kubernetes-manifest");
 
     let world = World::new("production");
     let lock = "checkout/environments/production/platform/.terraform.lock.hcl";
@@ -326,23 +488,107 @@ fn what_is_missing_is_named_with_its_command() {
 
     let world = World::new("production");
     // Only the Git credential is older than the platform's own key.
-    for (path, key) in [
-        ("flux-system/git/identity", "aws/ssm"),
-        ("shop/registry/docker-config", "orchard-production-parameters"),
+    for (path, put) in [
+        ("flux-system/git/identity", "--type SecureString --value file://FILE"),
+        (
+            "shop/registry/docker-config",
+            "--type SecureString --key-id alias/orchard-production-parameters --value file://FILE",
+        ),
     ] {
         let path = format!("/orchard/production/{path}");
         let all = fs::read_to_string(world.path("world/parameters")).unwrap();
-        let mine = format!("{path} SecureString\n");
+        let mine = format!("{path} SecureString\t{PUT}\n");
         assert!(all.contains(&mine), "{all}");
         world.set("parameters", &all.replace(&mine, ""));
-        let put = format!(
-            "aws ssm put-parameter --region eu-west-1 --name {path} --type SecureString --key-id alias/{key} --value"
-        );
+        let put = format!("aws ssm put-parameter --region eu-west-1 --name {path} {put}");
         world.only(&format!("secret {path}: "), &put);
-        world.set("parameters", &all.replace(&mine, &format!("{path} String\n")));
+        world.set("parameters", &all.replace(&mine, &format!("{path} String\t{PUT}\n")));
         world.only("not encrypted", "aws ssm delete-parameter");
         world.set("parameters", &all);
     }
+    // After a teardown the platform has a new key, and nothing opens what the old one encrypted.
+    world.set(
+        "key-alias-orchard-production-parameters-KeyMetadata.CreationDate",
+        "2026-11-03T10:00:00.000000+00:00",
+    );
+    let missing = world.missing();
+    assert!(!missing.is_empty());
+    for (what, how) in missing {
+        assert!(
+            what.contains("with a key that is gone") && how.contains(" --overwrite --value "),
+            "{what}: {how}"
+        );
+        assert!(!what.contains("/flux-system/git/"), "{what}");
+    }
+}
+
+/// The stack that a person deleted comes back around its bucket, with a template of what is imported and nothing else.
+#[test]
+fn a_deleted_stack_is_made_around_what_it_left_behind() {
+    let world = World::new("production");
+    let refused = world.script("adopt", &["production"]);
+    assert!(refused.0 == 2 && refused.2.contains("there is a stack"), "{refused:?}");
+    world.unset("stack");
+    let refused = world.script("adopt", &["production"]);
+    assert!(refused.0 == 2 && refused.2.contains("there is no bucket"), "{refused:?}");
+    world.set("bucket", "arn:aws:kms:eu-west-1:111122223333:key/1234");
+    world.set("bucket-policy", "{}");
+    world.set("key-1234-KeyMetadata.KeyState", "PendingDeletion");
+    let refused = world.script("adopt", &["production"]);
+    assert!(refused.0 == 2 && refused.2.contains("cancel-key-deletion"), "{refused:?}");
+    world.set("key-1234-KeyMetadata.KeyState", "Enabled");
+    world.set("key-alias-orchard-production-tfstate-KeyMetadata.KeyId", "5678");
+    let refused = world.script("adopt", &["production"]);
+    assert!(refused.0 == 2 && refused.2.contains("delete the alias"), "{refused:?}");
+    world.set("key-alias-orchard-production-tfstate-KeyMetadata.KeyId", "1234");
+    let everything = ["StateKey", "StateKeyAlias", "StateBucket", "StateBucketPolicy", "GitHub"];
+    assert_eq!(adopted(&world), everything);
+    world.unset("provider");
+    world.unset("bucket-policy");
+    assert_eq!(adopted(&world), &everything[..3]);
+}
+
+/// The names of what is imported.
+fn adopted(world: &World) -> Vec<String> {
+    let (code, said, complaint) = world.script("adopt", &["production"]);
+    assert_eq!(code, 0, "{said}{complaint}");
+    let calls = fs::read_to_string(world.path("world/calls")).unwrap();
+    for call in [
+        "create-change-set",
+        "wait change-set-create-complete",
+        "execute-change-set",
+        "wait stack-import-complete",
+    ] {
+        assert!(
+            calls.contains(&format!("aws cloudformation {call} --stack-name orchard-production-bootstrap")),
+            "{calls}"
+        );
+    }
+    let read = |name: &str| fs::read_to_string(world.path(&format!("world/{name}"))).unwrap();
+    let resources: Vec<serde_json::Value> = serde_json::from_str(&read("resources-to-import")).unwrap();
+    let template: serde_yaml::Value = serde_yaml::from_str(&read("template-body")).unwrap();
+    let sections: Vec<&str> = template.as_mapping().unwrap().keys().map(|it| it.as_str().unwrap()).collect();
+    assert_eq!(sections, ["AWSTemplateFormatVersion", "Resources"]);
+    let kept = template["Resources"].as_mapping().unwrap();
+    assert_eq!(kept.len(), resources.len());
+    let text = read("template-body");
+    let mut names = Vec::new();
+    for resource in &resources {
+        let name = resource["LogicalResourceId"].as_str().unwrap();
+        assert_eq!(kept[name]["Type"].as_str(), resource["ResourceType"].as_str(), "{name}");
+        assert_eq!(kept[name]["DeletionPolicy"].as_str(), Some("Retain"), "{name}: an import asks for it");
+        let identifiers = resource["ResourceIdentifier"].as_object().unwrap();
+        assert!(identifiers.len() == 1 && identifiers.values().all(|it| it.as_str() != Some("")), "{name}");
+        names.push(name.to_owned());
+    }
+    // Whatever is referred to is imported as well.
+    for word in text.split(|c: char| !c.is_ascii_alphanumeric()) {
+        let ours =
+            ["State", "Boundary", "Plan", "Apply", "Read", "GitHub"].iter().any(|it| word.starts_with(it));
+        let property = ["Statement", "ApplyServerSideEncryptionByDefault"].contains(&word);
+        assert!(!ours || property || names.iter().any(|it| it == word), "`{word}` is not imported");
+    }
+    names
 }
 
 /// What may not be seen is not called missing, and another account's things are never looked at.
@@ -364,7 +610,18 @@ fn what_cannot_be_known_is_neither_there_nor_missing() {
     world.set("account", "111122223333");
     world.set("denied", "sts get-caller-identity");
     refuses(&world, &["production"], "no credentials");
-    for call in ["cloudformation describe-stacks", "cloudformation get-template", "ssm describe-parameters"] {
+    for call in [
+        "cloudformation describe-stacks",
+        "cloudformation get-template",
+        "ec2 describe-addresses",
+        "ec2 describe-instance-types",
+        "ec2 describe-instances",
+        "ec2 describe-vpcs",
+        "iam get-role",
+        "kms describe-key",
+        "service-quotas get-service-quota",
+        "ssm describe-parameters",
+    ] {
         world.set("denied", call);
         refuses(&world, &["production"], &format!("`aws {call}` was refused"));
     }

@@ -456,7 +456,7 @@ fn a07_nobody_holds_a_key_and_an_apply_is_approved() {
             ("workflows/terraform.yml", "allowed-account-ids: …", ""),
             ("workflows/terraform.yml", "environment: ${{ inputs.environment }} defaults:", "defaults:"),
             ("production/README.md", "\"reviewers\": […],", ""),
-            ("production/README.md", "### 1. Create the GitHub environment", "### 9. Later"),
+            ("production/README.md", "### Create the GitHub environment", "### Later"),
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
@@ -490,10 +490,12 @@ fn a07_nobody_holds_a_key_and_an_apply_is_approved() {
             .filter(|(path, _)| path.contains("/environments/") && path.ends_with("/README.md"))
         {
             verdict.see("runbook");
-            let first = text.split("\n### ").find(|it| it.starts_with("1.")).unwrap_or_default();
-            let made = first.contains("GitHub environment")
-                && first.contains("\"reviewers\"")
-                && first.contains("--method PUT");
+            let steps = text.split("\n### ").map(|it| it.split_once('\n').unwrap_or_default());
+            let place = |wanted: &str| steps.clone().position(|(title, _)| title == wanted);
+            let first = steps.clone().find(|(title, _)| *title == "Create the GitHub environment");
+            let made = first
+                .is_some_and(|(_, it)| it.contains("\"reviewers\"") && it.contains("--method PUT"))
+                && place("Create the GitHub environment") < place("Switch the workflows on");
             verdict.hold(made, format!("{path}: GitHub makes the environment itself, without reviewers"));
         }
     }

@@ -1,0 +1,84 @@
+//! What an environment counts towards the quotas of its account: vCPUs of nodes, and elastic IP addresses. Whether the account
+//! has so much left is not known here: preflight asks AWS.
+//!
+//! Other quotas do not stop a first run: the defaults allow 100 clusters, 40 database instances, 5 NAT gateways in each zone, and
+//! an internet gateway for each VPC.
+
+use crate::{
+    catalogue::{Catalogue, Quota},
+    cluster::{Capacity, Cluster, NodeGroup},
+    network::Network,
+    words::Text,
+};
+
+/// The nodes of one group, and the quota that they count towards.
+pub struct Demand {
+    /// The code that Service Quotas knows it by.
+    pub code: &'static str,
+    /// `on-demand` or `spot`.
+    pub capacity: &'static str,
+    /// The letters with which the families of this quota begin, with commas.
+    pub families: Text,
+    /// How many nodes the first apply makes.
+    pub least: u32,
+    pub most: u32,
+    /// How many more there are while they are replaced.
+    pub surge: u32,
+    /// With commas.
+    pub types: Text,
+    /// The vCPUs of a node, if we know its type.
+    processors: Option<u32>,
+}
+
+/// vCPUs that count towards one quota, where the types of all nodes are known.
+pub struct Sum {
+    pub code: &'static str,
+    pub capacity: &'static str,
+    pub least: Option<u32>,
+    pub most: Option<u32>,
+}
+
+/// In the order of the node groups. A group whose family we do not know is left out.
+pub fn demands(cluster: &Cluster, network: &Network) -> Vec<Demand> {
+    let zones = network.zones.len() as u32;
+    cluster.node_groups.iter().filter_map(|group| demand(group, zones)).collect()
+}
+
+fn demand(group: &NodeGroup, zones: u32) -> Option<Demand> {
+    let (family, _) = group.types.first()?.parts();
+    let Quota { on_demand, spot, families } = Catalogue::get().quota(family)?;
+    let (code, capacity) = match group.capacity {
+        Capacity::OnDemand => (on_demand, "on-demand"),
+        Capacity::Spot => (spot.as_ref()?, "spot"),
+    };
+    let types: Vec<String> = group.types.iter().map(ToString::to_string).collect();
+    Some(Demand {
+        code,
+        capacity,
+        families: Text::ours(families.join(",")),
+        least: group.min,
+        most: group.max,
+        // EKS starts up to two nodes in each zone before it takes the first one away (EKS user guide, "Understand each phase of
+        // node updates"); a group that is replaced comes up with its fewest.
+        surge: (2 * zones).max(group.min),
+        types: Text::ours(types.join(",")),
+        processors: group.shape.map(|it| it.processors),
+    })
+}
+
+/// One for each quota, in the order of the node groups.
+pub fn sums(demands: &[Demand]) -> Vec<Sum> {
+    let mut sums: Vec<Sum> = Vec::new();
+    for Demand { code, capacity, least, most, surge, processors, .. } in demands {
+        let least = processors.map(|it| it * least);
+        let most = processors.map(|it| it * (most + surge));
+        match sums.iter_mut().find(|it| it.code == *code) {
+            Some(sum) => {
+                sum.least = sum.least.zip(least).map(|(a, b)| a + b);
+                sum.most = sum.most.zip(most).map(|(a, b)| a + b);
+            }
+            None => sums.push(Sum { code, capacity, least, most }),
+        }
+    }
+    sums
+}

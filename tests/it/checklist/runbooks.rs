@@ -1,0 +1,207 @@
+// What a person runs: the commands of the READMEs, and the scripts that are started by hand.
+
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+};
+
+use super::{Platform, Verdict, prove};
+use crate::documents::blocks;
+
+/// Scripts that a person starts, in the infrastructure repository.
+const BY_HAND: [&str; 4] = ["/scripts/adopt", "/scripts/preflight", "/scripts/teardown", "/scripts/tunnel"];
+
+/// What BSD's tools, or the bash 3.2 of macOS, do not know, and what to write instead.
+const FOREIGN: [(&str, &str); 31] = [
+    ("base64 --wrap", "base64 | tr -d '\\n'"),
+    ("base64 -w", "base64 | tr -d '\\n'"),
+    ("base64 -d ", "base64 --decode"),
+    ("sed --", "one-letter flags"),
+    ("sed -r ", "sed -E"),
+    ("sed -i ", "a new file"),
+    ("date --", "date -u +FORMAT"),
+    ("date -d ", "date -u +FORMAT"),
+    ("grep -P", "grep -E"),
+    ("grep --", "one-letter flags"),
+    ("readlink -f", "cd and pwd"),
+    ("realpath ", "cd and pwd"),
+    ("stat -c", "wc -c"),
+    ("xargs -r", "xargs"),
+    ("xargs --", "one-letter flags"),
+    ("sort -V", "awk"),
+    ("sort --", "one-letter flags"),
+    ("head -n -", "awk"),
+    ("head --", "one-letter flags"),
+    ("mktemp --", "mktemp -d"),
+    ("cp --", "one-letter flags"),
+    ("sha256sum", "shasum -a 256"),
+    ("tac ", "awk"),
+    ("timeout ", "a loop"),
+    ("numfmt", "awk"),
+    ("mapfile", "while read"),
+    ("readarray", "while read"),
+    ("declare -A", "awk"),
+    ("local -A", "awk"),
+    ("|&", "2>&1 |"),
+    ("&>>", ">> 2>&1"),
+];
+
+/// What it finds that does not run everywhere.
+fn foreign(text: &str) -> impl Iterator<Item = String> {
+    text.lines().filter(|line| !line.trim_start().starts_with('#')).flat_map(|line| {
+        let found = FOREIGN.iter().filter(move |(word, _)| {
+            line.match_indices(word).any(|(at, _)| {
+                !line[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || "-_=/$".contains(c))
+            })
+        });
+        let case = [",,}", "^^}"].into_iter().filter(|it| line.contains(it));
+        let found = found.map(|(word, instead)| format!("`{}`: write `{instead}`", word.trim()));
+        found.chain(case.map(|it| format!("`{it}`: write `tr`"))).collect::<Vec<_>>()
+    })
+}
+
+/// Whether bash reads it.
+fn reads(text: &str) -> bool {
+    let mut shell =
+        Command::new("bash").arg("-n").stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    shell.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    shell.wait().unwrap().success()
+}
+
+fn readmes(platform: &Platform) -> impl Iterator<Item = (&String, &String)> {
+    platform.files.iter().filter(|(path, _)| path.ends_with("README.md"))
+}
+
+#[test]
+fn what_a_person_runs_runs_everywhere() {
+    prove(
+        "commands of a person",
+        &["commands", "script"],
+        check,
+        &[
+            ("production/README.md", "| base64 | tr -d '\\n')", "| base64 --wrap=0)"),
+            ("production/README.md", "keys=$(mktemp -d)", "keys=$(mktemp --directory)"),
+            ("production/README.md", "rm -r \"$keys\"", "rm -r \"$keys"),
+            ("scripts/tunnel", "base64 --decode", "base64 -d"),
+            ("scripts/preflight", "| tr -d ' ')", "| sed -r 's/ //')"),
+            ("scripts/teardown", "done < <(services)", "done\n  mapfile -t all < <(services)"),
+        ],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        for (path, text) in readmes(platform) {
+            for (_, _, commands) in blocks(text).into_iter().filter(|(language, _, _)| language == "sh") {
+                verdict.see("commands");
+                verdict.hold(reads(&commands), format!("{path}: bash does not read:\n{commands}"));
+                for word in foreign(&commands) {
+                    verdict.hold(false, format!("{path}: {word}"));
+                }
+            }
+        }
+        for (path, text) in
+            platform.files.iter().filter(|(path, _)| BY_HAND.iter().any(|it| path.ends_with(it)))
+        {
+            verdict.see("script");
+            for word in foreign(text) {
+                verdict.hold(false, format!("{path}: {word}"));
+            }
+        }
+    }
+}
+
+/// What only the first apply makes, and what a person may do with it afterwards alone.
+const MADE: [&str; 6] =
+    ["-parameters", "kubectl", "scripts/tunnel", "output name_servers", "aws eks", "aws rds"];
+
+/// Trap 85. Each step of the first run needs only what an earlier one made, and steps are named by their titles.
+#[test]
+fn a_first_run_goes_from_top_to_bottom() {
+    prove(
+        "first run",
+        &["runbook", "README", "subject"],
+        check,
+        &[
+            (
+                "production/README.md",
+                "### Put the Git credential",
+                "```sh\naws ssm put-parameter --key-id alias/orchard-parameters\n```\n\n### Put the Git credential",
+            ),
+            ("production/README.md", "### Lock the providers", "### 5. Lock the providers"),
+            (
+                "production/README.md",
+                "[Put the Git credential](#put-the-git-credential)",
+                "step 4 of the first run",
+            ),
+            ("production/README.md", "### Check the quotas of the account", "### Later"),
+            ("production/README.md", "### Put the secrets", "### Later"),
+            ("production/README.md", "aws cloudformation delete-stack", "aws cloudformation describe-stacks"),
+            ("production/README.md", "bash scripts/adopt production", "ls"),
+            ("production/README.md", "--jq .sub_claim_prefix", "--jq .use_immutable_subject"),
+        ],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        for (path, text) in readmes(platform) {
+            verdict.see("README");
+            for line in text.lines() {
+                let mut words = line.split_whitespace();
+                let counted = line.starts_with('#')
+                    && words.nth(1).is_some_and(|it| {
+                        it.ends_with('.') && it.trim_end_matches('.').parse::<u8>().is_ok()
+                    });
+                let numbered = ["step ", "steps ", "Step "].iter().any(|it| {
+                    line.match_indices(it)
+                        .any(|(at, it)| line[at + it.len()..].starts_with(|c: char| c.is_ascii_digit()))
+                });
+                verdict.hold(!counted && !numbered, format!("{path}: names a step by its number: `{line}`"));
+            }
+            for (at, _) in text.match_indices("oidc/customization/sub") {
+                verdict.see("subject");
+                let command = text[at..].split('\n').next().unwrap();
+                verdict.hold(
+                    command.contains(".sub_claim_prefix"),
+                    format!("{path}: asks otherwise than preflight: `{command}`"),
+                );
+            }
+            if !path.contains("/environments/") {
+                continue;
+            }
+            verdict.see("runbook");
+            let run = text.split("\n## ").find(|it| it.starts_with("First run\n")).unwrap_or_default();
+            let steps: Vec<(&str, &str)> =
+                run.split("\n### ").skip(1).filter_map(|it| it.split_once('\n')).collect();
+            let place = |wanted: &str| steps.iter().position(|(title, _)| *title == wanted);
+            let Some(apply) = place("Plan and apply") else {
+                verdict.hold(false, format!("{path}: nothing is applied"));
+                continue;
+            };
+            for (title, step) in &steps[..apply] {
+                for (_, _, commands) in blocks(step).into_iter().filter(|(language, _, _)| language == "sh") {
+                    for made in MADE.iter().filter(|it| commands.contains(**it)) {
+                        verdict.hold(
+                            false,
+                            format!("{path}: `{title}` needs `{made}`, which the first apply makes"),
+                        );
+                    }
+                }
+            }
+            let names = &platform.files[&path.replace("README.md", "names.txt")];
+            let late = names.lines().any(|it| it.starts_with("secret ") && !it.contains(" alias/aws/ssm "));
+            let put = place("Put the secrets");
+            verdict.hold(
+                put.is_some() == late && put.is_none_or(|it| it > apply),
+                format!("{path}: never says when to put the secrets"),
+            );
+            let quotas = place("Check the quotas of the account");
+            verdict.hold(quotas == Some(0), format!("{path}: the quotas are seen too late"));
+            let stack = steps.iter().find(|(title, _)| *title == "Deploy the bootstrap stack");
+            let back = stack.is_some_and(|(_, it)| {
+                it.contains("ROLLBACK_COMPLETE") && it.contains("cloudformation delete-stack")
+            });
+            verdict.hold(back, format!("{path}: a failed bootstrap stack has no way out"));
+            let again = text.split("\n### ").find(|it| it.starts_with("Come back after a teardown\n"));
+            verdict.hold(
+                again.is_some_and(|it| it.contains("scripts/adopt")),
+                format!("{path}: nobody comes back after a teardown"),
+            );
+        }
+    }
+}
