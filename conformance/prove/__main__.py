@@ -32,6 +32,7 @@ from prove import (
     manifest_scripts,
     manifests,
     pipeline_scripts,
+    policies,
     presets,
     providers,
     releases,
@@ -99,6 +100,7 @@ def plan(proof, tree):
         *alerts.steps(proof, tree, built),
         *helm_values.steps(proof, tree, built, charts, schemas),
         *agreement.steps(proof, tree, built),
+        *policies.steps(proof, tree),
         *alertmanager.steps(proof, tree, built),
         *alert_messages.steps(proof, tree, built),
         *upstream_alerts.steps(proof, tree, built),
@@ -185,7 +187,8 @@ def main():
                 run_steps(plan(proof, tree), report)
             if not arguments.selftest:
                 print("-- blueprints", flush=True)
-                run_steps([*blueprints.steps(proof), *alert_messages.receivers(proof), *upstream_alerts.more(proof)], report)
+                checks = [blueprints.steps, policies.calls_steps, alert_messages.receivers, upstream_alerts.more]
+                run_steps([step for steps in checks for step in steps(proof)], report)
                 print("-- languages of applications", flush=True)
                 run_steps(list(presets.steps(proof)), report)
             print(f"-- self-test: defects planted in copies of {', '.join(map(str, trees))}", flush=True)

@@ -249,6 +249,35 @@ DEFECTS = [
         {"backend blocks"} | both("backend"),
         lambda tree: change(sorted(smallest_root(tree).glob("*.tf")), r"use_lockfile( +)=", r"use_lockfil \1="),
     ),
+    # Policies
+    Defect(
+        "a condition key that its action does not know",
+        {"policies documented"},
+        lambda tree: change(tree.cloudformation_templates, r"iam:PassedToService(: eks)", r"iam:AWSServiceName\1"),
+    ),
+    Defect(
+        "an action that AWS does not know",
+        {"policies documented"},
+        lambda tree: change(tree.cloudformation_templates, r"- ec2:CreateVpc$", "- ec2:CreateVpcs"),
+        {"cfn-lint"},
+    ),
+    Defect(
+        "a resource that no action is about",
+        {"policies documented"},
+        lambda tree: change(tree.cloudformation_templates, r":elastic-ip/\*", ":elastic-ips/*"),
+        {"cfn-lint"},
+    ),
+    Defect(
+        "a boundary that takes a right of AWS's own policies away",
+        {"policies documented"},
+        lambda tree: change(tree.cloudformation_templates, r"^ +- ecr:BatchGetImage\n", ""),
+    ),
+    Defect(
+        "a condition key of another service in a key policy",
+        {"policies documented"},
+        lambda tree: change(terraform_sources(tree), r'"kms:EncryptionContext:aws:logs:arn"', '"logs:EncryptionContext"'),
+        WHOLE_LIVES,
+    ),
     # Scanners
     Defect("an unencrypted topic", {"trivy", "checkov"}, terraform_file(TOPIC), WHOLE_LIVES),
     Defect(

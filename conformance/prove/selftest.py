@@ -1,9 +1,10 @@
 # Proves that each check can fail: plants one defect at a time in a copy of a tree, and requires that exactly the checks
 # that are meant for it refuse it. A normal run leaves out slow checks that a defect is not meant for.
+import json
 import re
 import shutil
 
-from prove import blueprints
+from prove import blueprints, policies
 from prove.defects import DEFECTS
 from prove.steps import Failure, Step, indent, run_step
 from prove.tree import SKIPPED, Tree
@@ -29,6 +30,7 @@ def steps(proof, trees, plan, everything):
     return [
         *planted,
         Step("self-test", "a key that a blueprint does not have", [first.path], lambda: prove_blueprint(proof)),
+        Step("self-test", "a call on a resource that its action is not about", [first.path], lambda: prove_calls(proof)),
         Step("self-test", "every kind of check has a defect", [first.path], lambda: complete(kinds)),
     ]
 
@@ -95,3 +97,22 @@ def prove_blueprint(proof):
     judge({"taplo"}, set(), outcomes)
     if "defect" not in outcomes[0].failure:
         raise Failure(f"failed for another reason\n{indent(outcomes[0].failure)}")
+
+
+def prove_calls(proof):
+    """Lines of the table of calls that AWS's own table contradicts, one at a time."""
+    for line, word in (
+        ("ec2:CreateVpcs new:vpc", "knows no action"),
+        ("ec2:CreateSubnet new:subnet", "also needs vpc"),
+        ("ec2:CreateRoute own:route-table own:vpc", "is not about `vpc`"),
+        ("iam:GetRole own:arn:aws:iam::{account}:policy/{name}", "is not about"),
+        ("ec2:DeleteVpc bare:*", "needs vpc"),
+        ("ec2:DeleteVpc own:vpc ec2:CreateAction=CreateVpc", "does not know the condition key"),
+    ):
+        try:
+            policies.check_calls(proof, f"[resource.defect]\ncreate = [{json.dumps(line)}]\n")
+        except Failure as refusal:
+            if word in str(refusal):
+                continue
+            raise Failure(f"`{line}` failed for another reason: {refusal}") from None
+        raise Failure(f"`{line}` passed, but had to fail")

@@ -135,6 +135,7 @@ fn statements() -> Vec<Statement> {
                 "acm:DescribeCertificate",
                 "acm:ListCertificates",
                 "cognito-idp:DescribeUserPoolClient",
+                "elasticloadbalancing:SetWebAcl",
                 "iam:GetServerCertificate",
                 "iam:ListServerCertificates",
                 "shield:CreateProtection",
@@ -396,7 +397,6 @@ fn statements() -> Vec<Statement> {
                 "elasticloadbalancing:ModifyRule",
                 "elasticloadbalancing:RemoveListenerCertificates",
                 "elasticloadbalancing:SetRulePriorities",
-                "elasticloadbalancing:SetWebAcl",
             ],
             resources: vec![
                 Hcl::string(
@@ -410,9 +410,6 @@ fn statements() -> Vec<Statement> {
                 ),
                 Hcl::string(
                     "arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener/net/*/*/*",
-                ),
-                Hcl::string(
-                    "arn:aws:elasticloadbalancing:${local.region}:${local.account}:loadbalancer/app/*/*",
                 ),
             ],
             conditions: vec![],

@@ -392,6 +392,11 @@ fn the_pipeline_may_do_what_it_does_and_nothing_else() {
                 "\"kms:ViaService\" = \"s3.${local.region}.amazonaws.com\" }\n}\n},\n{\nSid",
             ),
             ("platform/providers.tf", "project = local.project", "project = \"other\""),
+            (
+                "platform/keys.tf",
+                "Action = \"kms:CreateGrant\" Resource = \"*\" },",
+                "Action = \"kms:CreateGrant\"\nResource = \"*\"\nCondition = { Bool = { \"kms:GrantIsForAWSResource\" = \"true\" } }\n},",
+            ),
             // Too much.
             ("bootstrap/stack.yaml", "NotAction: - iam:Get*", "Action:\n              - iam:Get*"),
             (

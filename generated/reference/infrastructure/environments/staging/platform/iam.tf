@@ -560,6 +560,7 @@ resource "aws_iam_role_policy" "load_balancer_controller" {
           "acm:DescribeCertificate",
           "acm:ListCertificates",
           "cognito-idp:DescribeUserPoolClient",
+          "elasticloadbalancing:SetWebAcl",
           "iam:GetServerCertificate",
           "iam:ListServerCertificates",
           "shield:CreateProtection",
@@ -768,14 +769,12 @@ resource "aws_iam_role_policy" "load_balancer_controller" {
           "elasticloadbalancing:ModifyRule",
           "elasticloadbalancing:RemoveListenerCertificates",
           "elasticloadbalancing:SetRulePriorities",
-          "elasticloadbalancing:SetWebAcl",
         ]
         Resource = [
           "arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener-rule/app/*/*/*/*",
           "arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener-rule/net/*/*/*/*",
           "arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener/app/*/*/*",
           "arn:aws:elasticloadbalancing:${local.region}:${local.account}:listener/net/*/*/*",
-          "arn:aws:elasticloadbalancing:${local.region}:${local.account}:loadbalancer/app/*/*",
         ]
       },
     ]
