@@ -21,6 +21,8 @@ if words[:2] == ["state", "list"]:
         sys.exit("No state file was found!")
     print(state.read_text(), end="")
 elif words[0] == "destroy" and "-auto-approve" in words:
+    if root == "gitops" and os.environ.get("TF_VAR_git_credential") != "false":
+        sys.exit("Error: reading SSM Parameter: ParameterNotFound")
     plan = json.loads((WORLD / "plan.json").read_text())
     if root == "platform":
         session = botocore.session.get_session()

@@ -35,6 +35,7 @@ fn plain(expression: &Expression) -> Value {
         Expression::String(word) => json!(word),
         Expression::Bool(it) => json!(it),
         Expression::Traversal(_) => json!("a reference"),
+        Expression::TemplateExpr(it) => json!(it.to_string().trim_matches('"')),
         other => panic!("not a literal: {other}"),
     }
 }
@@ -58,6 +59,8 @@ fn the_first_install_is_what_git_keeps() {
             first["distribution"].as_object_mut().unwrap().remove("artifact");
             assert_eq!(first["sync"]["pullSecret"].take(), json!("a reference"));
             assert_eq!(kept["sync"]["pullSecret"].take(), json!("flux-system"));
+            assert_eq!(first["sync"]["path"].take(), json!("clusters/${local.environment}"));
+            assert_eq!(kept["sync"]["path"].take(), json!(format!("clusters/{environment}")));
             assert_eq!(first, kept, "`{path}` and the manifest of `{environment}` differ");
             seen += 1;
         }

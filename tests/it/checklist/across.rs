@@ -46,7 +46,11 @@ fn x01_roles_and_service_accounts_know_each_other() {
             ("ledger-api/store.yaml", "role: …", "auth: {}"),
             ("overlays/production/service-account.yaml", "production-app-shop", "production-app-shops"),
             ("overlays/production/service-account.yaml", "eks.amazonaws.com/role-arn: …", "a: b"),
-            ("platform/iam.tf", "system:serviceaccount:shop:shop", "system:serviceaccount:shop:other"),
+            (
+                "platform/iam.tf",
+                "\"app-shop\" = { namespace = \"shop\", name = \"shop\" }",
+                "\"app-shop\" = { namespace = \"shop\", name = \"other\" }",
+            ),
             ("platform/iam.tf", "name = \"${local.name}-app-shop\"", "name = \"${local.name}-shop\""),
             ("platform/iam.tf", "arn:aws:s3:::orchard-images/*", "arn:aws:s3:::*"),
             (

@@ -48,13 +48,13 @@ fn t34_a_role_believes_one_service_account() {
             ("platform/iam.tf", "\"${local.issuer}:sub\" = \"…\"", ""),
             (
                 "platform/iam.tf",
-                "system:serviceaccount:kube-system:aws-node",
-                "system:serviceaccount:kube-system:*",
+                "{ namespace = \"kube-system\", name = \"aws-node\" }",
+                "{ namespace = \"kube-system\", name = \"*\" }",
             ),
             (
                 "platform/iam.tf",
-                "system:serviceaccount:kube-system:aws-node",
-                "system:serviceaccount:kube-system:ebs-csi-controller-sa",
+                "{ namespace = \"kube-system\", name = \"aws-node\" }",
+                "{ namespace = \"kube-system\", name = \"ebs-csi-controller-sa\" }",
             ),
             (
                 "platform/iam.tf",
@@ -66,7 +66,11 @@ fn t34_a_role_believes_one_service_account() {
                 "issuer = trimprefix(…)",
                 "issuer = \"oidc.eks.eu-west-1.amazonaws.com/id/0\"",
             ),
-            ("platform/iam.tf", "service_account = \"cluster-autoscaler\"", "service_account = \"*\""),
+            (
+                "platform/iam.tf",
+                "service_account = local.service_accounts[\"cluster-autoscaler\"].name",
+                "service_account = \"*\"",
+            ),
             ("platform/iam.tf", "\"sts:TagSession\"", "\"sts:AssumeRoleWithWebIdentity\""),
             (
                 "platform/secrets.tf",
@@ -192,8 +196,8 @@ fn t35_nobody_may_everything_or_everywhere() {
             ("platform/secrets.tf", "\"monitoring\" = [\"monitoring\"]", "\"monitoring\" = [\"*\"]"),
             (
                 "platform/keys.tf",
-                "${local.name}-apply\" } Action = \"kms:CreateGrant\"",
-                "${local.name}-apply\" }\nAction = \"kms:*\"",
+                "Principal = { AWS = local.apply_role } Action = \"kms:CreateGrant\"",
+                "Principal = { AWS = local.apply_role }\n        Action = \"kms:*\"",
             ),
         ],
     );
@@ -1036,7 +1040,7 @@ fn t53_somebody_may_enter_the_cluster() {
         &["cluster"],
         check,
         &[
-            ("platform/cluster.tf", "role/…-apply", "role/nobody"),
+            ("platform/providers.tf", "role/${local.name}-apply", "role/nobody"),
             ("platform/cluster.tf", "\"arn:aws:iam::111122223333:role/platform-team\",", ""),
         ],
     );

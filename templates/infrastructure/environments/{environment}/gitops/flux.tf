@@ -1,4 +1,4 @@
-# Flux writes labels and annotations of its own.
+# Created here, because the credential below must exist before Flux. Flux adds its own labels and annotations.
 resource "kubernetes_namespace_v1" "flux_system" {
   metadata {
     name = "flux-system"
@@ -10,23 +10,23 @@ resource "kubernetes_namespace_v1" "flux_system" {
 }
 
 variable "git_credential" {
-  description = "Whether the Git credential is fetched. Only tests go without: they cannot replace an ephemeral value."
+  description = "Whether the Git credential is read from Parameter Store. `scripts/teardown` sets false: a destroy needs no credential, and must not fail where it was deleted before. So do the tests, which have no account."
   type        = bool
   default     = true
 }
 
-# What Flux reads Git with, for as long as one run needs it. It reaches neither a plan nor a state.
+# The credential with which Flux reads Git. As an ephemeral value it is in no plan and no state.
 #%- for secret in environment.git_credential() %#
 
 ephemeral "aws_ssm_parameter" "#{ secret.resource() }#" {
   count = var.git_credential ? 1 : 0
 
-  arn = "arn:aws:ssm:${local.region}:${local.account}:parameter#{ environment.git_credential_path() }#/#{ secret.name() }#"
+  arn = "arn:aws:ssm:${local.region}:${local.account}:parameter/${local.project}/${local.environment}/flux-system/git/#{ secret.name() }#"
 }
 #%- endfor %#
 
-# Terraform cannot see that the value in Parameter Store was replaced: `data_wo_revision` says so. It comes from
-# `components.flux.credential-version` in the blueprint.
+# Terraform does not see that the value in Parameter Store changed. It writes the Secret again when `data_wo_revision` changes,
+# which is `components.flux.credential-version` in the blueprint.
 resource "kubernetes_secret_v1" "git" {
   metadata {
     name      = "flux-system"
@@ -51,8 +51,8 @@ resource "kubernetes_secret_v1" "git" {
   data_wo_revision = #{ credential_version }#
 }
 
-# The first install, and nothing after it. Each release is made if it is missing; then Git says which version runs and
-# how: Flux takes over this release of the operator and the FluxInstance, and Terraform looks away.
+# Terraform installs Flux only once. From then on Flux updates itself from Git: it takes over both releases, and Terraform ignores
+# every later change to them.
 
 resource "helm_release" "flux_operator" {
   name       = "flux-operator"
@@ -71,8 +71,8 @@ resource "helm_release" "flux_operator" {
   }
 }
 
-# A chart and no manifest: its kind does not exist yet when a first run is planned. A destroy takes it away before the
-# operator, which then removes Flux and leaves alone what Flux deployed.
+# The FluxInstance comes from a chart. As a manifest it could not be planned before the operator has installed its definition.
+# On destroy it goes before the operator, which then removes Flux and leaves what Flux deployed.
 resource "helm_release" "flux_instance" {
   name       = "flux"
   namespace  = kubernetes_namespace_v1.flux_system.metadata[0].name
@@ -82,13 +82,13 @@ resource "helm_release" "flux_instance" {
   timeout    = 900
 
   values = [yamlencode({
-    # The same as clusters/#{ environment }#/flux-system/instance.yaml of the manifests, which takes its place.
+    # Equal to clusters/#{ environment }#/flux-system/instance.yaml in the manifests, which Flux applies in its place.
     instance = {
       distribution = {
         version  = "#{ flux }#"
         registry = "ghcr.io/fluxcd"
 
-        # None: the manifests of this version travel in the operator's image.
+        # Empty, so that the operator uses the manifests of this version in its own image.
         artifact = ""
       }
       components = [
@@ -115,7 +115,7 @@ resource "helm_release" "flux_instance" {
 #%- endif %#
         url        = #{ environment.github.manifests_url()|hcl }#
         ref        = "refs/heads/main"
-        path       = "#{ environment.cluster_folder() }#"
+        path       = "clusters/${local.environment}"
         pullSecret = kubernetes_secret_v1.git.metadata[0].name
         interval   = "1m"
       }
@@ -133,7 +133,7 @@ resource "helm_release" "flux_instance" {
       }
     }
 
-    # The release is done when Flux runs.
+    # The release succeeds when Flux is ready.
     healthcheck = {
       enabled = true
       timeout = "10m"

@@ -66,10 +66,11 @@ resource "aws_iam_role_policy_attachment" "node" {
   policy_arn = "arn:aws:iam::aws:policy/${each.key}"
 }
 
-# Session Manager's way in, and nothing else of it: the managed policy would also let every node read all parameters.
+# What Session Manager needs to reach a node, which `scripts/tunnel` uses. The managed policy AmazonSSMManagedInstanceCore would also
+# let every node read all parameters of the account.
 resource "aws_iam_role_policy" "node" {
-  # checkov:skip=CKV_AWS_290:Session Manager's channels know no resource to name
-  # checkov:skip=CKV_AWS_355:Session Manager's channels know no resource to name
+  # checkov:skip=CKV_AWS_290:IAM knows no resource for Session Manager's channels
+  # checkov:skip=CKV_AWS_355:IAM knows no resource for Session Manager's channels
 
   name = "session-manager"
   role = aws_iam_role.node.name
@@ -92,7 +93,7 @@ resource "aws_iam_role_policy" "node" {
   })
 }
 
-# The VPC's flow logs.
+# The flow logs of the VPC.
 
 resource "aws_iam_role" "flow_logs" {
   name                 = "${local.name}-flow-logs"
@@ -137,17 +138,67 @@ resource "aws_iam_role_policy" "flow_logs" {
   })
 }
 
-#%- if environment.pod_identity() %#
-
-# The workloads: one role for each service account that speaks to AWS. EKS takes it in the name of that service account
-# of this cluster, and of no other.
-#%- else %#
-
-# The workloads: one role for each service account that speaks to AWS, trusted by the cluster's own issuer for that
-# service account alone.
+# The workloads: one role for each service account that calls AWS.
 
 locals {
-  # Read from the cluster: the issuer's host is AWS's to change.
+  # The service account that may assume each role, by the end of the role's name.
+  service_accounts = {
+#%- for it in identities %#
+    "#{ it.role }#" = { namespace = "#{ it.namespace }#", name = "#{ it.service_account }#" }
+#%- endfor %#
+#%- if !environment.pod_identity() %#
+#%- for reader in readers %#
+    "secrets-#{ reader.namespace }#" = { namespace = "#{ reader.namespace }#", name = "external-secrets" }
+#%- endfor %#
+#%- endif %#
+  }
+
+#%- if environment.pod_identity() %#
+
+  # EKS Pod Identity assumes a role for a pod, and says by tags which service account of which cluster the pod has.
+  trust_policies = {
+    for role, account in local.service_accounts : role => jsonencode({
+      Version = "2012-10-17"
+      Statement = [
+        {
+          Effect    = "Allow"
+          Principal = { Service = "pods.eks.amazonaws.com" }
+          Action    = ["sts:AssumeRole", "sts:TagSession"]
+          Condition = {
+            StringEquals = {
+              "aws:RequestTag/eks-cluster-arn"            = aws_eks_cluster.main.arn
+              "aws:RequestTag/kubernetes-namespace"       = account.namespace
+              "aws:RequestTag/kubernetes-service-account" = account.name
+            }
+          }
+        },
+      ]
+    })
+  }
+}
+#%- else %#
+
+  # The cluster issues a token for a service account, and STS exchanges it for credentials of the role.
+  trust_policies = {
+    for role, account in local.service_accounts : role => jsonencode({
+      Version = "2012-10-17"
+      Statement = [
+        {
+          Effect    = "Allow"
+          Principal = { Federated = aws_iam_openid_connect_provider.cluster.arn }
+          Action    = "sts:AssumeRoleWithWebIdentity"
+          Condition = {
+            StringEquals = {
+              "${local.issuer}:aud" = "sts.amazonaws.com"
+              "${local.issuer}:sub" = "system:serviceaccount:${account.namespace}:${account.name}"
+            }
+          }
+        },
+      ]
+    })
+  }
+
+  # The issuer of these tokens. Its host name is read from the cluster, because AWS may change it.
   issuer = trimprefix(aws_eks_cluster.main.identity[0].oidc[0].issuer, "https://")
 }
 
@@ -161,40 +212,11 @@ resource "aws_iam_openid_connect_provider" "cluster" {
 #%- for it in identities %#
 
 resource "aws_iam_role" "#{ it.resource() }#" {
-  name = "${local.name}-#{ it.role }#"
-  description = "Service account #{ it.namespace }#/#{ it.service_account }# of ${local.name}"
+  name                 = "${local.name}-#{ it.role }#"
+  description          = "Service account #{ it.namespace }#/#{ it.service_account }# of ${local.name}"
   path                 = local.role_path
   permissions_boundary = local.boundary
-
-  assume_role_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-#%- if environment.pod_identity() %#
-        Effect = "Allow"
-        Principal = { Service = "pods.eks.amazonaws.com" }
-        Action = ["sts:AssumeRole", "sts:TagSession"]
-        Condition = {
-          StringEquals = {
-            "aws:RequestTag/eks-cluster-arn" = aws_eks_cluster.main.arn
-            "aws:RequestTag/kubernetes-namespace" = "#{ it.namespace }#"
-            "aws:RequestTag/kubernetes-service-account" = "#{ it.service_account }#"
-          }
-        }
-#%- else %#
-        Effect = "Allow"
-        Principal = { Federated = aws_iam_openid_connect_provider.cluster.arn }
-        Action = "sts:AssumeRoleWithWebIdentity"
-        Condition = {
-          StringEquals = {
-            "${local.issuer}:aud" = "sts.amazonaws.com"
-            "${local.issuer}:sub" = "system:serviceaccount:#{ it.namespace }#:#{ it.service_account }#"
-          }
-        }
-#%- endif %#
-      },
-    ]
-  })
+  assume_role_policy   = local.trust_policies["#{ it.role }#"]
 }
 
 resource "aws_iam_role_policy" "#{ it.resource() }#" {
@@ -238,8 +260,8 @@ resource "aws_iam_role_policy" "#{ it.resource() }#" {
 
 resource "aws_eks_pod_identity_association" "#{ it.resource() }#" {
   cluster_name    = aws_eks_cluster.main.name
-  namespace       = "#{ it.namespace }#"
-  service_account = "#{ it.service_account }#"
+  namespace       = local.service_accounts["#{ it.role }#"].namespace
+  service_account = local.service_accounts["#{ it.role }#"].name
   role_arn        = aws_iam_role.#{ it.resource() }#.arn
 
   tags = { Name = "${local.name}-#{ it.role }#" }

@@ -11,8 +11,6 @@ locals {
 #%- endif %#
 #%- endfor %#
   }
-
-  subnet_ranges = flatten([for zone in local.zones : values(zone)])
 #%- if single %#
 
   # The zone with the one way out. Its loss cuts the others off from the internet.

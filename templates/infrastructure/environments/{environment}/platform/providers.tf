@@ -1,16 +1,21 @@
 locals {
-  project = "#{ environment.platform }#"
+  project     = "#{ environment.platform }#"
   environment = "#{ environment }#"
   account     = "#{ environment.account }#"
   region      = "#{ environment.region }#"
 
-  # The one name from which the cluster, the VPC, the roles, the keys and the log groups take theirs.
-  name = "#{ environment.prefix() }#"
+  # The cluster's name, and what the names of everything else begin with.
+  name = "${local.project}-${local.environment}"
 
-  # Each role made here carries the boundary; the apply role cannot create one without it.
+  # The role that applies this root. The bootstrap stack creates it.
+  apply_role = "arn:aws:iam::${local.account}:role/${local.name}-apply"
+
+  # The permissions boundary and the path of every role in this root: IAM lets the apply role create no other.
+#%- if environment.roles.boundary.is_none() %#
+  boundary = "arn:aws:iam::${local.account}:policy/${local.name}-boundary"
+#%- else %#
   boundary = #{ environment.boundary()|hcl }#
-
-  # Where these roles lie.
+#%- endif %#
   role_path = "#{ environment.roles.path }#"
 
   tags = {

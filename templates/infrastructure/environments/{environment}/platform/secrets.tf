@@ -1,7 +1,7 @@
-# Who reads secrets: a role for each namespace with a secret store, limited to that namespace's parameters.
+# For each namespace with a SecretStore, the role with which External Secrets reads that namespace's parameters, and no others.
 
 locals {
-  # The folders below local.parameters that each namespace reads.
+  # For each namespace, the folders below `local.parameters` that its role may read.
   secret_readers = {
 #%- for reader in readers %#
     "#{ reader.namespace }#" = #{ reader.folders|hcl_list(4) }#
@@ -18,8 +18,8 @@ resource "aws_iam_role" "secrets" {
   permissions_boundary = local.boundary
 #%- if environment.pod_identity() %#
 
-  # External Secrets cannot act as another service account here: its own role takes this one. The tags that EKS gave its
-  # session come along, so it must be allowed to pass them on.
+  # With EKS Pod Identity, External Secrets cannot act as a service account of another namespace, so its own role assumes this
+  # one. It passes on the session tags that EKS set, which `sts:TagSession` allows.
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [
@@ -31,24 +31,7 @@ resource "aws_iam_role" "secrets" {
     ]
   })
 #%- else %#
-
-  # External Secrets asks in the name of this service account of the namespace.
-  assume_role_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Effect    = "Allow"
-        Principal = { Federated = aws_iam_openid_connect_provider.cluster.arn }
-        Action    = "sts:AssumeRoleWithWebIdentity"
-        Condition = {
-          StringEquals = {
-            "${local.issuer}:aud" = "sts.amazonaws.com"
-            "${local.issuer}:sub" = "system:serviceaccount:${each.key}:external-secrets"
-          }
-        }
-      },
-    ]
-  })
+  assume_role_policy   = local.trust_policies["secrets-${each.key}"]
 #%- endif %#
 }
 

@@ -10,7 +10,7 @@ resource "aws_s3_bucket" "load_balancer_logs" {
   # checkov:skip=CKV_AWS_145:Elastic Load Balancing writes with the keys of S3 only
   # checkov:skip=CKV2_AWS_62:Nobody waits for a line of the log
 
-  bucket = "faceit-production-lb-logs-111122223333"
+  bucket = "${local.name}-lb-logs-${local.account}"
 
   # Lines of the last minutes keep coming while a platform is torn down.
   force_destroy = false

@@ -75,7 +75,7 @@ resource "aws_kms_key" "database" {
         # RDS takes its grant in the name of whoever creates the instance.
         Sid       = "GrantToTheDatabase"
         Effect    = "Allow"
-        Principal = { AWS = "arn:aws:iam::${local.account}:role/${local.name}-apply" }
+        Principal = { AWS = local.apply_role }
         Action    = "kms:CreateGrant"
         Resource  = "*"
         Condition = {
@@ -86,7 +86,7 @@ resource "aws_kms_key" "database" {
       {
         Sid       = "ThroughTheDatabase"
         Effect    = "Allow"
-        Principal = { AWS = "arn:aws:iam::${local.account}:role/${local.name}-apply" }
+        Principal = { AWS = local.apply_role }
         Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
         Resource  = "*"
         Condition = { StringEquals = { "kms:ViaService" = "rds.${local.region}.amazonaws.com" } }

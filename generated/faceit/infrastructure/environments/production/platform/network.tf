@@ -9,8 +9,6 @@ locals {
     "euw1-az2" = { private = "10.20.32.0/19", public = "10.20.132.0/22", database = "10.20.148.0/22" }
     "euw1-az3" = { private = "10.20.64.0/19", public = "10.20.136.0/22", database = "10.20.152.0/22" }
   }
-
-  subnet_ranges = flatten([for zone in local.zones : values(zone)])
 }
 
 resource "aws_vpc" "main" {

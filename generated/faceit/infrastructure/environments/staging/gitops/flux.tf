@@ -1,6 +1,6 @@
 # Written by blueprint. Change the blueprint instead.
 
-# Flux writes labels and annotations of its own.
+# Created here, because the credential below must exist before Flux. Flux adds its own labels and annotations.
 resource "kubernetes_namespace_v1" "flux_system" {
   metadata {
     name = "flux-system"
@@ -12,27 +12,27 @@ resource "kubernetes_namespace_v1" "flux_system" {
 }
 
 variable "git_credential" {
-  description = "Whether the Git credential is fetched. Only tests go without: they cannot replace an ephemeral value."
+  description = "Whether the Git credential is read from Parameter Store. `scripts/teardown` sets false: a destroy needs no credential, and must not fail where it was deleted before. So do the tests, which have no account."
   type        = bool
   default     = true
 }
 
-# What Flux reads Git with, for as long as one run needs it. It reaches neither a plan nor a state.
+# The credential with which Flux reads Git. As an ephemeral value it is in no plan and no state.
 
 ephemeral "aws_ssm_parameter" "identity" {
   count = var.git_credential ? 1 : 0
 
-  arn = "arn:aws:ssm:${local.region}:${local.account}:parameter/faceit/staging/flux-system/git/identity"
+  arn = "arn:aws:ssm:${local.region}:${local.account}:parameter/${local.project}/${local.environment}/flux-system/git/identity"
 }
 
 ephemeral "aws_ssm_parameter" "known_hosts" {
   count = var.git_credential ? 1 : 0
 
-  arn = "arn:aws:ssm:${local.region}:${local.account}:parameter/faceit/staging/flux-system/git/known-hosts"
+  arn = "arn:aws:ssm:${local.region}:${local.account}:parameter/${local.project}/${local.environment}/flux-system/git/known-hosts"
 }
 
-# Terraform cannot see that the value in Parameter Store was replaced: `data_wo_revision` says so. It comes from
-# `components.flux.credential-version` in the blueprint.
+# Terraform does not see that the value in Parameter Store changed. It writes the Secret again when `data_wo_revision` changes,
+# which is `components.flux.credential-version` in the blueprint.
 resource "kubernetes_secret_v1" "git" {
   metadata {
     name      = "flux-system"
@@ -47,8 +47,8 @@ resource "kubernetes_secret_v1" "git" {
   data_wo_revision = 1
 }
 
-# The first install, and nothing after it. Each release is made if it is missing; then Git says which version runs and
-# how: Flux takes over this release of the operator and the FluxInstance, and Terraform looks away.
+# Terraform installs Flux only once. From then on Flux updates itself from Git: it takes over both releases, and Terraform ignores
+# every later change to them.
 
 resource "helm_release" "flux_operator" {
   name       = "flux-operator"
@@ -67,8 +67,8 @@ resource "helm_release" "flux_operator" {
   }
 }
 
-# A chart and no manifest: its kind does not exist yet when a first run is planned. A destroy takes it away before the
-# operator, which then removes Flux and leaves alone what Flux deployed.
+# The FluxInstance comes from a chart. As a manifest it could not be planned before the operator has installed its definition.
+# On destroy it goes before the operator, which then removes Flux and leaves what Flux deployed.
 resource "helm_release" "flux_instance" {
   name       = "flux"
   namespace  = kubernetes_namespace_v1.flux_system.metadata[0].name
@@ -78,13 +78,13 @@ resource "helm_release" "flux_instance" {
   timeout    = 900
 
   values = [yamlencode({
-    # The same as clusters/staging/flux-system/instance.yaml of the manifests, which takes its place.
+    # Equal to clusters/staging/flux-system/instance.yaml in the manifests, which Flux applies in its place.
     instance = {
       distribution = {
         version  = "2.9.4"
         registry = "ghcr.io/fluxcd"
 
-        # None: the manifests of this version travel in the operator's image.
+        # Empty, so that the operator uses the manifests of this version in its own image.
         artifact = ""
       }
       components = [
@@ -104,7 +104,7 @@ resource "helm_release" "flux_instance" {
         kind       = "GitRepository"
         url        = "ssh://git@github.com/acme/kubernetes-manifest.git"
         ref        = "refs/heads/main"
-        path       = "clusters/staging"
+        path       = "clusters/${local.environment}"
         pullSecret = kubernetes_secret_v1.git.metadata[0].name
         interval   = "1m"
       }
@@ -122,7 +122,7 @@ resource "helm_release" "flux_instance" {
       }
     }
 
-    # The release is done when Flux runs.
+    # The release succeeds when Flux is ready.
     healthcheck = {
       enabled = true
       timeout = "10m"

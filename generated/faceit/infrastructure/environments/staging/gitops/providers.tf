@@ -6,18 +6,25 @@ locals {
   account     = "444455556666"
   region      = "eu-west-1"
 
-  # The cluster's name, as the platform root gave it.
-  name = "faceit-staging"
+  # The name of the cluster, which the platform root creates.
+  name = "${local.project}-${local.environment}"
+
+  tags = {
+    project     = local.project
+    environment = local.environment
+    "owner"     = "acme"
+    managed-by  = "terraform"
+  }
 }
 
 variable "api_port" {
-  description = "Port of this machine that leads to the Kubernetes API, as `scripts/tunnel` opens it. Without one the endpoint itself is asked."
+  description = "Local port that `scripts/tunnel` forwards to the Kubernetes API. Null: the providers connect to the cluster's endpoint."
   type        = number
   default     = null
 
   validation {
     condition     = var.api_port == null || (coalesce(var.api_port, 0) >= 1024 && coalesce(var.api_port, 0) <= 65535)
-    error_message = "A port from 1024 to 65535."
+    error_message = "api_port must be a port from 1024 to 65535."
   }
 }
 
@@ -26,12 +33,7 @@ provider "aws" {
   allowed_account_ids = [local.account]
 
   default_tags {
-    tags = {
-      project     = local.project
-      environment = local.environment
-      owner       = "acme"
-      managed-by  = "terraform"
-    }
+    tags = local.tags
   }
 }
 
@@ -43,11 +45,11 @@ locals {
   endpoint  = data.aws_eks_cluster.main.endpoint
   authority = base64decode(data.aws_eks_cluster.main.certificate_authority[0].data)
 
-  # The tunnel carries the bytes and nothing else: the certificate is checked against the endpoint's own name.
+  # The tunnel only forwards the connection, so the certificate is still checked against the name of the endpoint.
   api_host        = var.api_port == null ? local.endpoint : "https://127.0.0.1:${var.api_port}"
   api_server_name = trimprefix(local.endpoint, "https://")
 
-  # A token lives for minutes. It is fetched when it is needed, and never stands in a plan or a state.
+  # A token is valid for 15 minutes, so each provider gets its own when it connects. No token is in a plan or in the state.
   token = {
     api_version = "client.authentication.k8s.io/v1beta1"
     command     = "aws"

@@ -68,10 +68,11 @@ resource "aws_iam_role_policy_attachment" "node" {
   policy_arn = "arn:aws:iam::aws:policy/${each.key}"
 }
 
-# Session Manager's way in, and nothing else of it: the managed policy would also let every node read all parameters.
+# What Session Manager needs to reach a node, which `scripts/tunnel` uses. The managed policy AmazonSSMManagedInstanceCore would also
+# let every node read all parameters of the account.
 resource "aws_iam_role_policy" "node" {
-  # checkov:skip=CKV_AWS_290:Session Manager's channels know no resource to name
-  # checkov:skip=CKV_AWS_355:Session Manager's channels know no resource to name
+  # checkov:skip=CKV_AWS_290:IAM knows no resource for Session Manager's channels
+  # checkov:skip=CKV_AWS_355:IAM knows no resource for Session Manager's channels
 
   name = "session-manager"
   role = aws_iam_role.node.name
@@ -94,7 +95,7 @@ resource "aws_iam_role_policy" "node" {
   })
 }
 
-# The VPC's flow logs.
+# The flow logs of the VPC.
 
 resource "aws_iam_role" "flow_logs" {
   name                 = "${local.name}-flow-logs"
@@ -139,11 +140,44 @@ resource "aws_iam_role_policy" "flow_logs" {
   })
 }
 
-# The workloads: one role for each service account that speaks to AWS, trusted by the cluster's own issuer for that
-# service account alone.
+# The workloads: one role for each service account that calls AWS.
 
 locals {
-  # Read from the cluster: the issuer's host is AWS's to change.
+  # The service account that may assume each role, by the end of the role's name.
+  service_accounts = {
+    "cloudwatch-exporter"      = { namespace = "cloudwatch-exporter", name = "cloudwatch-exporter" }
+    "cluster-autoscaler"       = { namespace = "cluster-autoscaler", name = "cluster-autoscaler" }
+    "ebs-csi-driver"           = { namespace = "kube-system", name = "ebs-csi-controller-sa" }
+    "external-dns"             = { namespace = "external-dns", name = "external-dns" }
+    "load-balancer-controller" = { namespace = "load-balancer-controller", name = "load-balancer-controller" }
+    "vpc-cni"                  = { namespace = "kube-system", name = "aws-node" }
+    "secrets-database"         = { namespace = "database", name = "external-secrets" }
+    "secrets-flux-system"      = { namespace = "flux-system", name = "external-secrets" }
+    "secrets-monitoring"       = { namespace = "monitoring", name = "external-secrets" }
+    "secrets-test-app"         = { namespace = "test-app", name = "external-secrets" }
+  }
+
+  # The cluster issues a token for a service account, and STS exchanges it for credentials of the role.
+  trust_policies = {
+    for role, account in local.service_accounts : role => jsonencode({
+      Version = "2012-10-17"
+      Statement = [
+        {
+          Effect    = "Allow"
+          Principal = { Federated = aws_iam_openid_connect_provider.cluster.arn }
+          Action    = "sts:AssumeRoleWithWebIdentity"
+          Condition = {
+            StringEquals = {
+              "${local.issuer}:aud" = "sts.amazonaws.com"
+              "${local.issuer}:sub" = "system:serviceaccount:${account.namespace}:${account.name}"
+            }
+          }
+        },
+      ]
+    })
+  }
+
+  # The issuer of these tokens. Its host name is read from the cluster, because AWS may change it.
   issuer = trimprefix(aws_eks_cluster.main.identity[0].oidc[0].issuer, "https://")
 }
 
@@ -159,23 +193,7 @@ resource "aws_iam_role" "cloudwatch_exporter" {
   description          = "Service account cloudwatch-exporter/cloudwatch-exporter of ${local.name}"
   path                 = local.role_path
   permissions_boundary = local.boundary
-
-  assume_role_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Effect    = "Allow"
-        Principal = { Federated = aws_iam_openid_connect_provider.cluster.arn }
-        Action    = "sts:AssumeRoleWithWebIdentity"
-        Condition = {
-          StringEquals = {
-            "${local.issuer}:aud" = "sts.amazonaws.com"
-            "${local.issuer}:sub" = "system:serviceaccount:cloudwatch-exporter:cloudwatch-exporter"
-          }
-        }
-      },
-    ]
-  })
+  assume_role_policy   = local.trust_policies["cloudwatch-exporter"]
 }
 
 resource "aws_iam_role_policy" "cloudwatch_exporter" {
@@ -210,23 +228,7 @@ resource "aws_iam_role" "cluster_autoscaler" {
   description          = "Service account cluster-autoscaler/cluster-autoscaler of ${local.name}"
   path                 = local.role_path
   permissions_boundary = local.boundary
-
-  assume_role_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Effect    = "Allow"
-        Principal = { Federated = aws_iam_openid_connect_provider.cluster.arn }
-        Action    = "sts:AssumeRoleWithWebIdentity"
-        Condition = {
-          StringEquals = {
-            "${local.issuer}:aud" = "sts.amazonaws.com"
-            "${local.issuer}:sub" = "system:serviceaccount:cluster-autoscaler:cluster-autoscaler"
-          }
-        }
-      },
-    ]
-  })
+  assume_role_policy   = local.trust_policies["cluster-autoscaler"]
 }
 
 resource "aws_iam_role_policy" "cluster_autoscaler" {
@@ -280,23 +282,7 @@ resource "aws_iam_role" "ebs_csi_driver" {
   description          = "Service account kube-system/ebs-csi-controller-sa of ${local.name}"
   path                 = local.role_path
   permissions_boundary = local.boundary
-
-  assume_role_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Effect    = "Allow"
-        Principal = { Federated = aws_iam_openid_connect_provider.cluster.arn }
-        Action    = "sts:AssumeRoleWithWebIdentity"
-        Condition = {
-          StringEquals = {
-            "${local.issuer}:aud" = "sts.amazonaws.com"
-            "${local.issuer}:sub" = "system:serviceaccount:kube-system:ebs-csi-controller-sa"
-          }
-        }
-      },
-    ]
-  })
+  assume_role_policy   = local.trust_policies["ebs-csi-driver"]
 }
 
 resource "aws_iam_role_policy" "ebs_csi_driver" {
@@ -427,23 +413,7 @@ resource "aws_iam_role" "external_dns" {
   description          = "Service account external-dns/external-dns of ${local.name}"
   path                 = local.role_path
   permissions_boundary = local.boundary
-
-  assume_role_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Effect    = "Allow"
-        Principal = { Federated = aws_iam_openid_connect_provider.cluster.arn }
-        Action    = "sts:AssumeRoleWithWebIdentity"
-        Condition = {
-          StringEquals = {
-            "${local.issuer}:aud" = "sts.amazonaws.com"
-            "${local.issuer}:sub" = "system:serviceaccount:external-dns:external-dns"
-          }
-        }
-      },
-    ]
-  })
+  assume_role_policy   = local.trust_policies["external-dns"]
 }
 
 resource "aws_iam_role_policy" "external_dns" {
@@ -480,23 +450,7 @@ resource "aws_iam_role" "load_balancer_controller" {
   description          = "Service account load-balancer-controller/load-balancer-controller of ${local.name}"
   path                 = local.role_path
   permissions_boundary = local.boundary
-
-  assume_role_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Effect    = "Allow"
-        Principal = { Federated = aws_iam_openid_connect_provider.cluster.arn }
-        Action    = "sts:AssumeRoleWithWebIdentity"
-        Condition = {
-          StringEquals = {
-            "${local.issuer}:aud" = "sts.amazonaws.com"
-            "${local.issuer}:sub" = "system:serviceaccount:load-balancer-controller:load-balancer-controller"
-          }
-        }
-      },
-    ]
-  })
+  assume_role_policy   = local.trust_policies["load-balancer-controller"]
 }
 
 resource "aws_iam_role_policy" "load_balancer_controller" {
@@ -786,23 +740,7 @@ resource "aws_iam_role" "vpc_cni" {
   description          = "Service account kube-system/aws-node of ${local.name}"
   path                 = local.role_path
   permissions_boundary = local.boundary
-
-  assume_role_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Effect    = "Allow"
-        Principal = { Federated = aws_iam_openid_connect_provider.cluster.arn }
-        Action    = "sts:AssumeRoleWithWebIdentity"
-        Condition = {
-          StringEquals = {
-            "${local.issuer}:aud" = "sts.amazonaws.com"
-            "${local.issuer}:sub" = "system:serviceaccount:kube-system:aws-node"
-          }
-        }
-      },
-    ]
-  })
+  assume_role_policy   = local.trust_policies["vpc-cni"]
 }
 
 resource "aws_iam_role_policy" "vpc_cni" {

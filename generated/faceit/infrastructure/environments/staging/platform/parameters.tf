@@ -26,7 +26,7 @@ resource "aws_kms_key" "parameters" {
         Sid    = "Look"
         Effect = "Allow"
         Principal = {
-          AWS = ["arn:aws:iam::${local.account}:role/${local.name}-apply", "arn:aws:iam::${local.account}:role/${local.name}-plan"]
+          AWS = [local.apply_role, "arn:aws:iam::${local.account}:role/${local.name}-plan"]
         }
         Action   = "kms:Decrypt"
         Resource = "*"
@@ -38,7 +38,7 @@ resource "aws_kms_key" "parameters" {
       {
         Sid       = "Write"
         Effect    = "Allow"
-        Principal = { AWS = "arn:aws:iam::${local.account}:role/${local.name}-apply" }
+        Principal = { AWS = local.apply_role }
         Action    = "kms:Encrypt"
         Resource  = "*"
         Condition = {

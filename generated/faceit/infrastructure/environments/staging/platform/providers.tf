@@ -6,13 +6,14 @@ locals {
   account     = "444455556666"
   region      = "eu-west-1"
 
-  # The one name from which the cluster, the VPC, the roles, the keys and the log groups take theirs.
-  name = "faceit-staging"
+  # The cluster's name, and what the names of everything else begin with.
+  name = "${local.project}-${local.environment}"
 
-  # Each role made here carries the boundary; the apply role cannot create one without it.
-  boundary = "arn:aws:iam::444455556666:policy/faceit-staging-boundary"
+  # The role that applies this root. The bootstrap stack creates it.
+  apply_role = "arn:aws:iam::${local.account}:role/${local.name}-apply"
 
-  # Where these roles lie.
+  # The permissions boundary and the path of every role in this root: IAM lets the apply role create no other.
+  boundary  = "arn:aws:iam::${local.account}:policy/${local.name}-boundary"
   role_path = "/"
 
   tags = {

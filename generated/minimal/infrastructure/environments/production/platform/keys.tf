@@ -21,7 +21,7 @@ locals {
     {
       Sid       = "Administration"
       Effect    = "Allow"
-      Principal = { AWS = "arn:aws:iam::${local.account}:role/${local.name}-apply" }
+      Principal = { AWS = local.apply_role }
       Action = [
         "kms:CreateAlias",
         "kms:DeleteAlias",
@@ -58,7 +58,7 @@ resource "aws_kms_key" "cluster" {
         # (https://docs.aws.amazon.com/eks/latest/userguide/enable-kms.html).
         Sid       = "GrantToTheCluster"
         Effect    = "Allow"
-        Principal = { AWS = "arn:aws:iam::${local.account}:role/${local.name}-apply" }
+        Principal = { AWS = local.apply_role }
         Action    = "kms:CreateGrant"
         Resource  = "*"
       },

@@ -1,11 +1,11 @@
 # Written by blueprint. Change the blueprint instead.
 
-# The second root: it reaches into the cluster that the platform root made, and finds it by its name. In one root the
-# providers below would be configured from resources that do not exist yet.
+# The second root: it works inside the cluster that the platform root creates, and finds the cluster by its name. In a single root
+# the Kubernetes and Helm providers would be configured from a cluster that does not exist yet when the first plan is made.
 terraform {
   required_version = ">= 1.11, < 2.0"
 
-  # The lines whose schemas this root was held against; both know write-only arguments.
+  # All of these support write-only arguments or ephemeral values, which keep secrets out of the state.
   required_providers {
     aws = {
       source  = "hashicorp/aws"
@@ -23,7 +23,7 @@ terraform {
     }
   }
 
-  # `encrypt` stays away: it asks for AES256 in each upload, and the bucket would no longer use its own KMS key.
+  # Without `encrypt`: it would request AES256 for each upload, instead of the KMS key that is the default of the bucket.
   backend "s3" {
     bucket              = "bookshop-staging-tfstate-444455556666"
     key                 = "gitops/terraform.tfstate"

@@ -4,15 +4,16 @@ locals {
   kubernetes_version = "1.36"
   service_range      = "172.20.0.0/16"
 
-  # Who has every right in the cluster. The role that applies this root is one of them: it made the cluster without
-  # becoming a hidden administrator.
+  # IAM principals with every right in the cluster. The apply role is one of them by this list only: the cluster is created
+  # without giving its creator rights that no access entry shows.
   administrators = [
-    "arn:aws:iam::${local.account}:role/${local.name}-apply",
+    local.apply_role,
     "arn:aws:iam::444455556666:role/platform-team",
   ]
 }
 
-# Made before the cluster: EKS would otherwise make the group itself, unencrypted, without retention, and leave it behind.
+# Created before the cluster. Otherwise EKS creates the log group, without encryption and retention, and it stays when the
+# cluster is deleted.
 resource "aws_cloudwatch_log_group" "cluster" {
   name              = local.log_groups.cluster
   kms_key_id        = aws_kms_key.logs.arn
@@ -26,7 +27,7 @@ resource "aws_eks_cluster" "main" {
   role_arn            = aws_iam_role.cluster.arn
   deletion_protection = true
 
-  # CNI, kube-proxy and CoreDNS come as add-ons of a known version.
+  # VPC CNI, kube-proxy and CoreDNS are installed as add-ons of pinned versions (addons.tf).
   bootstrap_self_managed_addons = false
 
   enabled_cluster_log_types = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
@@ -49,7 +50,7 @@ resource "aws_eks_cluster" "main" {
     service_ipv4_cidr = local.service_range
   }
 
-  # Without it the cluster slides into extended support, at six times the price.
+  # When standard support of its version ends, EKS upgrades the cluster. The default, EXTENDED, costs six times as much per hour.
   upgrade_policy {
     support_type = "STANDARD"
   }
@@ -61,7 +62,7 @@ resource "aws_eks_cluster" "main" {
     security_group_ids      = [aws_security_group.api.id]
   }
 
-  # The role keeps its rights until the cluster has removed its network interfaces.
+  # On destroy the role must keep its permissions until the cluster has deleted its network interfaces.
   depends_on = [
     aws_cloudwatch_log_group.cluster,
     aws_iam_role_policy.cluster,
@@ -69,14 +70,14 @@ resource "aws_eks_cluster" "main" {
   ]
 }
 
-# The cluster's own group lets in only what carries it, the nodes: the runners of the network do not.
+# The cluster's own security group accepts connections from the nodes only. This one accepts the CI runners in the network.
 resource "aws_security_group" "api" {
   name        = "${local.name}-api"
   description = "Kubernetes API of ${local.name}, from inside the network"
   vpc_id      = aws_vpc.main.id
 
   ingress {
-    description = "HTTPS from the network, where the runners stand"
+    description = "HTTPS from the network, where the CI runners are"
     protocol    = "tcp"
     from_port   = 443
     to_port     = 443

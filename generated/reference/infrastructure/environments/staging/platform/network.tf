@@ -10,8 +10,6 @@ locals {
     "euw1-az3" = { private = "10.1.64.0/19", public = "10.1.136.0/22", database = "10.1.152.0/22" }
   }
 
-  subnet_ranges = flatten([for zone in local.zones : values(zone)])
-
   # The zone with the one way out. Its loss cuts the others off from the internet.
   gateway = "euw1-az1"
 }

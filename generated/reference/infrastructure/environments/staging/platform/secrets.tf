@@ -1,9 +1,9 @@
 # Written by blueprint. Change the blueprint instead.
 
-# Who reads secrets: a role for each namespace with a secret store, limited to that namespace's parameters.
+# For each namespace with a SecretStore, the role with which External Secrets reads that namespace's parameters, and no others.
 
 locals {
-  # The folders below local.parameters that each namespace reads.
+  # For each namespace, the folders below `local.parameters` that its role may read.
   secret_readers = {
     "database"    = ["database", "shop/database"]
     "flux-system" = ["flux-system"]
@@ -19,24 +19,7 @@ resource "aws_iam_role" "secrets" {
   description          = "Secrets of namespace ${each.key} of ${local.name}"
   path                 = local.role_path
   permissions_boundary = local.boundary
-
-  # External Secrets asks in the name of this service account of the namespace.
-  assume_role_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Effect    = "Allow"
-        Principal = { Federated = aws_iam_openid_connect_provider.cluster.arn }
-        Action    = "sts:AssumeRoleWithWebIdentity"
-        Condition = {
-          StringEquals = {
-            "${local.issuer}:aud" = "sts.amazonaws.com"
-            "${local.issuer}:sub" = "system:serviceaccount:${each.key}:external-secrets"
-          }
-        }
-      },
-    ]
-  })
+  assume_role_policy   = local.trust_policies["secrets-${each.key}"]
 }
 
 resource "aws_iam_role_policy" "secrets" {

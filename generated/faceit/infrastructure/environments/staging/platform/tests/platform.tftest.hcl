@@ -104,25 +104,25 @@ variables {
 run "subnets" {
   assert {
     condition = alltrue([
-      for range in local.subnet_ranges :
+      for range in flatten([for zone in local.zones : values(zone)]) :
       cidrhost("${split("/", range)[0]}/${split("/", local.vpc_range)[1]}", 0) == cidrhost(local.vpc_range, 0)
     ])
     error_message = "Every subnet lies inside the VPC's range."
   }
 
   assert {
-    condition     = alltrue([for range in local.subnet_ranges : cidrhost(range, 0) == split("/", range)[0]])
+    condition     = alltrue([for range in flatten([for zone in local.zones : values(zone)]) : cidrhost(range, 0) == split("/", range)[0]])
     error_message = "Every subnet starts where its mask says."
   }
 
   assert {
     condition = alltrue(flatten([
-      for one in local.subnet_ranges : [
-        for other in local.subnet_ranges :
+      for one in flatten([for zone in local.zones : values(zone)]) : [
+        for other in flatten([for zone in local.zones : values(zone)]) :
         cidrhost("${split("/", other)[0]}/${split("/", one)[1]}", 0) != cidrhost(one, 0)
         if one != other && tonumber(split("/", one)[1]) <= tonumber(split("/", other)[1])
       ]
-    ])) && length(distinct(local.subnet_ranges)) == length(local.subnet_ranges)
+    ])) && length(distinct(flatten([for zone in local.zones : values(zone)]))) == length(flatten([for zone in local.zones : values(zone)]))
     error_message = "No two subnets overlap."
   }
 

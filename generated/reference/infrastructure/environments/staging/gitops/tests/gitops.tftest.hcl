@@ -1,7 +1,7 @@
 # Written by blueprint. Change the blueprint instead.
 
-# Runs without an account and without a cluster. A provider with an ephemeral value cannot be a mock: the one of AWS is
-# itself, with keys of nobody, and is asked nothing.
+# Runs without an account and without a cluster. Terraform cannot mock a provider with an ephemeral resource, so the AWS provider is
+# the real one with invalid credentials; `git_credential = false` leaves out the only thing that it would be asked for.
 provider "aws" {
   region                      = "eu-west-1"
   access_key                  = "mock"
@@ -31,7 +31,7 @@ variables {
 run "endpoint" {
   assert {
     condition     = local.api_host == data.aws_eks_cluster.main.endpoint && data.aws_eks_cluster.main.name == local.name
-    error_message = "Without a tunnel the cluster's own endpoint is asked."
+    error_message = "Without a tunnel the providers must connect to the endpoint of this cluster."
   }
 }
 
@@ -42,12 +42,12 @@ run "tunnel" {
 
   assert {
     condition     = local.api_host == "https://127.0.0.1:6443"
-    error_message = "With a tunnel the API is asked at the end of it."
+    error_message = "With a tunnel the providers must connect to its local end."
   }
 
   assert {
     condition     = "https://${local.api_server_name}" == data.aws_eks_cluster.main.endpoint
-    error_message = "Through a tunnel, too, the certificate must be the endpoint's own."
+    error_message = "Also through a tunnel the certificate must be checked against the name of the endpoint."
   }
 }
 
@@ -64,12 +64,12 @@ run "no_privileged_port" {
 run "credential" {
   assert {
     condition     = kubernetes_secret_v1.git.data_wo_revision == 1
-    error_message = "Without a revision the write-only value would never be written, and what is there would be read into the state."
+    error_message = "The write-only value needs a revision: without one it is never written."
   }
 
   assert {
     condition     = kubernetes_secret_v1.git.metadata[0].namespace == "flux-system" && kubernetes_secret_v1.git.metadata[0].name == "flux-system"
-    error_message = "The FluxInstance finds its credential by this name."
+    error_message = "The FluxInstance refers to its credential by this name."
   }
 }
 
@@ -79,7 +79,7 @@ run "flux" {
       for release in [helm_release.flux_operator, helm_release.flux_instance] :
       can(regex("^[0-9]+\\.[0-9]+\\.[0-9]+$", release.version)) && release.namespace == "flux-system"
     ])
-    error_message = "Charts have an exact version, and stand in the namespace of Flux."
+    error_message = "Charts must have an exact version and be installed in flux-system."
   }
 
   assert {
@@ -88,16 +88,16 @@ run "flux" {
       yamldecode(helm_release.flux_instance.values[0]).instance.cluster.networkPolicy,
       can(regex("^[0-9]+\\.[0-9]+\\.[0-9]+$", yamldecode(helm_release.flux_instance.values[0]).instance.distribution.version)),
     ])
-    error_message = "Flux has an exact version, keeps tenants apart and stands behind network policies."
+    error_message = "Flux must have an exact version, multi-tenancy lockdown and network policies."
   }
 
   assert {
     condition     = yamldecode(helm_release.flux_instance.values[0]).instance.sync.path == "clusters/${local.environment}"
-    error_message = "Flux syncs this environment's own folder."
+    error_message = "Flux must sync the folder of this environment."
   }
 
   assert {
     condition     = yamldecode(helm_release.flux_instance.values[0]).instance.sync.pullSecret == kubernetes_secret_v1.git.metadata[0].name
-    error_message = "Flux reads with the credential that was put here."
+    error_message = "Flux must use the credential of this root."
   }
 }
