@@ -104,7 +104,7 @@ def arguments():
         here[name].add_argument(
             "--before", type=pathlib.Path, action="append", default=[], help="a manifest that is there before Flux"
         )
-        here[name].add_argument("--timeout", type=int, default=600, help="seconds until what is not Ready counts as failed")
+        here[name].add_argument("--timeout", type=int, default=1800, help="seconds until what is not Ready counts as failed")
     for name in ("prove", "check"):
         here[name].add_argument("scenarios", nargs="*", metavar="SCENARIO")
     here["check"].add_argument("--keep", action="store_true", help="leave the cluster running")

@@ -17,6 +17,8 @@ from live import nodes, programs, rendered
 from live.kube import Kube, Refused
 
 HERE = pathlib.Path(__file__).resolve().parent
+# Seconds for what comes within a few, so that nothing fails because the machine has other work.
+PATIENCE = 900
 
 
 def default_work():
@@ -226,7 +228,7 @@ def up(work, wanted, region):
         ],
     )
     kube = cluster.kube
-    wait("the API server", kube.ready, 180)
+    wait("the API server", kube.ready, PATIENCE)
     cluster.start(
         "serve",
         [sys.executable, "-B", "-m", "live.serve", work],
@@ -275,8 +277,8 @@ def up(work, wanted, region):
             for node in kube.list("/api/v1/nodes")
         )
 
-    wait("the nodes", nodes_ready, 180)
-    wait("the default service account", lambda: kube.find("/api/v1/namespaces/default/serviceaccounts/default"), 120)
+    wait("the nodes", nodes_ready, PATIENCE)
+    wait("the default service account", lambda: kube.find("/api/v1/namespaces/default/serviceaccounts/default"), PATIENCE)
     require(work, {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "serve"})
     return cluster
 

@@ -38,7 +38,7 @@ def install(live, instance):
         cluster.wait(
             each["metadata"]["name"],
             lambda path=path: k.condition(live.kube.get(path), "Established").get("status") == "True",
-            120,
+            cluster.PATIENCE,
         )
     flags = {}
     for each in rest:

@@ -96,5 +96,5 @@ def wait(live, source):
     cluster.wait(
         "the rewriting policies",
         lambda: all(live.kube.apply(each, dry_run=True)["spec"]["url"].startswith(web) for each in probes),
-        120,
+        cluster.PATIENCE,
     )

@@ -7,7 +7,7 @@ from live.history import FLUX, History
 from live.kube import condition, name
 
 
-def sync(live, folder, path, infrastructure=None, charts_folder=None, before=(), timeout=600, person=True, quiet=False):
+def sync(live, folder, path, infrastructure=None, charts_folder=None, before=(), timeout=1800, person=True, quiet=False):
     """Whether everything became Ready in one go. Without `person` no parameter that a person puts is there, and what waits for one
     has to wait."""
     if not (folder / path).is_dir():
@@ -102,7 +102,7 @@ def reconcile(live, wait=240):
     return slow + request(live, [thing for thing in flux_objects(live) if not thing["spec"].get("suspend")], wait)
 
 
-def carry_out(live, message, timeout=300):
+def carry_out(live, message, timeout=900):
     """Commits what was changed in the tree and follows Flux; returns what went wrong."""
     history = History(live, repository.publish(live, message=message), live.read("waiting.json"))
     try:

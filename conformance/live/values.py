@@ -29,7 +29,8 @@ class Chart:
 
 def rule(value, thing, *at, how="merge"):
     """`how`: merge (a map into the map that is there; anything else takes its place), append (a list, or for `variables` a map, to the
-    list of variables that is there), present (the object is left out where the value is false)."""
+    list of variables that is there), present (the object is left out where the value is false), secret (a map as the YAML file in
+    a Secret), files (further files of that Secret)."""
     return {"value": [part for part in value if part], "object": thing, "at": list(at), "how": how}
 
 
@@ -107,6 +108,9 @@ def stack():
         whose = f"ServiceAccount {STACK}-{each}"
         found += account([each, "serviceAccount"], whose)
         found.append(rule([each, "serviceAccount", "automountServiceAccountToken"], whose, "automountServiceAccountToken"))
+    routing = f"Secret alertmanager-{STACK}-alertmanager"
+    found.append(rule(["alertmanager", "config"], routing, "data", "alertmanager.yaml", how="secret"))
+    found.append(rule(["alertmanager", "templateFiles"], routing, "data", how="files"))
     grafana = f"Deployment {STACK}-grafana"
     containers = ["spec", "template", "spec", "containers"]
     found += pods(
@@ -265,6 +269,7 @@ CHARTS = {
             "policy": ANY,
             "registry": ANY,
             "txtOwnerId": ANY,
+            "txtPrefix": ANY,
             "domainFilters": ANY,
             "managedRecordTypes": ANY,
             "interval": ANY,
@@ -322,8 +327,6 @@ CHARTS = {
             "prometheus.prometheusSpec.ruleSelectorNilUsesHelmValues": False,
             "prometheus.prometheusSpec.scrapeConfigSelectorNilUsesHelmValues": False,
             "prometheus.prometheusSpec.serviceMonitorSelectorNilUsesHelmValues": False,
-            # Where alerts go: amtool looks at it, in another part of the proof.
-            "alertmanager.config": ANY,
             "grafana.initChownData.enabled": False,
             "grafana.testFramework.enabled": False,
             "grafana.rbac.create": False,

@@ -15,7 +15,7 @@ from live.scenarios.observing import Skip, belongs_to_application, show, snapsho
 def everything_ready(live):
     """From nothing to Ready in one go, without a failed attempt, each Kustomization after those it depends on."""
     history = live.read("history.json")
-    wrong = [": ".join(entry)[:500] for entry in history["failures"]]
+    wrong = [": ".join(entry)[:1000] for entry in history["failures"]]
     if history["verdict"] != "ready":
         wrong += [line[:500] for line in history["stuck"]]
         wrong += [f"{key} is {state}" for key, state in history["states"].items() if state not in ("ready", "suspended")]
