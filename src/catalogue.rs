@@ -44,16 +44,6 @@ struct Postgres {
     families: BTreeMap<String, Vec<String>>,
     /// The families that each region offers.
     regions: BTreeMap<String, Vec<String>>,
-    ca_bundle: Bundle,
-}
-
-/// The certificates by which a server is known.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Bundle {
-    url: String,
-    sha256: String,
-    source: String,
 }
 
 /// What goes with one minor version of Kubernetes on EKS.
@@ -187,19 +177,11 @@ impl Catalogue {
         format!("{registry}{name}:{version}{digest}")
     }
 
-    /// Where the certificates are by which a database is known, and their checksum.
-    pub fn ca_bundle(&self) -> (&str, &str) {
-        let Bundle { url, sha256, .. } = &self.postgres.ca_bundle;
-        (url, sha256)
-    }
-
     /// Each row with its source, for the test that none is without.
     pub fn sources(&self) -> impl Iterator<Item = (&str, &str)> {
         let pins = self.charts.iter().chain(&self.images).chain(&self.tools);
         let pins = pins.map(|(name, pin)| (name.as_str(), pin.source.as_str()));
-        let pins = pins.chain([("ca-bundle", self.postgres.ca_bundle.source.as_str())]);
         let pins = pins.chain(self.definitions.iter().map(|(name, it)| (name.as_str(), it.source.as_str())));
-        let pins = pins.chain([("ca-bundle", self.postgres.ca_bundle.source.as_str())]);
         pins.chain(self.actions.iter().map(|(name, it)| (name.as_str(), it.source.as_str())))
     }
 }

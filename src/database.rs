@@ -7,16 +7,21 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
-    catalogue::{Catalogue, PostgresVersion, Region},
+    catalogue::{PostgresVersion, Region},
+    certificates,
     contribution::{Secret, Writer, numbers},
     diagnostics::{Finding, Report},
     source::{Located, value_or},
-    words::{DatabaseClass, DatabaseName, FileUrl, Name, Sha256, Text, Word},
+    words::{DatabaseClass, DatabaseName, Name, Text, Word},
 };
 
 /// The database that the applications of an environment share. It exists when one of them has a `database`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("x-retired" = {
+    "ca-bundle-url": "remove it: the certificates of RDS come with blueprint, by region",
+    "ca-bundle-sha256": "remove it: the certificates of RDS come with blueprint, by region",
+}))]
 pub struct Spec {
     /// The major version of PostgreSQL; minor ones come by themselves. `18`, if you do not say.
     #[schemars(extend("examples" = PostgresVersion::all()))]
@@ -52,11 +57,6 @@ pub struct Spec {
     /// How many milliseconds a statement takes before it is logged as slow. 1000, if you do not say.
     #[schemars(range(min = 1, max = 3_600_000))]
     pub log_slower_than: Option<Located<u32>>,
-    /// Where the certificates are by which clients know the database. AWS's own for all commercial regions, if you do not say.
-    pub ca_bundle_url: Option<Located<String>>,
-    /// Their checksum. AWS adds certificates from time to time; then the Jobs that make logins say so. That of the file as it
-    /// was known last, if you do not say.
-    pub ca_bundle_sha256: Option<Located<String>>,
 }
 
 /// The database of an application: its own, in the instance that all of them share.
@@ -105,14 +105,6 @@ pub struct Database {
     pub log_statements: Statements,
     /// In milliseconds.
     pub log_slower_than: u32,
-    pub ca_bundle: CaBundle,
-}
-
-/// The certificates by which clients know the database.
-#[derive(Clone, Debug)]
-pub struct CaBundle {
-    pub url: FileUrl,
-    pub sha256: Sha256,
 }
 
 /// What one application has of the instance in one environment.
@@ -228,7 +220,6 @@ impl Database {
             monitoring_interval: interval,
             log_statements: value_or(&spec.log_statements, Statements::Ddl),
             log_slower_than: value_or(&spec.log_slower_than, 1000),
-            ca_bundle: ca_bundle(&spec, report),
         }
     }
 
@@ -324,28 +315,19 @@ fn class(asked: Option<&Located<String>>, region: Option<&Region>, report: &mut 
     class
 }
 
-/// Another file has another checksum; the same file may grow.
-fn ca_bundle(spec: &Spec, report: &mut Report) -> CaBundle {
-    let (url, sha256) = Catalogue::get().ca_bundle();
-    if let (Some(at), None) = (&spec.ca_bundle_url, &spec.ca_bundle_sha256)
-        && at.as_str() != url
-        && FileUrl::read(at).is_some()
-        && !report.excused("database.ca-bundle-sha256")
-    {
+/// A client that cannot know the database must not speak to it.
+pub fn trust(region: Option<&Located<String>>, report: &mut Report) {
+    let unknown = |it: &&Located<String>| Region::read(it).is_some() && certificates::roots(it).is_none();
+    if let Some(asked) = region.filter(unknown) {
         report.add(
-            Finding::new("database/ca-bundle", "a bundle of certificates without its checksum")
-                .at(at.span(), "anybody could put others in their place")
-                .help("add `ca-bundle-sha256 = \"…\"`, as `sha256sum` prints it"),
+            Finding::new(
+                "database/region",
+                format!("the certificates of RDS in `{}` are not known", **asked),
+            )
+            .at(asked.span(), "so no application could know its database there")
+            .help("choose another region, or a newer blueprint that carries them"),
         );
     }
-    CaBundle {
-        url: spec.ca_bundle_url.as_ref().map_or_else(|| ours(url), |asked| report.read(Some(asked))),
-        sha256: spec.ca_bundle_sha256.as_ref().map_or_else(|| ours(sha256), |asked| report.read(Some(asked))),
-    }
-}
-
-fn ours<W: Word>(word: &str) -> W {
-    W::read(word).expect("the catalogue follows our own rules")
 }
 
 /// RDS refuses a backup that is made while it maintains.

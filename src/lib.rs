@@ -18,6 +18,7 @@ pub mod yaml;
 pub mod format;
 pub mod page;
 pub mod catalogue;
+pub mod certificates;
 
 // What a platform stands on.
 pub mod network;

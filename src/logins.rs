@@ -3,9 +3,10 @@
 //! rendered like those of every other namespace.
 
 use crate::{
+    certificates,
     database::{Database, NAMESPACE, Share},
     foundation::Environment,
-    page::{Page, mounted, seeded},
+    page::{Page, Place, Role, mounted, seeded},
     pages,
     words::{Cpu, Memory},
 };
@@ -21,16 +22,17 @@ pub fn pages(environment: &Environment, shares: &[Share]) -> Vec<Page> {
         Resource "kubernetes-manifest/clusters/{environment}/databases/quota.yaml",
         Resource "kubernetes-manifest/clusters/{environment}/databases/service-account.yaml",
     };
-    // The same text in each environment: what differs is in the Job.
-    let (scripts, files) = mounted(
-        "login",
-        NAMESPACE,
-        pages! { { environment: Environment }
-            Unlisted "kubernetes-manifest/clusters/{environment}/databases/scripts/authority.sh",
-            Unlisted "kubernetes-manifest/clusters/{environment}/databases/scripts/login.sh",
-            Unlisted "kubernetes-manifest/clusters/{environment}/databases/scripts/login.sql",
-        },
-    );
+    let mut files = pages! { { environment: Environment }
+        Unlisted "kubernetes-manifest/clusters/{environment}/databases/scripts/login.sh",
+        Unlisted "kubernetes-manifest/clusters/{environment}/databases/scripts/login.sql",
+    };
+    files.push(Page::computed(
+        Place::Manifests,
+        format!("clusters/{environment}/databases/scripts/rds.pem"),
+        Role::Unlisted,
+        certificates::bundle([environment.region.to_string()]),
+    ));
+    let (scripts, files) = mounted("login", NAMESPACE, files);
     let scripts = &scripts;
     for share in shares {
         let Share { application, .. } = share;

@@ -121,8 +121,8 @@ fn comment(path: &str) -> Option<(&'static str, &'static str)> {
         Some("md" | "html") => Some(("<!-- ", " -->")),
         Some("sql") => Some(("-- ", "")),
         Some(
-            "dockerignore" | "env" | "gitattributes" | "gitignore" | "hcl" | "sh" | "tf" | "toml" | "txt"
-            | "yaml" | "yml",
+            "dockerignore" | "env" | "gitattributes" | "gitignore" | "hcl" | "pem" | "sh" | "tf" | "toml"
+            | "txt" | "yaml" | "yml",
         )
         | None => Some(("# ", "")),
         Some(ending) => panic!("`{path}`: no header is known for `.{ending}`"),

@@ -141,6 +141,9 @@ fn environment(
                 .help("add `[applications.NAME.database]`"),
         );
     }
+    if stateful {
+        database::trust(aws.region.as_ref(), report);
+    }
     Environment {
         platform: foundation.name.clone(),
         name: name.map_or_else(|| Name::ours("production"), |name| report.read(Some(name))),

@@ -3,11 +3,12 @@
 
 use crate::{
     application::{Application, Delivery, Variable, Workload, container::Trial},
+    certificates,
     foundation::{Environment, Foundation},
-    page::{Page, seeded},
+    page::{Page, Place, Role, seeded},
     pages,
     program::Language,
-    words::{FileUrl, Name, Sha256},
+    words::Name,
 };
 
 /// `environments` is for lists that name them all, and `ways` say how a release reaches each of them.
@@ -19,7 +20,8 @@ pub fn pages(
     ways: &[Way],
 ) -> Vec<Page> {
     let Application { repository, program, .. } = application;
-    let bundles = &bundles(application, environments);
+    let regions = regions(application, environments);
+    let trusting = &!regions.is_empty();
     let ways = &Ways(ways.to_vec());
     let trial = &trial(application, foundation, workloads);
     let mut pages = pages! { { application: Application, foundation: Foundation, ways: Ways }
@@ -48,9 +50,17 @@ pub fn pages(
     });
     // Without a language, what builds the image is a person's own.
     if program.language.is_some() {
-        pages.extend(pages! { { application: Application, foundation: Foundation, bundles: Vec<Bundle> }
+        pages.extend(pages! { { application: Application, foundation: Foundation, trusting: bool }
             Unlisted "{repository}/Dockerfile",
         });
+    }
+    if *trusting {
+        pages.push(Page::computed(
+            Place::Application(repository.to_string()),
+            CERTIFICATES.to_owned(),
+            Role::Unlisted,
+            certificates::bundle(regions),
+        ));
     }
     if !ways.pulled().is_empty() {
         pages.extend(pages! { { application: Application, foundation: Foundation }
@@ -136,27 +146,13 @@ fn pinned(pages: &[Page]) -> Vec<String> {
     pages.iter().map(|page| page.path.as_str()).filter(holds).map(str::to_owned).collect()
 }
 
-/// The certificates by which a database is known, as a file.
-struct Bundle {
-    url: FileUrl,
-    sha256: Sha256,
-    file: String,
-}
+/// Where the certificates of the databases lie. No `.dockerignore` of ours hides it.
+const CERTIFICATES: &str = "certificates/rds.pem";
 
 /// The image is one for all environments, so it knows the databases of all of them.
-fn bundles(application: &Application, environments: &[Environment]) -> Vec<Bundle> {
-    let databases = environments.iter().filter_map(|it| it.database.as_ref());
-    let known = databases.filter(|_| application.database.is_some());
-    let mut bundles: Vec<Bundle> = known
-        .map(|it| {
-            let (url, sha256) = (it.ca_bundle.url.clone(), it.ca_bundle.sha256.clone());
-            let file = url.to_string().rsplit('/').next().unwrap_or_default().to_owned();
-            Bundle { url, sha256, file }
-        })
-        .collect();
-    bundles.sort_by_key(|it| (it.url.to_string(), it.sha256.to_string()));
-    bundles.dedup_by_key(|it| (it.url.to_string(), it.sha256.to_string()));
-    bundles
+fn regions(application: &Application, environments: &[Environment]) -> Vec<String> {
+    let databases = environments.iter().filter(|it| it.database.is_some() && application.database.is_some());
+    databases.map(|it| it.region.to_string()).collect()
 }
 
 /// How long the starter takes to end, in milliseconds: together less than what it is given.

@@ -65,6 +65,11 @@ impl Check<'_> {
     }
 
     fn unknown(&mut self, key: &str, span: Span, schema: &Value) -> Option<String> {
+        if let Some(way) = schema["x-retired"][key].as_str() {
+            let finding = Finding::new("blueprint/unknown-key", format!("`{key}` is no longer a key"));
+            self.report.add(finding.at(span, "gone").help(way));
+            return None;
+        }
         let known = || schema["properties"].as_object().into_iter().flat_map(|known| known.keys());
         let near = near(key, known().map(String::as_str));
         let finding = Finding::new("blueprint/unknown-key", format!("`{}` is not a key", key.escape_debug()));

@@ -234,29 +234,6 @@ atoms! {
         }
     );
 
-    /// Where a file is fetched from, such as `https://example.com/bundle.pem`.
-    FileUrl(
-        "blueprint/url",
-        "the address of a file",
-        "`https://`, a host and a path of letters, digits, `-`, `_`, `.` and `/`, at most 200",
-        "https://placeholder--",
-        |word| {
-            word.len() <= 200
-                && word.strip_prefix("https://").and_then(|rest| rest.split_once('/')).is_some_and(|(host, path)| {
-                    host.contains('.') && host.split('.').all(|part| label(part, 63)) && UrlPath::read(&format!("/{path}")).is_some()
-                })
-        }
-    );
-
-    /// A checksum by SHA-256.
-    Sha256(
-        "blueprint/checksum",
-        "a checksum",
-        "64 of the letters `0` to `9` and `a` to `f`, as `sha256sum` prints them",
-        "placeholder--",
-        |word| word.len() == 64 && word.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    );
-
     /// The path of a URL, such as `/readyz`. It holds no query and no `..`.
     UrlPath(
         "application/path",

@@ -1,18 +1,15 @@
 # The Jobs that make logins, run as their containers would be: rendered commands, environment and volumes, a read-only root,
-# no terminal, nobody's user, and a shell and tools that are BusyBox's as in the image (but for wget, which crashes in Debian's).
+# no terminal, nobody's user, and a shell and tools that are BusyBox's as in the image.
 # Against real PostgreSQL servers with TLS and SCRAM that log every statement, as a master that is no superuser. Not Kubernetes:
 # that a pod waits for its Secrets, and that a Job is tried again, is its promise.
 import contextlib
-import http.server
 import os
 import pathlib
 import re
 import shutil
 import signal
 import socket
-import ssl
 import subprocess
-import threading
 import time
 
 from prove import yaml_reader
@@ -40,8 +37,7 @@ for folder in usr etc; do mount --bind /$folder "$root/$folder"; mount -o remoun
 mount --bind /dev "$root/dev"
 for link in bin lib lib64; do [ ! -e /$link ] || ln -s usr/$link "$root/$link"; done
 mkdir "$root/busybox"
-for applet in cat cut rm sed sh sha256sum; do ln -s /usr/bin/busybox "$root/busybox/$applet"; done
-ln -s /usr/bin/wget "$root/busybox/wget"
+for applet in cat cut rm sed sh; do ln -s /usr/bin/busybox "$root/busybox/$applet"; done
 while read -r from to mode; do
   mount --bind "$from" "$root/$to"
   mount -o remount,bind,"$mode" "$root/$to"
@@ -59,7 +55,6 @@ def steps(proof, tree):
         # The scripts are the same in each cluster, so each is tried with other servers.
         for major in MAJORS[place % len(MAJORS)]:
             yield Step("logins", f"{tree.name(folder)}, PostgreSQL {major}", reads, lambda f=folder, m=major: prove(proof, f, m), seconds=40, slow=True)
-        yield Step("certificates", tree.name(folder), reads, lambda f=folder: prove_authority(proof, f), seconds=4)
 
 
 def database(tree, environment):
@@ -89,9 +84,9 @@ class Pod:
         self.client = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/psql"), key=lambda it: int(it.parent.parent.name))[-1].parent
 
     def container(self, name):
-        return next(it for it in self.pod["initContainers"] + self.pod["containers"] if it["name"] == name)
+        return next(it for it in self.pod.get("initContainers", []) + self.pod["containers"] if it["name"] == name)
 
-    def volumes(self, container, secrets, files, contents):
+    def volumes(self, container, secrets, files):
         """Each mounted volume as a folder: files of Secrets belong to root and to the group of the pod."""
         for mount in container["volumeMounts"]:
             volume = next(it for it in self.pod["volumes"] if it["name"] == mount["name"])
@@ -106,7 +101,7 @@ class Pod:
                     raise Failure(f"the Secret `{name}` has {sorted(self.secrets[name])} and not {sorted(given)}")
                 mode, group = volume["secret"]["defaultMode"], self.pod["securityContext"]["fsGroup"]
             else:
-                given, mode, group = contents.get(mount["name"], {}), 0o644, 0
+                given, mode, group = {}, 0o644, 0
                 folder.chmod(0o777)
             for name, text in given.items():
                 path = folder / name
@@ -115,12 +110,9 @@ class Pod:
                 path.chmod(mode)
             yield mount["mountPath"], folder, "ro" if mount.get("readOnly") else "rw"
 
-    def start(self, name, environment, secrets=None, files=None, contents=None):
+    def start(self, name, environment, secrets=None, files=None):
         container = self.container(name)
-        volumes = list(self.volumes(container, secrets or {}, files or {}, contents or {}))
-        for mount, folder, mode in volumes:
-            if mode == "rw":
-                self.written = folder
+        volumes = list(self.volumes(container, secrets or {}, files or {}))
         root = self.proof.folder("root")
         listed = root.parent / f"{root.name}.volumes"
         listed.write_text("".join(f"{folder} {mount.strip('/')} {mode}\n" for mount, folder, mode in volumes), encoding="utf-8")
@@ -167,66 +159,6 @@ def certificate(proof, folder, signer):
     proof.run(["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=server", "-keyout", "server.key", "-out", "server.csr"], cwd=folder)
     proof.run(["openssl", "x509", "-req", "-in", "server.csr", "-CA", signer, "-CAkey", signer.with_suffix(".key"), "-CAcreateserial", "-days", "2", "-extfile", "extensions", "-out", "server.pem"], cwd=folder)
     return folder / "server.pem", folder / "server.key"
-
-
-@contextlib.contextmanager
-def serving(proof, text):
-    """A server over TLS with one file."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            code, body = (200, text.encode()) if self.path == "/bundle.pem" else (404, b"")
-            self.send_response(code)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    folder = proof.folder("serving")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificate(proof, folder, authority(proof, folder, "web")))
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"https://localhost:{server.server_address[1]}", (folder / "web.pem").read_text()
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def prove_authority(proof, folder):
-    pod = Pod(proof, folder)
-    container = pod.container("authority")
-    secret = {it["name"] for it in pod.pod["volumes"] if "secret" in it}
-    if secret & {it["name"] for it in container["volumeMounts"]} or any("valueFrom" in it for it in container["env"]):
-        raise Failure("the container that fetches certificates sees secrets")
-    text = authority(proof, proof.folder("authority"), "rds").read_text()
-    sums = proof.folder("sum")
-    (sums / "bundle.pem").write_text(text)
-    right = proof.run(["sha256sum", sums / "bundle.pem"]).stdout.split()[0]
-    wrong = "0" * 64
-    with serving(proof, text) as (url, web):
-
-        def fetch(name, checksum, address=url):
-            """Debian's wget believes only in what it is told to."""
-            files = {"web.pem": web, "wgetrc": "ca_certificate = /scripts/web.pem\n"}
-            variables = {"CA_BUNDLE_URL": f"{address}/{name}", "CA_BUNDLE_SHA256": checksum, "WGETRC": "/scripts/wgetrc"}
-            return pod.run("authority", variables, files=files)
-
-        code, said = fetch("bundle.pem", right)
-        if code or (pod.written / "bundle.pem").read_text() != text:
-            raise Failure(f"the right certificates do not pass: code {code}\n{said}")
-        code, said = fetch("bundle.pem", wrong)
-        if not code or not all(words in said for words in ("ca-bundle-sha256", "[database]", right, wrong, url)):
-            raise Failure(f"other certificates pass, or nobody learns which key to change: code {code}\n{said}")
-        if any(pod.written.iterdir()):
-            raise Failure("other certificates are left for psql to believe in")
-        for what, found in (("a file that is not there", fetch("nowhere.pem", right)), ("a server that does not answer", fetch("bundle.pem", right, f"https://localhost:{free_port()}"))):
-            if not found[0]:
-                raise Failure(f"{what} passes\n{found[1]}")
 
 
 # ---------------------------------------------------------------- a server
@@ -303,7 +235,12 @@ def literal(text):
 class World:
     def __init__(self, proof, folder, server):
         self.pod, self.server, self.said = Pod(proof, folder), server, []
-        self.bundle = {"authority": {"bundle.pem": server.authority.read_text()}}
+        self.roots = next(data["rds.pem"] for data in self.pod.maps.values() if "rds.pem" in data)
+        self.trust = self.believing(server.authority)
+
+    def believing(self, authority):
+        """The certificates of the Job, and below them one of ours: psql must read the whole file."""
+        return {"rds.pem": self.roots + authority.read_text()}
 
     def words(self, name, number, password, changed):
         master = {"endpoint": "localhost", "port": str(self.server.port), "name": "postgres", "username": MASTER, "password": PASSWORDS["master"]}
@@ -313,12 +250,12 @@ class World:
 
     def start(self, name, number, password):
         environment, secrets = self.words(name, number, password, {})
-        return self.pod.start("login", environment, secrets=secrets, contents=self.bundle)
+        return self.pod.start("login", environment, secrets=secrets, files=self.trust)
 
-    def make(self, name, number, password, refused=None, files=None, bundle=None, master=None):
+    def make(self, name, number, password, refused=None, files=None, trust=None, master=None):
         """Runs the Job of a login; with `refused`, it must end badly and say so."""
         environment, secrets = self.words(name, number, password, master or {})
-        code, said = self.pod.run("login", environment, secrets=secrets, files=files, contents=bundle or self.bundle)
+        code, said = self.pod.run("login", environment, secrets=secrets, files={**(trust or self.trust), **(files or {})})
         self.said.append(said)
         if refused is None and code:
             raise Failure(f"login {number} of `{name}` is not made: code {code}\n{said}")
@@ -508,8 +445,8 @@ def foreign(world):
 
 def strangers(world):
     """a server that is not the database"""
-    stranger = {"authority": {"bundle.pem": world.server.stranger.read_text()}}
-    world.make("outsider", 1, PASSWORDS["stranger"], bundle=stranger, refused="certificate verify failed")
+    stranger = world.believing(world.server.stranger)
+    world.make("outsider", 1, PASSWORDS["stranger"], trust=stranger, refused="certificate verify failed")
     world.make("outsider", 1, PASSWORDS["stranger"], master={"endpoint": "127.0.0.1"}, refused="does not match host name")
     world.make("outsider", 1, PASSWORDS["stranger"], master={"password": "wrong"}, refused="password authentication failed")
     world.make("outsider", 1, PASSWORDS["stranger"], master={"port": str(free_port())}, refused="Connection refused")

@@ -1,17 +1,19 @@
 # Each language that an application may be written in: the commands which its workflow runs, on a small sample, good and
-# broken; its Dockerfile and its workflows by the tools that read them. Images are not built.
+# broken; its Dockerfile and its workflows by the tools that read them; its image, built by hand, by the smoke test itself.
 import hashlib
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
 import yaml
 
-from prove import images_and_scripts, scanners, starter, workflows
+from prove import dockerfile, images_and_scripts, scanners, starter, workflows
 from prove.blueprints import binary
 from prove.proof import HERE
+from prove.releases import Stage
 from prove.steps import Failure, Step
 from prove.tree import Tree
 
@@ -23,7 +25,7 @@ BROKEN = {
     "go": {
         "test -z": ("main.go", "a + b", "a  +  b"),
         "go mod tidy": ("go.mod", "go 1.26.0", "go 1.26.0\n\nrequire golang.org/x/sys v0.48.0"),
-        "go vet": ("main.go", '"%d', '"%s'),
+        "go vet": ("main.go", "sum %d", "sum %s"),
         "go test": ("main.go", "a + b", "a - b"),
     },
     "node": {"npm run lint": ("main.js", "(a, b) =>", "(a, b =>"), "npm test": ("main.js", "a + b", "a - b")},
@@ -47,6 +49,39 @@ BROKEN = {
         "make test": ("failure", "", ""),
     },
 }
+# For the smoke test, how a good program becomes one that it must refuse: a file, words in it, other words, what it says.
+REFUSED = {
+    "go": [("main.go", "syscall.SIGTERM", "syscall.SIGUSR1", "exit status 2")],
+    "node": [("main.js", "process.on('SIGTERM'", "process.on('SIGUSR2'", "exit status 137")],
+    "python": [
+        ("app/__main__.py", '"/livez": 200', '"/livez": 500', "/livez does not answer with 200 but with 500"),
+        ("app/__main__.py", '"/readyz": ready', '"/readyz": 200', "/readyz does not answer with 503 but with 200"),
+        ("app/__main__.py", '"/metrics": 200', '"/metric": 200', "/metrics does not answer with 200 but with 404"),
+        ("app/__main__.py", "print(json.dumps(", "print(str(", "is no JSON object"),
+        ("app/__main__.py", "signal.SIGTERM", "signal.SIGUSR1", "exit status 137"),
+        ("app/__main__.py", "ended.wait()", "ended.wait()\nos._exit(1)", "exit status 1"),
+        ("app/__main__.py", "add(1, 2)}", "len('x' * 300_000_000)}", "/livez does not answer"),
+        ("app/__main__.py", '"PORT"]', '"HTTP_PORT"]', "/livez does not answer"),
+        ("app/__main__.py", "add(1, 2)", 'os.environ["KEY"]', "KeyError: 'KEY'"),
+    ],
+    "rust": [("src/main.rs", "SIGTERM: i32 = 15", "SIGTERM: i32 = 10", "exit status 137")],
+    "java": [("src/main/java/sample/Main.java", "service.stop(1);", "Runtime.getRuntime().halt(1);", "exit status 1")],
+    "plain": [("serve.py", "128 + signal.SIGTERM", "1", "exit status 1")],
+}
+# How an image becomes one that is not built.
+UNBUILT = {
+    "node": [
+        ("Dockerfile", "COPY . .", "COPY package.json package-lock.json ./", "Cannot find module"),
+        (".dockerignore", "node_modules", "scripts", "Cannot find module"),
+    ]
+}
+VERSION = "4.5.6"
+LOOPBACK = """
+import fcntl, os, socket, struct, sys
+with socket.socket() as it:
+    fcntl.ioctl(it, 0x8914, struct.pack("16sh14x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 INSTALLS = ("npm ci", "python -m pip install")
 
 
@@ -62,6 +97,11 @@ def steps(proof):
         workflow = repository / ".github" / "workflows" / "ci.yml"
         reads = [workflow, SAMPLES / language]
         yield Step("preset", language, reads, lambda l=language, w=workflow: preset(proof, l, w), seconds=40)
+    rendered = programs(proof)
+    for language in REFUSED:
+        repository = rendered / (language if language == "plain" else f"in-{language}")
+        reads = [repository / ".github" / "scripts" / "smoke.sh", SAMPLES / language]
+        yield Step("smoke test", language, reads, lambda l=language, r=repository: smoke(proof, l, r), seconds=100 if language == "python" else 30, slow=True)
 
 
 class Applications(Tree):
@@ -70,6 +110,83 @@ class Applications(Tree):
     @property
     def repositories(self):
         return [path for path in super().repositories if path.name == "plain" or path.name.startswith("in-")]
+
+
+def programs(proof):
+    """The same applications, on nodes of one architecture, with less patience: what is refused is refused sooner."""
+    text = BLUEPRINT.read_text(encoding="utf-8")
+    text = re.sub(r"^\[cluster\.node-groups\.arm\]\n.*\n", "", text, flags=re.M)
+    text = re.sub(r"^(\[applications\..*\])$", r"\1\nprobes = { start-within = 8 }\nshutdown = { drain = 4 }", text, flags=re.M)
+    file = proof.folder("programs") / "programs.toml"
+    file.write_text(text, encoding="utf-8")
+    folder = proof.folder("programs")
+    proof.run([binary(), "render", file, "--out", folder])
+    return folder
+
+
+def smoke(proof, language, repository):
+    """The smoke test takes the image of the good sample, and refuses those of broken ones."""
+    environment = surroundings(proof, language)
+
+    def image(changes=(), own=""):
+        folder = proof.copy(repository, "program")
+        # The sample stands for the starter.
+        for path in [*folder.glob("*.go"), *folder.glob("go.*")]:
+            path.unlink()
+        shutil.copytree(SAMPLES / language, folder, dirs_exist_ok=True)
+        if own:
+            (folder / ".github" / "smoke.env").write_text(own, encoding="utf-8")
+        for path, old, new, *_ in changes:
+            text = (folder / path).read_text(encoding="utf-8")
+            if old not in text:
+                raise Failure(f"`{old}` is not in {path} of the sample in {language}")
+            (folder / path).write_text(text.replace(old, new, 1), encoding="utf-8")
+        return folder, dockerfile.build(proof, folder, {"VERSION": VERSION}, environment, [proof.tools])
+
+    folder, built = image()
+    code, said, stage = tried(proof, folder, built)
+    if code:
+        raise Failure(f"the smoke test refuses the good program in {language}: code {code}\n{said}")
+    log = next((stage.folder / "containers").glob("removed-*"))
+    if VERSION not in (log / "stdout").read_text():
+        raise Failure(f"the program in {language} does not know its version\n{(log / 'stdout').read_text()}")
+    heap = re.search(r'"heap":(\d+)', (log / "stdout").read_text())
+    memory = int(re.search(r"--memory (\d+)m", (folder / ".github" / "scripts" / "smoke.sh").read_text())[1])
+    if (language == "java") != bool(heap) or heap and int(heap[1]) > memory * 1024 * 1024 / 2:
+        raise Failure(f"of {memory} MiB, the heap takes {heap and heap[1]} bytes")
+    for change in REFUSED[language]:
+        folder, built = image([change])
+        code, said, _ = tried(proof, folder, built)
+        if code != 1 or change[3] not in said:
+            raise Failure(f"the smoke test does not refuse `{change[2]}` with the words `{change[3]}`: code {code}\n{said}")
+    if language == "python":
+        # A team's own variables.
+        folder, built = image([REFUSED["python"][-1]], "# For the smoke test alone.\nKEY=a key with = and spaces\n")
+        code, said, _ = tried(proof, folder, built)
+        if code:
+            raise Failure(f"`.github/smoke.env` gives the program nothing: code {code}\n{said}")
+    for change in UNBUILT.get(language, []):
+        try:
+            image([change])
+        except dockerfile.Refused as refused:
+            if change[3] in str(refused):
+                continue
+            raise Failure(f"an image with `{change[2]}` is refused, but not with the words `{change[3]}`\n{refused}") from None
+        raise Failure(f"an image with `{change[2]}` is built")
+
+
+def tried(proof, folder, built):
+    layer, config = built
+    node = ""
+    if config["entrypoint"][0] == "/nodejs/bin/node":
+        node = str(pathlib.Path(shutil.which("node", path=proof.environment()["PATH"])).resolve())
+        (layer / "nodejs" / "bin").mkdir(parents=True, exist_ok=True)
+        (layer / "nodejs" / "bin" / "node").touch()
+    stage = Stage(proof, {"docker": "docker.py", "skopeo": "docker.py"}, {"image": {**config, "layer": str(layer), "node": node}})
+    # In a network of its own, so that each program has the ports that it is told.
+    words = ["unshare", "--net", sys.executable, "-c", LOOPBACK, "sh", folder / ".github" / "scripts" / "smoke.sh", stage.folder / "image"]
+    done = subprocess.run(words, env=stage.environment, cwd=folder, capture_output=True, text=True, timeout=300)
+    return done.returncode, done.stdout + done.stderr, stage
 
 
 def scan(proof, tree):

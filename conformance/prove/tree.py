@@ -121,6 +121,11 @@ class Tree:
         """What the Jobs say to the database, run by the step `logins`."""
         return [path for path in self.ending(".sql") if path.parent.parent.name == "databases"]
 
+    @functools.cached_property
+    def certificates(self):
+        """By which images and Jobs know the database."""
+        return self.ending(".pem")
+
     # ------------------------------------------------------------ applications
 
     @functools.cached_property

@@ -85,3 +85,22 @@ fn actions_are_pinned() {
         assert!(used, "`{name}` is used by no template");
     }
 }
+
+/// A region has all three authorities that RDS lets one choose, or none: then a database there is refused.
+#[test]
+fn certificates_are_whole_or_absent() {
+    let mut without = Vec::new();
+    let regions = blueprint::catalogue::Region::all();
+    for region in regions.as_array().into_iter().flatten().filter_map(|it| it.as_str()) {
+        let Some(roots) = blueprint::certificates::roots(region) else {
+            without.push(region);
+            continue;
+        };
+        for kind in ["RSA2048", "RSA4096", "ECC384"] {
+            let name = format!("# Amazon RDS {region} Root CA {kind} G1\n-----BEGIN CERTIFICATE-----\n");
+            assert!(roots.contains(&name), "{region} lacks {kind}");
+        }
+        assert_eq!(roots.matches("-----END CERTIFICATE-----\n").count(), 3, "{region}");
+    }
+    assert_eq!(without, ["ap-east-2", "ap-southeast-6"]);
+}

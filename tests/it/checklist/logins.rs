@@ -72,11 +72,6 @@ fn variable<'a>(container: &'a Value, name: &str) -> &'a str {
     all.find(|it| it["name"] == name).and_then(|it| it["value"].as_str()).unwrap_or_default()
 }
 
-fn mounts(container: &Value) -> BTreeSet<&str> {
-    let mounts = container["volumeMounts"].as_array().into_iter().flatten();
-    mounts.filter_map(|it| it["name"].as_str()).collect()
-}
-
 /// A script beside the Jobs of a cluster.
 fn script<'a>(platform: &'a Platform, cluster: &str, name: &str) -> &'a str {
     platform.files.get(&format!("{cluster}/databases/scripts/{name}")).map(String::as_str).unwrap_or_default()
@@ -103,12 +98,7 @@ fn k46_a_login_is_made_without_a_hand() {
             ("test-app-login-1/login.yaml", "backoffLimit: 600", "backoffLimit: 60"),
             ("test-app-login-1/login.yaml", "restartPolicy: OnFailure", "restartPolicy: Never"),
             ("test-app-login-1/login.yaml", "verify-full", "verify-ca"),
-            ("test-app-login-1/login.yaml", "value: /authority/bundle.pem", "value: system"),
-            (
-                "test-app-login-1/login.yaml",
-                "mountPath: /authority",
-                "mountPath: /authority\n            - name: master\n              mountPath: /secrets",
-            ),
+            ("test-app-login-1/login.yaml", "value: /scripts/rds.pem", "value: system"),
             (
                 "test-app-login-1/login.yaml",
                 "name: LOGIN_NUMBER",
@@ -126,6 +116,7 @@ fn k46_a_login_is_made_without_a_hand() {
             ),
             ("databases/scripts/kustomization.yaml", "- login.sql", ""),
             ("databases/scripts/kustomization.yaml", "- name: login-…", "- name: login"),
+            ("databases/scripts/kustomization.yaml", "- rds.pem", ""),
             (
                 "databases/scripts/kustomization.yaml",
                 "disableNameSuffixHash: true",
@@ -158,18 +149,13 @@ fn k46_a_login_is_made_without_a_hand() {
                 secrets.len() == 2 && waits.count() == 2,
                 format!("{place}: does not wait for its secrets"),
             );
-            for container in job.containers("initContainers") {
-                let blind = mounts(container).is_disjoint(&secrets)
-                    && !container.to_string().contains("secretKeyRef");
-                verdict.hold(blind, format!("{place}: what fetches certificates sees secrets"));
-            }
             for container in job.containers("containers") {
                 verdict.hold(
                     variable(container, "LOGIN_NUMBER") == number.to_string(),
                     format!("{place}: makes another login than it says"),
                 );
                 let known = variable(container, "PGSSLMODE") == "verify-full"
-                    && variable(container, "PGSSLROOTCERT") == "/authority/bundle.pem";
+                    && variable(container, "PGSSLROOTCERT") == "/scripts/rds.pem";
                 verdict.hold(known, format!("{place}: speaks to any server"));
                 let silent = !container.to_string().contains("secretKeyRef");
                 verdict.hold(silent, format!("{place}: has a secret in its environment"));
@@ -187,7 +173,7 @@ fn k46_a_login_is_made_without_a_hand() {
             let map = platform.files.get(&format!("{}/databases/scripts/kustomization.yaml", job.cluster));
             let map = map.map(String::as_str).unwrap_or_default();
             let whole =
-                ["authority.sh", "login.sh", "login.sql"].iter().all(|it| map.contains(&format!("- {it}\n")));
+                ["login.sh", "login.sql", "rds.pem"].iter().all(|it| map.contains(&format!("- {it}\n")));
             // The Job is built apart from the ConfigMap, so the name stands in both, and changes with the scripts.
             let named = job.pod()["volumes"].as_array().into_iter().flatten();
             let named = named.filter_map(|it| it["configMap"]["name"].as_str()).next().unwrap_or_default();
@@ -288,37 +274,80 @@ fn a_job_neither_blocks_its_layer_nor_comes_back_for_ever() {
 
 /// Trap 19. Trap 80.
 #[test]
-fn certificates_come_with_a_checksum_that_a_key_renews() {
+fn certificates_come_with_what_reads_them() {
     prove(
         "Trap 80",
-        &["bundle"],
+        &["Job", "image"],
         check,
         &[
-            ("test-app-login-1/login.yaml", "name: CA_BUNDLE_SHA256", "name: CHECKSUM"),
-            ("test-app-login-1/login.yaml", "value: https://", "value: http://"),
-            ("scripts/authority.sh", "\"$checksum\" != \"$CA_BUNDLE_SHA256\"", "\"$checksum\" = \"\""),
-            ("scripts/authority.sh", "ca-bundle-sha256", "checksum"),
+            ("databases/scripts/rds.pem", "RSA2048 G1", "RSA G1"),
+            ("databases/scripts/rds.pem", "-----BEGIN CERTIFICATE-----", ""),
+            ("application/certificates/rds.pem", "RSA2048 G1", "RSA G1"),
+            ("application/Dockerfile", "COPY --chmod=444 certificates/rds.pem", "COPY certificates/rds.pem"),
+            (
+                "application/Dockerfile",
+                "ENV DATABASE_CA_FILE=…",
+                "ENV DATABASE_CA_FILE=/etc/ssl/certs/ca.pem",
+            ),
+            ("application/.dockerignore", "CODEOWNERS", "certificates"),
+            ("platform/database.tf", "\"rds-ca-rsa2048-g1\"", "\"rds-ca-2019\""),
+            ("databases/network-policies.yaml", "port: 5432", "port: 443"),
         ],
     );
+    /// The authorities of a file, each by what `ca_cert_identifier` calls it, and by its region.
+    fn authorities(text: &str) -> BTreeSet<(String, String)> {
+        let named = text.match_indices("\n# Amazon RDS ").filter_map(|(at, _)| {
+            let mut lines = text[at + 1..].lines();
+            let words = lines.next()?.strip_prefix("# Amazon RDS ")?;
+            let (region, kind) = words.strip_suffix(" G1")?.split_once(" Root CA ")?;
+            let whole = lines.next()? == "-----BEGIN CERTIFICATE-----";
+            whole.then(|| (format!("rds-ca-{}-g1", kind.to_lowercase()), region.to_owned()))
+        });
+        named.collect()
+    }
     fn check(platform: &Platform, verdict: &mut Verdict) {
+        let signing = |environment: Option<&str>| {
+            let roots = platform.roots.iter();
+            let roots = roots.filter(move |it| environment.is_none_or(|name| it.environment == name));
+            let instances = roots.flat_map(|it| it.resources("aws_db_instance"));
+            let names = instances.filter_map(|it| it.body["ca_cert_identifier"].as_str().map(str::to_owned));
+            names.collect::<BTreeSet<_>>()
+        };
+        let region = |environment: &str| {
+            platform.asked(environment, &["aws", "region"]).and_then(|it| it.as_str()).unwrap_or_default()
+        };
         for job in Job::all(platform) {
-            verdict.see("bundle");
+            verdict.see("Job");
             let place = format!("{}, {}", job.cluster, job.name());
-            let fetching = job.containers("initContainers");
-            let held = fetching.iter().any(|it| {
-                variable(it, "CA_BUNDLE_URL").starts_with("https://")
-                    && variable(it, "CA_BUNDLE_SHA256").len() == 64
+            let known = authorities(script(platform, job.cluster, "rds.pem"));
+            let signing = signing(Some(job.environment));
+            let all =
+                signing.iter().all(|it| known.contains(&(it.clone(), region(job.environment).to_owned())));
+            verdict.hold(!signing.is_empty() && all, format!("{place}: does not know who signs"));
+            let policies = platform.files.get(&format!("{}/databases/network-policies.yaml", job.cluster));
+            let outside = policies.is_none_or(|it| it.contains("0.0.0.0/0") || it.contains("port: 443"));
+            verdict.hold(!outside, format!("{place}: reaches the internet"));
+        }
+        for (path, text) in platform.files.iter().filter(|it| it.0.ends_with("/certificates/rds.pem")) {
+            verdict.see("image");
+            let repository = path.split('/').next().unwrap();
+            let read = |name: &str| {
+                platform.files.get(&format!("{repository}/{name}")).map(String::as_str).unwrap_or_default()
+            };
+            let known = authorities(text);
+            let environments: BTreeSet<&str> = Job::all(platform).iter().map(|it| it.environment).collect();
+            let all = environments.iter().all(|it| {
+                signing(Some(it)).into_iter().all(|name| known.contains(&(name, region(it).to_owned())))
             });
-            verdict.hold(held, format!("{place}: takes whatever certificates it gets"));
-            let script = script(platform, job.cluster, "authority.sh");
-            verdict.hold(
-                script.contains("\"$checksum\" != \"$CA_BUNDLE_SHA256\""),
-                format!("{place}: does not look at the checksum"),
-            );
-            verdict.hold(
-                script.contains("ca-bundle-sha256"),
-                format!("{place}: does not say which key to change"),
-            );
+            verdict.hold(!environments.is_empty() && all, format!("{repository}: does not know who signs"));
+            let hidden =
+                read(".dockerignore").lines().any(|it| it.contains("certificates") || it.contains("pem"));
+            verdict.hold(!hidden, format!("{repository}: the build does not see the certificates"));
+            let dockerfile = read("Dockerfile");
+            // Without a language it is a person's own.
+            let copied = "COPY --chmod=444 certificates/rds.pem /etc/ssl/rds/authorities.pem\nENV DATABASE_CA_FILE=/etc/ssl/rds/authorities.pem\n";
+            let held = dockerfile.is_empty() || dockerfile.contains(copied);
+            verdict.hold(held, format!("{repository}: the program may not read the certificates"));
         }
     }
 }

@@ -69,6 +69,13 @@ fn a_program_is_tried_as_it_will_run() {
             (manifest, "runAsGroup: 65532", "runAsGroup: 1000"),
         ],
     );
+    // Every other blueprint that is committed, too.
+    for (name, text) in crate::blueprints() {
+        let mut verdict = Verdict::default();
+        let table = toml::from_str(&text).unwrap_or_default();
+        check(&Platform::new(crate::tree(crate::plan(&text)), table), &mut verdict);
+        assert!(verdict.wrong.is_empty(), "{name}:\n{}", verdict.wrong.join("\n"));
+    }
     fn check(platform: &Platform, verdict: &mut Verdict) {
         let overlays = Overlay::all(platform);
         for overlay in &overlays {
