@@ -10,8 +10,30 @@ from pathlib import Path
 
 from live import rendered
 
+# A page, and where a value asks for it a Deployment whose pod needs a ConfigMap.
+PROBE_POD = b"""{{- with .Values.waitsFor }}
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {{ $.Release.Name }}
+  namespace: {{ $.Release.Namespace }}
+spec:
+  selector: {matchLabels: {live: {{ $.Release.Name }}}}
+  template:
+    metadata: {labels: {live: {{ $.Release.Name }}}}
+    spec:
+      automountServiceAccountToken: false
+      securityContext: {runAsNonRoot: true, runAsUser: 65532, seccompProfile: {type: RuntimeDefault}}
+      containers:
+        - name: probe
+          image: images.example.com/probe:1
+          envFrom: [{configMapRef: {name: {{ . }}}}]
+          resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {memory: 16Mi}}
+          securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
+{{- end }}
+"""
 PROBE_PAGE = b"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\n  namespace: {{ .Release.Namespace }}\n"
-# A chart that every Helm repository has, with one ConfigMap: the scenario `lockdown` tries to install it.
+# A chart that every Helm repository has, with one ConfigMap: the scenarios `lockdown` and `recover` try to install it.
 PROBE = "live-probe"
 CHART, MADE, OTHER = "the chart itself", "rendered objects", "another version only"
 
@@ -91,7 +113,7 @@ def made(kubectl, name, version):
 
 def probe(version):
     about = {"apiVersion": "v2", "name": PROBE, "version": version}
-    files = {"Chart.yaml": json.dumps(about).encode(), "values.yaml": b"{}\n", "templates/probe.yaml": PROBE_PAGE}
+    files = {"Chart.yaml": json.dumps(about).encode(), "values.yaml": b"{}\n", "templates/probe.yaml": PROBE_PAGE, "templates/pod.yaml": PROBE_POD}
     return archive(PROBE, files)
 
 

@@ -8,6 +8,7 @@ from live import repository
 from live.kube import name
 
 MAP = r"^\s*{} = \{{\n(.*?)^\s*\}}"
+SET = r"^\s*{} = toset\(\[(.*?)\]\)"
 TEMPLATE = re.compile(r"\$\{([^}]*)\}")
 
 
@@ -64,10 +65,11 @@ def paths(text, block, prefix):
 
 
 def table(text, local):
-    """A map among the locals: its keys, and what stands behind them."""
+    """A map among the locals: its keys, and what stands behind them. Of a set, its words."""
     found = re.search(MAP.format(re.escape(local)), text, re.MULTILINE | re.DOTALL)
     if not found:
-        return {}
+        words = re.search(SET.format(re.escape(local)), text, re.MULTILINE | re.DOTALL)
+        return dict.fromkeys(re.findall(r'"([^"]+)"', words[1]), "") if words else {}
     return dict(re.findall(r'^\s*"([^"]+)"\s*=\s*(.*)$', found[1], re.MULTILINE))
 
 

@@ -162,14 +162,14 @@ CASES = [
         "ready",
         "missing property 'policy'",
     ),
-    Case("forbidden", [Edit("platform/configs/tenant-shop.yaml", ", external-secrets.io", "")], "ready", "forbidden"),
+    Case("forbidden", [Edit("platform/tenants/tenant-shop.yaml", ", external-secrets.io", "")], "ready", "forbidden"),
     Case(
         "not-restricted",
-        [Edit("platform/configs/tenant-shop.yaml", "enforce: restricted", "enforce: baseline")],
+        [Edit("platform/tenants/tenant-shop.yaml", "enforce: restricted", "enforce: baseline")],
         "security",
         "takes a pod with no seccompProfile",
     ),
-    Case("no-prune", [Edit("clusters/production/applications.yaml", "prune: true", "prune: false")], "prune", "is still there"),
+    Case("no-prune", [Edit("clusters/production/shop.yaml", "prune: true", "prune: false")], "prune", "is still there"),
     Case(
         "recreate",
         [Edit("apps/shop/base/deployment.yaml", "    rollingUpdate: {maxSurge: 1, maxUnavailable: 0}", "    type: Recreate")],
@@ -212,7 +212,7 @@ CASES = [
         "missing-store",
         [
             Edit(
-                "platform/configs/store-shop.yaml",
+                "platform/tenants/store-shop.yaml",
                 "kind: SecretStore\nmetadata:\n  name: parameter-store",
                 "kind: SecretStore\nmetadata:\n  name: parameters",
             )
@@ -322,13 +322,43 @@ CASES = [
     ),
     Case(
         "wrong-role",
-        [Edit("platform/configs/store-shop.yaml", "secrets-shop", "secrets-store")],
+        [Edit("platform/tenants/store-shop.yaml", "secrets-shop", "secrets-store")],
         "ready",
         "the store parameter-store is not ready",
     ),
     Case(
+        "tenants-wait",
+        [Edit("clusters/production/tenants.yaml", "wait: false", "wait: true")],
+        "neighbours",
+        "live-newcomer comes: .*Kustomization flux-system/tenants is",
+    ),
+    Case(
+        "release-gives-up",
+        [Edit("platform/controllers/landing.yaml", "remediation: {retries: -1}", "remediation: {retries: 1}")],
+        "recover",
+        "installed like flux-system/landing: .*RetriesExceeded",
+    ),
+    Case(
+        "retried-into-a-dead-end",
+        [
+            Edit(
+                "platform/controllers/landing.yaml",
+                "remediation: {retries: -1}",
+                "strategy: {name: RetryOnFailure, retryInterval: 5m}",
+            )
+        ],
+        "recover",
+        "installed like flux-system/landing: .*MissingRollbackTarget",
+    ),
+    Case(
+        "definitions-go",
+        [Edit("platform/controllers/external-secrets.yaml", "    crds: {annotations: {helm.sh/resource-policy: keep}}\n", "")],
+        "removed",
+        "CustomResourceDefinition externalsecrets.external-secrets.io/.* went with the release",
+    ),
+    Case(
         "login-not-replaced",
-        [Edit("platform/databases/login.yaml", "  annotations: {kustomize.toolkit.fluxcd.io/force: enabled}\n", "")],
+        [Edit("platform/logins/shop-login-1/login.yaml", "  annotations: {kustomize.toolkit.fluxcd.io/force: enabled}\n", "")],
         "login",
         "did not make the Jobs anew",
         fresh=True,
@@ -337,7 +367,7 @@ CASES = [
         "layer-waits-for-person",
         [
             Edit(
-                "platform/databases/login.yaml",
+                "platform/logins/shop-login-1/login.yaml",
                 "/sample/production/database/master/password",
                 "/sample/production/database/admin/password",
             ),
@@ -354,9 +384,9 @@ CASES = [
     ),
     Case(
         "layer-behind-monitoring",
-        [Edit("clusters/production/databases.yaml", "- name: configs", "- name: monitoring")],
+        [Edit("clusters/production/shop-login-1.yaml", "- name: configs", "- name: monitoring")],
         "waiting",
-        "Kustomization flux-system/databases names no parameter of a person, yet is not Ready",
+        "Kustomization flux-system/shop-login-1 names no parameter of a person, yet is not Ready",
         fresh=True,
         person=False,
     ),

@@ -53,11 +53,13 @@ def why_no_store(api, store, known):
         return "the store is none of Parameter Store"
     if known["known"] and provider.get("region") != known["region"]:
         return f"the store asks in {provider.get('region')}, the parameters lie in {known['region']}"
+    # A store takes accounts of its own namespace only, whatever it says.
+    namespace = store["metadata"]["namespace"]
+    if known["known"] and namespace not in known["readers"]:
+        return f"AccessDenied: Terraform makes no role {known['role']}{namespace}"
     ref = ((provider.get("auth") or {}).get("jwt") or {}).get("serviceAccountRef")
     if not ref:
         return None
-    # A store takes accounts of its own namespace only, whatever it says.
-    namespace = store["metadata"]["namespace"]
     account = api.find(f"/api/v1/namespaces/{namespace}/serviceaccounts/{ref['name']}")
     if not account:
         return f"no service account {namespace}/{ref['name']}"

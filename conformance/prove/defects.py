@@ -341,6 +341,11 @@ DEFECTS = [
         lambda tree: change(layers(tree), r"^(\s+path: ).*$", r"\1./clusters/defect"),
         BUILDS,
     ),
+    Defect(
+        "a layer in which one application's store stops all",
+        {"flux graph"},
+        lambda tree: change(layers(tree), r"^(  path: \./clusters/\w+/tenants\n  prune: true\n(?:  #.*\n)*  wait: )false$", r"\g<1>true"),
+    ),
     Defect("a manifest that nothing names", {"files reached"}, unlisted_manifest),
     Defect("a selector that matches nothing", {"objects fit each other"}, service_selector),
     Defect(

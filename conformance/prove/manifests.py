@@ -400,7 +400,34 @@ def check_graph(tree, manifests):
             for circle in circles(edges)
         ]
         mistakes += twice(tree, manifests, cluster)
+        mistakes += shared_gates(tree, manifests, cluster, edges)
     refuse(mistakes)
+
+
+# What becomes ready only when something exists that Terraform or a person makes for one namespace.
+LATE = {"SecretStore", "ExternalSecret", "Job"}
+
+
+def shared_gates(tree, manifests, cluster, edges):
+    """What an application waits for, other than what is its own, must not wait in turn for what one namespace lacks: that would
+    stop every application."""
+    applied = {(FLUX.rsplit("/", 1)[1], namespace_of(source), name_of(source)): (source, objects) for _, source, objects in manifests.applied(cluster) if source}
+    for this, (source, _) in applied.items():
+        account = (source.get("spec") or {}).get("serviceAccountName")
+        if account in (None, "kustomize-controller"):
+            continue
+        before, waiting = set(), list(edges.get(this, []))
+        while waiting:
+            other = waiting.pop()
+            if other not in before:
+                before.add(other)
+                waiting += edges.get(other, [])
+        for other in sorted(before & set(applied), key=str):
+            gate, objects = applied[other]
+            own = other[2].startswith(f"{this[2]}-login-")
+            late = sorted({f"{it['kind']} `{namespace_of(it)}/{name_of(it)}`" for it in objects if it["kind"] in LATE})
+            if (gate.get("spec") or {}).get("wait") and late and not own:
+                yield f"{tree.name(cluster)}: `{this[2]}` waits for `{other[2]}`, and so for {late[0]}, which is not its own"
 
 
 def circles(edges):

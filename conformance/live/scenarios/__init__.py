@@ -7,7 +7,9 @@ from live.scenarios import (
     logins,
     person,
     pod_security,
+    releases,
     running,
+    tenants,
     wiring,
 )
 from live.scenarios.observing import Skip
@@ -22,6 +24,9 @@ ATTENDED = {
     "lockdown": lockdown.lockdown,
     "prune": applying.prune,
     "login": logins.login,
+    "neighbours": tenants.neighbours,
+    "recover": releases.recover,
+    "removed": releases.removed,
     "rollout": running.rolling_update,
     "drain": running.drain,
     "autoscale": running.autoscale,
