@@ -427,89 +427,117 @@ fn the_pipeline_may_do_what_it_does_and_nothing_else() {
             ),
         ],
     );
+}
 
-    fn check(platform: &Platform, verdict: &mut Verdict) {
-        for pipeline in Pipeline::all(platform) {
-            let rights = |end| Rights { rules: pipeline.rules(end), keys: pipeline.keys(end) };
-            let (plan, apply) = (rights("-plan"), rights("-apply"));
-            let calls = pipeline.calls();
-            for call in &calls {
-                for request in &call.requests {
-                    let Request { action, resource, .. } = request;
-                    let words = || format!("{}: `{action}` on `{resource}`", call.place);
-                    let denied = !apply.allow(request);
-                    verdict.hold(!denied, format!("{} is denied to the apply role", words()));
-                    let denied = call.plans && !plan.allow(request);
-                    verdict.hold(!denied, format!("{} is denied to the plan role", words()));
-                    verdict.see(if call.plans { "plan" } else { "apply" });
-                    if action.starts_with("ssmmessages:") {
-                        verdict.see("tunnel");
-                    }
-                    if resource.ends_with("/gitops/terraform.tfstate") {
-                        verdict.see("second root");
-                    }
+fn check(platform: &Platform, verdict: &mut Verdict) {
+    for pipeline in Pipeline::all(platform) {
+        let rights = |end| Rights { rules: pipeline.rules(end), keys: pipeline.keys(end) };
+        let (plan, apply) = (rights("-plan"), rights("-apply"));
+        let calls = pipeline.calls();
+        for call in &calls {
+            for request in &call.requests {
+                let Request { action, resource, .. } = request;
+                let words = || format!("{}: `{action}` on `{resource}`", call.place);
+                let denied = !apply.allow(request);
+                verdict.hold(!denied, format!("{} is denied to the apply role", words()));
+                let denied = call.plans && !plan.allow(request);
+                verdict.hold(!denied, format!("{} is denied to the plan role", words()));
+                verdict.see(if call.plans { "plan" } else { "apply" });
+                if action.starts_with("ssmmessages:") {
+                    verdict.see("tunnel");
+                }
+                if resource.ends_with("/gitops/terraform.tfstate") {
+                    verdict.see("second root");
                 }
             }
-            for request in pipeline.escalations() {
-                let Request { action, resource, .. } = &request;
-                let place = &pipeline.stack.document.path;
-                let words = format!("{place}: the pipeline may `{action}` on `{resource}`");
-                verdict.hold(!apply.allow(&request), words);
-            }
+        }
+        for request in pipeline.escalations() {
+            let Request { action, resource, .. } = &request;
             let place = &pipeline.stack.document.path;
-            let mut judged = BTreeSet::new();
-            for rule in plan.rules.iter().chain(&apply.rules).filter(|it| it.allows) {
-                if !judged.insert(&rule.text) {
-                    continue;
-                }
-                let touched = touched(&calls, rule);
-                let near = |rights: &'_ Rights| -> Vec<Rule> {
-                    let near = |it: &&Rule| touched.iter().any(|(_, asked)| it.is_about(&asked.action));
-                    rights.rules.iter().filter(near).cloned().collect()
+            let words = format!("{place}: the pipeline may `{action}` on `{resource}`");
+            verdict.hold(!apply.allow(&request), words);
+        }
+        let place = &pipeline.stack.document.path;
+        let mut judged = BTreeSet::new();
+        for rule in plan.rules.iter().chain(&apply.rules).filter(|it| it.allows) {
+            if !judged.insert(&rule.text) {
+                continue;
+            }
+            let touched = touched(&calls, rule);
+            let near = |rights: &'_ Rights| -> Vec<Rule> {
+                let near = |it: &&Rule| touched.iter().any(|(_, asked)| it.is_about(&asked.action));
+                rights.rules.iter().filter(near).cloned().collect()
+            };
+            let (near_plan, near_apply) = (near(&plan), near(&apply));
+            for (word, copy) in without(rule) {
+                let refuses = |rights: &Rights, near: &[Rule], request: &Request| {
+                    let own = |it: &Rule| it.text == rule.text;
+                    let rest = near.iter().filter(|it| !own(it));
+                    let rest = rest.chain(copy.as_ref().filter(|_| near.iter().any(own)));
+                    !allows(rest, request) && !rights.lends(request)
                 };
-                let (near_plan, near_apply) = (near(&plan), near(&apply));
+                let needs = |(plans, request): &(bool, &Request)| {
+                    refuses(&apply, &near_apply, request) || *plans && refuses(&plan, &near_plan, request)
+                };
+                let needed = touched.iter().any(needs);
+                verdict.hold(needed, format!("{place}: nothing needs {word} of `{}`", rule.sid));
+            }
+        }
+        for (key, rules) in &apply.keys {
+            for rule in rules {
+                verdict.see("key");
+                let touched: Vec<_> = touched(&calls, rule);
                 for (word, copy) in without(rule) {
-                    let refuses = |rights: &Rights, near: &[Rule], request: &Request| {
+                    let refuses = |rights: &Rights, request: &Request| {
                         let own = |it: &Rule| it.text == rule.text;
-                        let rest = near.iter().filter(|it| !own(it));
-                        let rest = rest.chain(copy.as_ref().filter(|_| near.iter().any(own)));
-                        !allows(rest, request) && !rights.lends(request)
+                        let rest = rights.keys[key].iter().filter(|it| !own(it));
+                        let rest = rest.chain(copy.as_ref().filter(|_| rights.keys[key].iter().any(own)));
+                        !allows(&rights.rules, request) && !allows(rest, request)
                     };
                     let needs = |(plans, request): &(bool, &Request)| {
-                        refuses(&apply, &near_apply, request) || *plans && refuses(&plan, &near_plan, request)
+                        request.resource == *key
+                            && (refuses(&apply, request) || *plans && refuses(&plan, request))
                     };
                     let needed = touched.iter().any(needs);
-                    verdict.hold(needed, format!("{place}: nothing needs {word} of `{}`", rule.sid));
-                }
-            }
-            for (key, rules) in &apply.keys {
-                for rule in rules {
-                    verdict.see("key");
-                    let touched: Vec<_> = touched(&calls, rule);
-                    for (word, copy) in without(rule) {
-                        let refuses = |rights: &Rights, request: &Request| {
-                            let own = |it: &Rule| it.text == rule.text;
-                            let rest = rights.keys[key].iter().filter(|it| !own(it));
-                            let rest = rest.chain(copy.as_ref().filter(|_| rights.keys[key].iter().any(own)));
-                            !allows(&rights.rules, request) && !allows(rest, request)
-                        };
-                        let needs = |(plans, request): &(bool, &Request)| {
-                            request.resource == *key
-                                && (refuses(&apply, request) || *plans && refuses(&plan, request))
-                        };
-                        let needed = touched.iter().any(needs);
-                        verdict.hold(needed, format!("{key}: nothing needs {word} of `{}`", rule.sid));
-                    }
+                    verdict.hold(needed, format!("{key}: nothing needs {word} of `{}`", rule.sid));
                 }
             }
         }
     }
+}
 
-    /// What is asked of a rule, each once, and whether plans ask it as well.
-    fn touched<'a>(calls: &'a [Call], rule: &Rule) -> Vec<(bool, &'a Request)> {
-        let all = calls.iter().flat_map(|call| call.requests.iter().map(|it| (call.plans, it)));
-        let own: BTreeSet<_> = all.filter(|(_, it)| rule.is_about(&it.action)).collect();
-        own.into_iter().collect()
+/// What is asked of a rule, each once, and whether plans ask it as well.
+fn touched<'a>(calls: &'a [Call], rule: &Rule) -> Vec<(bool, &'a Request)> {
+    let all = calls.iter().flat_map(|call| call.requests.iter().map(|it| (call.plans, it)));
+    let own: BTreeSet<_> = all.filter(|(_, it)| rule.is_about(&it.action)).collect();
+    own.into_iter().collect()
+}
+
+/// Each key of the blueprint brings the rights that it needs, and no others.
+#[test]
+fn rights_come_and_go_with_what_needs_them() {
+    let minimal = crate::blueprints().remove("minimal.toml").unwrap();
+    let dns = "[dns]\nzone = \"shop.example.com\"\n";
+    let variants = [
+        "cluster.access = \"runner\"\ncluster.runner-label = \"inside\"\n".to_owned(),
+        "cluster.access = \"public\"\ncluster.public-ranges = [\"198.51.100.0/24\"]\n".to_owned(),
+        "network.endpoints = [\"ecr-api\"]\n".to_owned(),
+        dns.to_owned(),
+        format!("{dns}hosted-zone = \"existing\"\n"),
+        format!("{dns}parent-zone = \"example.com\"\n"),
+        format!("{dns}[components.load-balancer-controller]\naccess-logs = true\n"),
+        "[applications.shop.database]\n[database]\n".to_owned(),
+    ];
+    for variant in variants {
+        let (keys, tables): (Vec<&str>, Vec<&str>) =
+            if variant.starts_with('[') { (vec![], vec![&variant]) } else { (vec![&variant], vec![]) };
+        let text = minimal.replace("\n\n[github]", &format!("\n{}\n[github]", keys.concat()));
+        let text = format!("{text}\n{}", tables.concat());
+        let platform = Platform::new(crate::tree(crate::plan(&text)), toml::Table::new());
+        let mut verdict = Verdict::default();
+        check(&platform, &mut verdict);
+        assert!(verdict.seen.contains("apply"), "{variant}: no call was found");
+        assert!(verdict.wrong.is_empty(), "{variant}:\n{}", verdict.wrong.join("\n"));
     }
 }
 
