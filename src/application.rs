@@ -226,15 +226,6 @@ pub struct Workload {
     pub auto_merge: bool,
 }
 
-/// What stands around it in one environment.
-#[derive(Clone, Debug)]
-pub struct Surroundings {
-    /// The namespace from which somebody watches.
-    pub watcher: Option<&'static str>,
-    /// Whether load balancers log into a bucket.
-    pub logs: bool,
-}
-
 /// The tag that an overlay starts with: the first release of every application.
 pub const FIRST_TAG: &str = "0.1.0";
 
@@ -282,14 +273,16 @@ impl Application {
         let size = Size::resolve(at, spec, &program, report);
         let code_owners = spec.code_owners.iter().flatten().map(|it| report.read(Some(it))).collect();
         let (env, has_database) = (spec.env.as_ref(), database.is_some());
+        let secrets = variables::secret(spec.secrets.as_ref(), env, has_database, report);
+        let variables = variables::plain(env, has_database, report);
         let replicas = spec.replicas.clone().unwrap_or_default();
         Self {
             metrics: Endpoint::metrics(at, port, spec, report),
             measured: spec.metrics.as_ref().is_none_or(|it| value_or(&it.enabled, true)),
             start_within: value_or(&probes.start_within, 60),
             shutdown: Shutdown::resolve(at, spec.shutdown.as_ref(), report),
-            variables: variables::plain(env, has_database, report),
-            secrets: variables::secret(spec.secrets.as_ref(), env, has_database, report),
+            variables: variables::with_memory_limit(variables, &secrets, &program, &size),
+            secrets,
             internet: value_or(&spec.internet, false),
             cpu_utilization: value_or(&replicas.cpu_utilization, 70),
             memory_utilization: replicas.memory_utilization.as_ref().map(|it| **it),
@@ -332,11 +325,13 @@ impl Application {
         alone(name, spec, report);
         let has_database = self.database.is_some();
         // A secret of the base may meet a variable that only an overlay has.
-        variables::secret(spec.secrets.as_ref(), spec.env.as_ref(), has_database, report);
+        let secrets = variables::secret(spec.secrets.as_ref(), spec.env.as_ref(), has_database, report);
+        let variables = variables::plain(spec.env.as_ref(), has_database, report);
+        let size = Size::resolve(name, spec, &self.program, report);
         Workload {
             application: self.clone(),
-            size: Size::resolve(name, spec, &self.program, report),
-            variables: variables::plain(spec.env.as_ref(), has_database, report),
+            variables: variables::with_memory_limit(variables, &secrets, &self.program, &size),
+            size,
             exposure: Exposure::resolve(name, spec, environment, report),
             database: self.database.as_ref().map(share),
             permissions: permissions::resolve(spec.permissions.as_ref(), report),
@@ -437,7 +432,7 @@ impl Workload {
     }
 
     /// Patches of the base, what only an environment can say, and what the platform gives to whoever it runs.
-    pub fn pages(&self, environment: &Environment, surroundings: &Surroundings) -> Vec<Page> {
+    pub fn pages(&self, environment: &Environment) -> Vec<Page> {
         let Self { application, size, variables, .. } = self;
         let name = &application.name;
         let login = &self.database.as_ref().map(|share| share.login);
@@ -461,7 +456,7 @@ impl Workload {
         pages.extend(self.secret_pages(environment));
         if let Some(exposure) = &self.exposure {
             pages.extend(pages! {
-                { application: Application, exposure: Exposure, environment: Environment, surroundings: Surroundings }
+                { application: Application, exposure: Exposure, environment: Environment }
                 Resource "kubernetes-manifest/apps/{name}/overlays/{environment}/allow-load-balancer.yaml",
                 Resource "kubernetes-manifest/apps/{name}/overlays/{environment}/ingress.yaml",
             });

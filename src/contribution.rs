@@ -83,8 +83,11 @@ impl Part {
 /// A chart of an exact version, installed by Flux.
 #[derive(Clone, Debug)]
 pub struct Release {
-    /// Its folder, and what its HelmRelease and the source of its chart are called.
+    /// Its folder, and what its HelmRelease is called.
     pub name: &'static str,
+    /// What the HelmRepository of its chart is called. Releases of one namespace whose charts lie in one repository share it: its index
+    /// may have many megabytes, and each HelmRepository fetches it again.
+    pub source: &'static str,
     /// Where it is installed. Other pages of the component may lie in later layers.
     pub layer: Layer,
     /// The component's own, with the service account that installs it.

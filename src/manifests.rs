@@ -118,10 +118,17 @@ pub fn pages(
         });
     }
     pages.extend(stores(environment, secrets, tenants));
+    let mut sources = BTreeSet::new();
     for Contribution { releases, pages: own, watched, .. } in contributions {
         pages.extend(own);
         pages.extend(watched.into_iter().filter(|_| is_watched));
-        pages.extend(releases.iter().flat_map(|release| self::release(release, environment)));
+        for release in &releases {
+            pages.extend(values(release, environment));
+            // The first in the order of the layers, which the others come after.
+            if sources.insert((release.namespace, release.source)) {
+                pages.extend(source(release, environment));
+            }
+        }
     }
     pages
 }
@@ -140,22 +147,27 @@ fn stores(environment: &Environment, secrets: &[Secret], tenants: &[&Name]) -> V
     namespaces.into_iter().flat_map(store).collect()
 }
 
-/// What every Helm release has beside itself: the source of its chart, and the values that a person adds.
-fn release(release: &Release, environment: &Environment) -> Vec<Page> {
-    let Release { layer, name, namespace, values, .. } = release;
-    let mut pages = pages! { { release: Release, environment: Environment }
+/// Where the chart of a release comes from.
+fn source(release: &Release, environment: &Environment) -> Vec<Page> {
+    let Release { layer, name, .. } = release;
+    pages! { { release: Release, environment: Environment }
         Resource "kubernetes-manifest/clusters/{environment}/{layer}/{name}/source.yaml",
-    };
-    if !values.is_empty() {
-        let path = format!("clusters/{environment}/{layer}/{name}/values.yaml");
-        let head = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\n";
-        let body = format!(
-            "{head}metadata:\n  name: {name}\n  namespace: {namespace}\nspec:\n  values:\n{}",
-            yaml::block(values, 4)
-        );
-        pages.push(Page::computed(Place::Manifests, path, Role::Patch, body));
     }
-    pages
+}
+
+/// What a person adds to the values of a release.
+fn values(release: &Release, environment: &Environment) -> Option<Page> {
+    let Release { layer, name, namespace, values, .. } = release;
+    if values.is_empty() {
+        return None;
+    }
+    let path = format!("clusters/{environment}/{layer}/{name}/values.yaml");
+    let head = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\n";
+    let body = format!(
+        "{head}metadata:\n  name: {name}\n  namespace: {namespace}\nspec:\n  values:\n{}",
+        yaml::block(values, 4)
+    );
+    Some(Page::computed(Place::Manifests, path, Role::Patch, body))
 }
 
 /// Each layer waits for the one before, and has a place for a person's own files.

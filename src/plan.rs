@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    application::{Application, FIRST_TAG, Surroundings, Workload, delivery, watch},
+    application::{Application, FIRST_TAG, Workload, delivery, watch},
     contribution::{Contribution, Layer, Part},
     github::Github,
     infrastructure, logins,
@@ -58,23 +58,20 @@ pub fn plan(platform: Platform) -> Plan {
             lists.add(&root, Entry::Component("../local".to_owned()));
         }
         let tenants: Vec<_> = workloads.iter().map(|it| &it.application.name).collect();
-        let surroundings = Surroundings {
-            watcher: contributions.iter().find_map(Contribution::watcher),
-            logs: contributions.iter().any(|it| it.bucket),
-        };
+        let watched_from = contributions.iter().find_map(Contribution::watcher);
         own.extend(manifests::pages(&environment, contributions, &secrets, &tenants));
         own.extend(delivery::pages(&workloads, &foundation, &environment));
         for workload in &workloads {
-            own.extend(workload.pages(&environment, &surroundings));
+            own.extend(workload.pages(&environment));
             let overlay = format!("apps/{}/overlays/{environment}", workload.application.name);
             lists.add(&overlay, Entry::Resource("../../base".to_owned()));
-            if surroundings.watcher.is_some() {
+            if watched_from.is_some() {
                 lists.add(&overlay, Entry::Resource("../../monitoring".to_owned()));
             }
             let image = foundation.image(&workload.application.repository);
             lists.add(&overlay, Entry::Image(image, delivery::marker(workload)));
         }
-        watcher = watcher.or(surroundings.watcher);
+        watcher = watcher.or(watched_from);
         own.extend(workloads.iter().flat_map(|it| it.delivery(&environment)));
         let used = used(&own, &environment.cluster_folder());
         own.extend(manifests::layers(&environment, &used));

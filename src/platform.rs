@@ -191,6 +191,7 @@ fn stage(
     let components = spec.components.clone().unwrap_or_default();
     let contributions = components::resolve(&components, needs, &environment, report);
     names(&contributions, spec, report);
+    zones(&contributions, spec, &environment, report);
     hosts(&workloads, &contributions, spec, report);
     let at: Vec<_> = spec.applications.iter().flatten().map(|(name, _)| name).collect();
     room::check(&workloads, &at, &environment.cluster, report);
@@ -201,6 +202,29 @@ fn stage(
     secrets.extend(delivery::secrets(&workloads));
     secrets.sort();
     Stage { environment, contributions, workloads, secrets }
+}
+
+/// A volume lies in one zone, and its pod can run only there. A group with fewer nodes than zones leaves a zone without a node.
+fn zones(contributions: &[Contribution], spec: &Spec, environment: &Environment, report: &mut Report) {
+    let (groups, zones) = (&environment.cluster.node_groups, environment.network.zones.len() as u32);
+    let excused = ["cluster", "network"].iter().any(|it| report.excused(it));
+    let has_volumes = contributions.iter().any(|it| it.watches);
+    let Some(largest) = groups.iter().max_by_key(|group| group.min) else { return };
+    if excused || !has_volumes || largest.min >= zones {
+        return;
+    }
+    let cluster = spec.cluster.as_ref();
+    let asked = cluster.and_then(|it| it.node_groups.as_ref()).into_iter().flatten();
+    let group = asked.filter(|(name, _)| name.as_str() == largest.name.to_string());
+    let at = group.map(|(name, group)| group.min.as_ref().map_or_else(|| name.span(), Located::span)).next();
+    let at = at.or_else(|| Some(spec.network.as_ref()?.zones.as_ref()?.span())).unwrap_or_default();
+    report.add(
+        Finding::warning("monitoring/zones", "a volume of monitoring may lie in a zone without a node")
+            .at(at, format!("`{}` may have {} nodes, and the network has {zones} zones", largest.name, largest.min))
+            .help(format!(
+                "volumes of EBS belong to one zone, and their pods wait until it has a node: write `min = {zones}`, or fewer `network.zones`"
+            )),
+    );
 }
 
 /// A host leads to one place.
@@ -246,6 +270,8 @@ fn delegated(stage: &Stage, stages: &[Stage], spec: &Spec, report: &mut Report) 
 /// account, so that name must be free.
 fn names(contributions: &[Contribution], spec: &Spec, report: &mut Report) {
     let mut taken = vec!["default", "flux-system", "kube-node-lease", "kube-public", "kube-system"];
+    // What lies beside the files that are named for applications.
+    taken.extend(["kustomization", "local"]);
     let layers = Layer::ALL.map(|layer| layer.to_string());
     taken.extend(layers.iter().map(String::as_str));
     taken.extend(database::RESERVED);

@@ -1,7 +1,7 @@
 //! What the container of an application runs with: the Deployment says it to Kubernetes, and the smoke test to Docker, so that
 //! a program is tried as it will run. What differs between environments is decided by each overlay.
 
-use super::{Application, Variable};
+use super::{Application, Variable, variables::MEMORY_LIMIT};
 use crate::{
     database::Share,
     words::{Memory, SecretKey, Text, VariableName, Word},
@@ -53,6 +53,10 @@ impl Application {
 }
 
 impl Given {
+    pub fn is_memory_limit(&self) -> bool {
+        self.name.to_string() == MEMORY_LIMIT && matches!(self.value, Value::Plain(_))
+    }
+
     fn plain(it: &Variable) -> Self {
         Self { name: it.name.clone(), value: Value::Plain(it.value.clone()) }
     }

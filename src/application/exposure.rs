@@ -2,7 +2,7 @@
 
 use ipnet::Ipv4Net;
 
-use super::{Spec, Surroundings};
+use super::Spec;
 use crate::{
     diagnostics::{Finding, Report},
     foundation::Environment,
@@ -129,16 +129,6 @@ impl Exposure {
     /// Who it is for.
     pub fn audience(&self) -> Text {
         Text::ours(if self.public { "the internet" } else { "inside the network" })
-    }
-
-    /// What else the load balancer does. Logs lie at the top of their bucket, which is theirs alone.
-    pub fn attributes(&self, environment: &Environment, surroundings: &Surroundings) -> Text {
-        let mut attributes = vec!["routing.http.drop_invalid_header_fields.enabled=true".to_owned()];
-        if surroundings.logs {
-            attributes.push("access_logs.s3.enabled=true".to_owned());
-            attributes.push(format!("access_logs.s3.bucket={}", environment.log_bucket()));
-        }
-        Text::ours(attributes.join(","))
     }
 
     /// The kind of subnets that the load balancer stands in.

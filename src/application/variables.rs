@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use super::Size;
 use crate::{
     contribution::{Secret, Writer},
     database::Share,
     diagnostics::{Finding, Report},
+    program::{Language, Program},
     source::Located,
-    words::{Name, SecretKey, Text, VariableName},
+    words::{Name, SecretKey, Text, VariableName, Word},
 };
 
 /// A table of the blueprint.
@@ -79,6 +81,28 @@ pub fn secret(
         report.add(finding);
     }
     known
+}
+
+/// Where Go's garbage collector works harder, so that the kernel need not end the program: at nine tenths of its memory
+/// (https://go.dev/doc/gc-guide, which advises to leave 5 to 10 % for what the runtime does not see).
+pub const MEMORY_LIMIT: &str = "GOMEMLIMIT";
+
+/// Adds the limit for a program in Go, if nobody set another.
+pub fn with_memory_limit(
+    mut variables: Vec<Variable>,
+    secrets: &[SecretVariable],
+    program: &Program,
+    size: &Size,
+) -> Vec<Variable> {
+    let is_limit = |name: &VariableName| name.to_string() == MEMORY_LIMIT;
+    let is_set = variables.iter().map(|it| &it.name).chain(secrets.iter().map(|it| &it.name)).any(is_limit);
+    if program.language == Some(Language::Go) && !is_set {
+        variables.push(Variable {
+            name: VariableName::read(MEMORY_LIMIT).unwrap_or_default(),
+            value: Text::ours(format!("{}MiB", size.memory.0 * 9 / 10)),
+        });
+    }
+    variables
 }
 
 /// Whether the platform sets this variable itself, which is reported.

@@ -36,6 +36,7 @@ impl Component for ClusterAutoscaler {
     fn contribute(&self, environment: &Environment, _: &mut Report) -> Contribution {
         let release = &Release {
             name: "cluster-autoscaler",
+            source: "cluster-autoscaler",
             layer: Layer::Controllers,
             namespace: "cluster-autoscaler",
             pods: PodSecurity::Restricted,

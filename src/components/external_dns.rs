@@ -59,6 +59,7 @@ impl Component for ExternalDns {
         let zones = &Zones { own: environment.dns.as_ref().map(|dns| dns.zone.clone()).unwrap_or_default() };
         let release = &Release {
             name: "external-dns",
+            source: "external-dns",
             layer: Layer::Controllers,
             namespace: "external-dns",
             pods: PodSecurity::Restricted,

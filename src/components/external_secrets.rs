@@ -52,6 +52,7 @@ impl Component for ExternalSecrets {
         };
         let release = &Release {
             name: "external-secrets",
+            source: "external-secrets",
             layer: Layer::Controllers,
             namespace: "external-secrets",
             pods: PodSecurity::Restricted,

@@ -39,6 +39,7 @@ impl Component for LoadBalancerController {
         let logs = &value_or(&self.access_logs, true);
         let release = &Release {
             name: "load-balancer-controller",
+            source: "load-balancer-controller",
             layer: Layer::Controllers,
             namespace: "load-balancer-controller",
             pods: PodSecurity::Restricted,

@@ -36,6 +36,7 @@ impl Component for MetricsServer {
     fn contribute(&self, environment: &Environment, _: &mut Report) -> Contribution {
         let release = &Release {
             name: "metrics-server",
+            source: "metrics-server",
             layer: Layer::Controllers,
             namespace: "metrics-server",
             pods: PodSecurity::Restricted,

@@ -171,6 +171,7 @@ impl Component for Monitoring {
         let mut pages = pages! { { environment: Environment, stack: Stack }
             Unlisted "infrastructure/environments/{environment}/platform/monitoring.tf",
             Resource "kubernetes-manifest/clusters/{environment}/configs/monitoring/deployer.yaml",
+            Resource "kubernetes-manifest/clusters/{environment}/configs/monitoring/monitors-policy.yaml",
             Resource "kubernetes-manifest/clusters/{environment}/monitoring/kube-prometheus-stack/grafana-account.yaml",
             Resource "kubernetes-manifest/clusters/{environment}/monitoring/kube-prometheus-stack/grafana-login.yaml",
             Resource "kubernetes-manifest/clusters/{environment}/monitoring/kube-prometheus-stack/network-policies.yaml",
@@ -235,6 +236,7 @@ impl Component for Monitoring {
 fn chart(name: &'static str, environment: &Environment) -> Release {
     Release {
         name,
+        source: "prometheus-community",
         layer: Layer::Monitoring,
         namespace: "monitoring",
         pods: PodSecurity::Restricted,

@@ -1,9 +1,14 @@
 use std::{collections::BTreeSet, process::Command};
 
 use askama::Template;
-use blueprint::words::{
-    AddonVersion, Cpu, DatabaseClass, DatabaseName, Domain, Hcl, InstanceType, Memory, Name, Owner, Release,
-    Repository, RolePath, SecretKey, Text, UrlPath, VariableName, Word, is_bare,
+use blueprint::{
+    cli::draw,
+    diagnostics::Report,
+    source::Source,
+    words::{
+        AddonVersion, Cpu, DatabaseClass, DatabaseName, Domain, Hcl, InstanceType, Memory, Name, Owner,
+        Release, Repository, RolePath, SecretKey, Text, UrlPath, VariableName, Word, is_bare,
+    },
 };
 
 use crate::{plan, tree, walk, wide};
@@ -332,5 +337,36 @@ fn families_tell_their_processors() {
         "p4de.24xlarge",
     ] {
         assert!(!InstanceType::read(x86).unwrap().is_arm(), "`{x86}` is x86");
+    }
+}
+
+/// An application gives its name to files and objects. One that is called as ours are is refused, or takes nobody's place.
+#[test]
+fn an_application_may_be_called_as_our_files() {
+    let ours = tree(plan(&wide(|_| {})));
+    let words: BTreeSet<&str> = ours
+        .keys()
+        .filter(|path| path.contains("/clusters/production/") || path.contains("/apps/batch/"))
+        .flat_map(|path| path.split('/'))
+        .map(|word| word.split('.').next().unwrap_or_default())
+        .filter(|word| word.len() <= 20 && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'))
+        .filter(|word| !word.is_empty() && !["batch", "ledger-api"].contains(word))
+        .collect();
+    assert!(words.contains("cluster") && words.contains("kustomization") && words.len() > 40, "{words:?}");
+    for word in words {
+        let text = wide(|table| {
+            let applications = table["applications"].as_table_mut().unwrap();
+            applications.insert(word.to_owned(), toml::Value::Table(toml::Table::new()));
+        });
+        let mut report = Report::default();
+        let source = Source { path: "test.toml".to_owned(), text };
+        let Some(plan) = draw(&source, &mut report) else {
+            let words = report.render(&source);
+            assert!(words.contains("application/"), "{word}: {words}");
+            continue;
+        };
+        let theirs = tree(plan);
+        let lost = ours.keys().find(|path| !theirs.contains_key(*path));
+        assert!(lost.is_none(), "an application called `{word}` takes the place of {lost:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Platform, Verdict, prove};
 
@@ -284,6 +284,120 @@ fn records_are_late_after_three_intervals() {
                 seconds >= 3 * 60 * minutes,
                 format!("{}: {seconds} s are less than three times {minutes} minutes", cluster.name),
             );
+        }
+    }
+}
+
+/// A ServiceMonitor that names a file has Prometheus send its own token to whoever made it.
+#[test]
+fn a_monitor_of_an_application_names_no_file() {
+    const FILE: &str = "production/configs/monitoring/monitors-policy.yaml";
+    prove(
+        "K41",
+        &["policy"],
+        check,
+        &[
+            (FILE, "failurePolicy: Fail", "failurePolicy: Ignore"),
+            (FILE, "- UPDATE", ""),
+            (FILE, "- servicemonitors", "- podmonitors"),
+            (FILE, "!has(endpoint.bearerTokenFile)", "true"),
+            (FILE, "has(endpoint.tlsConfig.keyFile)", "false"),
+            (FILE, "- Deny", "- Audit"),
+            (FILE, "operator: NotIn", "operator: In"),
+            (FILE, "values: - monitoring", "values:\n            - monitoring\n            - test-app"),
+            (FILE, "policyName: monitors-without-files", "policyName: other"),
+        ],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        for cluster in Watched::all(platform) {
+            verdict.see("policy");
+            let deny = |binding: &Value, policy: &Value| {
+                let all = &binding["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"];
+                binding["spec"]["policyName"] == policy["metadata"]["name"]
+                    && binding["spec"]["validationActions"] == json!(["Deny"])
+                    && *all
+                        == json!([{
+                            "key": "kubernetes.io/metadata.name",
+                            "operator": "NotIn",
+                            "values": ["monitoring"],
+                        }])
+            };
+            let holds = cluster.of("ValidatingAdmissionPolicy").any(|policy| {
+                let spec = &policy["spec"];
+                let rule = &spec["matchConstraints"]["resourceRules"][0];
+                let refused: String = spec["validations"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|it| it["expression"].as_str())
+                    .collect();
+                spec["failurePolicy"] == "Fail"
+                    && rule["operations"] == json!(["CREATE", "UPDATE"])
+                    && rule["resources"] == json!(["servicemonitors"])
+                    && ["bearerTokenFile", "tlsConfig.caFile", "tlsConfig.certFile", "tlsConfig.keyFile"]
+                        .iter()
+                        .all(|it| refused.contains(&format!("has(endpoint.{it})")))
+                    && cluster.of("ValidatingAdmissionPolicyBinding").any(|binding| deny(binding, policy))
+            });
+            verdict.hold(holds, format!("{}: Prometheus sends its token to any application", cluster.name));
+        }
+    }
+}
+
+/// An index of charts may have many megabytes, and each HelmRepository fetches it again.
+#[test]
+fn an_index_of_charts_is_fetched_once_in_a_namespace() {
+    prove(
+        "K11",
+        &["repository"],
+        check,
+        &[(
+            "production/controllers/prometheus-operator-crds/source.yaml",
+            "kind: HelmRepository",
+            "kind: HelmRepository\nmetadata:\n  name: again\n  namespace: monitoring\nspec:\n  url: \"https://prometheus-community.github.io/helm-charts\"\n---\napiVersion: source.toolkit.fluxcd.io/v1\nkind: HelmRepository",
+        )],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        for cluster in Watched::all(platform) {
+            let mut known = BTreeSet::new();
+            for source in cluster.of("HelmRepository") {
+                verdict.see("repository");
+                let place = (source["metadata"]["namespace"].to_string(), source["spec"]["url"].to_string());
+                verdict.hold(
+                    known.insert(place),
+                    format!("{}: {} is fetched twice", cluster.name, source["spec"]["url"]),
+                );
+            }
+        }
+    }
+}
+
+/// They all become files of one folder: an application called `cluster` must not take the place of our dashboard.
+#[test]
+fn dashboards_have_files_of_their_own() {
+    prove(
+        "K42",
+        &["stack"],
+        check,
+        &[(
+            "production/monitoring/kube-prometheus-stack/release.yaml",
+            "enableUniqueFilenames: true",
+            "enableUniqueFilenames: false",
+        )],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        for cluster in Watched::all(platform) {
+            for release in cluster.of("HelmRelease") {
+                let sidecar = &release["spec"]["values"]["grafana"]["sidecar"];
+                if release["spec"]["chart"]["spec"]["chart"] != "kube-prometheus-stack" || sidecar.is_null() {
+                    continue;
+                }
+                verdict.see("stack");
+                verdict.hold(
+                    sidecar["enableUniqueFilenames"] == true,
+                    format!("{}: dashboards overwrite each other", cluster.name),
+                );
+            }
         }
     }
 }

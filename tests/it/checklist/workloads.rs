@@ -414,32 +414,109 @@ fn k36_pods_come_at_once_and_go_slowly() {
     }
 }
 
+/// What the class of load balancers decides for every Ingress of an environment.
+fn class_of<'a>(platform: &'a Platform, environment: &str) -> &'a Value {
+    let end = format!("clusters/{environment}/controllers/load-balancer-controller/release.yaml");
+    let mut releases =
+        platform.documents.iter().filter(|it| it.path.ends_with(&end)).flat_map(|it| it.values());
+    releases.next().map_or(&Value::Null, |it| &it["spec"]["values"]["ingressClassParams"]["spec"])
+}
+
+/// An annotation that the controller ignores, since its class has the field (docs/guide/ingress/ingress_class.md of the controller).
+fn dead(ingress: &Value, class: &Value) -> Option<&'static str> {
+    const DECIDED: [(&str, &str); 9] = [
+        ("certificateArn", "certificate-arn"),
+        ("group", "group.name"),
+        ("inboundCIDRs", "inbound-cidrs"),
+        ("ipAddressType", "ip-address-type"),
+        ("loadBalancerAttributes", "load-balancer-attributes"),
+        ("scheme", "scheme"),
+        ("sslPolicy", "ssl-policy"),
+        ("subnets", "subnets"),
+        ("targetType", "target-type"),
+    ];
+    DECIDED
+        .iter()
+        .find(|(field, annotation)| !class[field].is_null() && note(ingress, annotation).is_some())
+        .map(|(_, annotation)| *annotation)
+}
+
+/// The Ingress of Grafana, too.
+#[test]
+fn no_ingress_says_what_its_class_has_decided() {
+    prove(
+        "K37",
+        &["ingress"],
+        check,
+        &[(
+            "production/monitoring/kube-prometheus-stack/ingress.yaml",
+            "group.name: monitoring",
+            "group.name: monitoring\n    alb.ingress.kubernetes.io/ssl-policy: ELBSecurityPolicy-2016-08",
+        )],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        for document in &platform.documents {
+            let Some(environment) =
+                document.path.split("/clusters/").nth(1).and_then(|it| it.split('/').next())
+            else {
+                continue;
+            };
+            for ingress in document.values().filter(|it| it["kind"] == "Ingress") {
+                verdict.see("ingress");
+                let dead = dead(ingress, class_of(platform, environment));
+                verdict.hold(dead.is_none(), format!("{}: {dead:?} is ignored", document.path));
+            }
+        }
+    }
+}
+
 #[test]
 fn k37_the_way_in_is_encrypted_checked_and_its_own() {
     let file = "overlays/production/ingress.yaml";
+    let class = "production/controllers/load-balancer-controller/release.yaml";
     prove(
         "K37",
         &["internet", "inside", "access logs", "web ACL"],
         check,
         &[
             (file, "ingressClassName: alb", "ingressClassName: nginx"),
-            (file, "target-type: ip", "target-type: instance"),
             (file, "{\\\"HTTP\\\": 80}, {\\\"HTTPS\\\": 443}", "{\\\"HTTP\\\": 80}"),
             (file, "ssl-redirect: \"443\"", "ssl-redirect: \"80\""),
-            (file, "ssl-policy: …", "ssl-policy: ELBSecurityPolicy-2016-08"),
             (file, "healthcheck-path: /readyz", "healthcheck-path: /livez"),
             (file, "group.name: test-app", "group.name: shared"),
             (file, "scheme: internet-facing", "scheme: internal"),
             (file, "inbound-cidrs: \"0.0.0.0/0\"", "inbound-cidrs: \"\""),
-            (file, "access_logs.s3.enabled=true", "access_logs.s3.enabled=false"),
-            (file, "drop_invalid_header_fields.enabled=true", "drop_invalid_header_fields.enabled=false"),
-            (file, "bucket=faceit-production", "bucket=faceit-staging"),
             (file, "host: test-app.faceit.example.com", "host: test-app.example.com"),
             (file, "wafv2-acl-arn: …", "shield-advanced-protection: \"true\""),
+            (class, "targetType: ip", "targetType: instance"),
+            (class, "sslPolicy: …", "sslPolicy: ELBSecurityPolicy-2016-08"),
+            (
+                class,
+                "access_logs.s3.enabled value: \"true\"",
+                "access_logs.s3.enabled\n            value: \"false\"",
+            ),
+            (
+                class,
+                "drop_invalid_header_fields.enabled value: \"true\"",
+                "drop_invalid_header_fields.enabled\n            value: \"false\"",
+            ),
+            (class, "value: faceit-production-lb-logs", "value: faceit-staging-lb-logs"),
+            // What the class decides is ignored beside it.
+            (
+                file,
+                "group.name: test-app",
+                "group.name: test-app\n    alb.ingress.kubernetes.io/ssl-policy: ELBSecurityPolicy-2016-08",
+            ),
+            (
+                file,
+                "group.name: test-app",
+                "group.name: test-app\n    alb.ingress.kubernetes.io/target-type: instance",
+            ),
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
         for it in Overlay::all(platform) {
+            let class = class_of(platform, it.environment);
             let host = it.asked(platform, &["host"]).and_then(|it| it.as_str());
             let place = it.place();
             verdict.hold(
@@ -461,15 +538,20 @@ fn k37_the_way_in_is_encrypted_checked_and_its_own() {
                     .asked(platform, &["allowed-ranges"])
                     .and_then(|it| it.as_array())
                     .map_or_else(|| vec!["0.0.0.0/0"], |it| it.iter().filter_map(|it| it.as_str()).collect());
-                let attribute = |name: &str| attribute(ingress, "load-balancer-attributes", name);
+                let attribute = |name: &str| {
+                    let mut all = class["loadBalancerAttributes"].as_array().into_iter().flatten();
+                    all.find(|it| it["key"] == name)?["value"].as_str()
+                };
+                let tls = class["sslPolicy"].as_str().unwrap_or_default();
                 for (holds, what) in [
                     (ingress["spec"]["ingressClassName"] == "alb", "is nobody's"),
-                    (note("target-type") == "ip", "goes through nodes"),
+                    (class["targetType"] == "ip", "goes through nodes"),
+                    (dead(ingress, class).is_none(), "says what its class has decided"),
                     (
                         note("listen-ports").contains("{\"HTTPS\": 443}") && note("ssl-redirect") == "443",
                         "is not encrypted",
                     ),
-                    (note("ssl-policy").starts_with("ELBSecurityPolicy-TLS13-1-2-"), "takes old TLS"),
+                    (tls.starts_with("ELBSecurityPolicy-TLS13-1-2-"), "takes old TLS"),
                     (
                         Some(note("healthcheck-path")) == readiness,
                         "asks something else than the readiness probe",
@@ -515,6 +597,83 @@ fn k37_the_way_in_is_encrypted_checked_and_its_own() {
                 }
             }
         }
+    }
+}
+
+/// Go begins to collect harder before the kernel ends the program: at nine tenths of its memory.
+#[test]
+fn go_knows_its_memory() {
+    let prometheus = "production/monitoring/kube-prometheus-stack/release.yaml";
+    prove(
+        "K33",
+        &["container", "release"],
+        check,
+        &[
+            ("base/deployment.yaml", "name: GOMEMLIMIT", "name: OTHER"),
+            ("overlays/production/deployment.yaml", "name: GOMEMLIMIT", "name: OTHER"),
+            ("controllers/external-dns/release.yaml", "value: 115MiB", "value: 128MiB"),
+            ("controllers/external-secrets/release.yaml", "memory: 256Mi", "memory: 512Mi"),
+            ("controllers/cluster-autoscaler/release.yaml", "GOMEMLIMIT: 460MiB", "OTHER: 460MiB"),
+            (prometheus, "GOMEMLIMIT: 57MiB", "GOMEMLIMIT: 64MiB"),
+            (prometheus, "name: GOMEMLIMIT", "name: OTHER"),
+        ],
+    );
+    /// How many of its parts have a limit of Go's, for each chart whose values take variables.
+    const CHARTS: [(&str, usize); 5] = [
+        ("aws-load-balancer-controller", 1),
+        ("cluster-autoscaler", 1),
+        ("external-dns", 1),
+        ("external-secrets", 3),
+        ("kube-prometheus-stack", 2),
+    ];
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        for document in &platform.documents {
+            for object in document.values() {
+                let mut found = Vec::new();
+                limits(object, &mut found);
+                for (limit, memory) in &found {
+                    verdict.see("container");
+                    let mebibytes = mebibytes(memory).map(|it| format!("{}MiB", it * 9 / 10));
+                    verdict.hold(
+                        Some(limit) == mebibytes.as_ref(),
+                        format!("{}: {limit} is not nine tenths of {memory}", document.path),
+                    );
+                }
+                let chart = &object["spec"]["chart"]["spec"]["chart"];
+                if let Some((_, count)) = CHARTS.iter().find(|(name, _)| chart == name) {
+                    verdict.see("release");
+                    verdict.hold(found.len() == *count, format!("{}: {} limits", document.path, found.len()));
+                }
+                let name = object["metadata"]["name"].as_str().unwrap_or_default();
+                let application = platform.blueprint.get("applications").and_then(|it| it.get(name));
+                let language = application.and_then(|it| it.get("language")).and_then(|it| it.as_str());
+                let go = object["kind"] == "Deployment" && language.is_none_or(|it| it == "go");
+                if go && document.path.contains("/apps/") {
+                    verdict.hold(found.len() == 1, format!("{}: Go does not know its memory", document.path));
+                }
+            }
+        }
+    }
+
+    /// What each container has as GOMEMLIMIT, and its memory.
+    fn limits(value: &Value, found: &mut Vec<(String, String)>) {
+        let memory = value["resources"]["limits"]["memory"].as_str();
+        for variables in ["env", "extraEnv", "extraEnvs"].map(|it| &value[it]) {
+            let listed = variables.as_array().into_iter().flatten();
+            let listed = listed.filter(|it| it["name"] == "GOMEMLIMIT").map(|it| &it["value"]);
+            let limit = listed.chain([&variables["GOMEMLIMIT"]]).find_map(|it| it.as_str());
+            found.extend(limit.zip(memory).map(|(limit, memory)| (limit.to_owned(), memory.to_owned())));
+        }
+        match value {
+            Value::Array(all) => all.iter().for_each(|it| limits(it, found)),
+            Value::Object(all) => all.values().for_each(|it| limits(it, found)),
+            _ => {}
+        }
+    }
+
+    fn mebibytes(memory: &str) -> Option<u64> {
+        let number = memory.trim_end_matches(char::is_alphabetic).parse::<u64>().ok()?;
+        Some(number * if memory.ends_with("Gi") { 1024 } else { 1 })
     }
 }
 

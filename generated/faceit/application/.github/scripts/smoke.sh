@@ -56,6 +56,7 @@ wait_for() {
 cat >"$work/given" <<'END'
 PORT=8080
 METRICS_PORT=9090
+GOMEMLIMIT=230MiB
 DATABASE_HOST=database.invalid
 DATABASE_NAME=smoke-test
 DATABASE_PASSWORD=smoke-test

@@ -55,6 +55,7 @@ wait_for() {
 cat >"$work/given" <<'END'
 PORT=8080
 METRICS_PORT=9090
+GOMEMLIMIT=230MiB
 END
 [ ! -f "$own" ] || cat "$own" >>"$work/given"
 # Of two lines with one name, the last counts.

@@ -58,6 +58,7 @@ cat >"$work/given" <<'END'
 PORT=8080
 METRICS_PORT=9090
 LOG_LEVEL=info
+GOMEMLIMIT=230MiB
 PAYMENT_KEY=smoke-test
 DATABASE_HOST=database.invalid
 DATABASE_NAME=smoke-test

@@ -1,7 +1,13 @@
-# Created here, because the credential below must exist before Flux. Flux adds its own labels and annotations.
+# Created here, because the credential below must exist before Flux. The labels are for the operator's first pod: Flux then adds its own
+# labels and annotations, these among them.
 resource "kubernetes_namespace_v1" "flux_system" {
   metadata {
     name = "flux-system"
+
+    labels = {
+      "pod-security.kubernetes.io/enforce"         = "restricted"
+      "pod-security.kubernetes.io/enforce-version" = "v#{ environment.cluster.version }#"
+    }
   }
 
   lifecycle {
@@ -121,6 +127,10 @@ resource "helm_release" "flux_instance" {
       }
       kustomize = {
         patches = [
+          {
+            target = { kind = "Namespace" }
+            patch  = "- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1enforce\n  value: restricted\n- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1enforce-version\n  value: v#{ environment.cluster.version }#\n- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1audit\n  value: restricted\n- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1audit-version\n  value: v#{ environment.cluster.version }#\n- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1warn\n  value: restricted\n- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1warn-version\n  value: v#{ environment.cluster.version }#\n"
+          },
           {
             target = { kind = "Kustomization" }
             patch  = "- op: add\n  path: /spec/retryInterval\n  value: 1m\n- op: add\n  path: /spec/timeout\n  value: 5m\n"

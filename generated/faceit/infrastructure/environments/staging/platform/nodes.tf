@@ -7,7 +7,7 @@ locals {
       release_version = "1.36.4-20260923"
       capacity_type   = "ON_DEMAND"
       instance_types  = ["m7i.large"]
-      min_size        = 2
+      min_size        = 3
       max_size        = 4
       disk_size       = 50
       disk_device     = "/dev/xvda"
