@@ -334,6 +334,7 @@ CHARTS = {
             "grafana.enableServiceLinks": False,
             "grafana.sidecar.dashboards.enabled": True,
             "grafana.sidecar.dashboards": ANY,
+            "grafana.sidecar.enableUniqueFilenames": ANY,
             "grafana.sidecar.datasources": ANY,
             "grafana.grafana.ini": ANY,
             "kube-state-metrics.collectorsExclude": ["secrets"],
