@@ -34,6 +34,7 @@ from prove import (
     manifests,
     pipeline_scripts,
     policies,
+    preflight,
     presets,
     providers,
     releases,
@@ -113,6 +114,7 @@ def plan(proof, tree):
         *releases.steps(proof, tree),
         *starter.steps(proof, tree),
         *pipeline_scripts.steps(proof, tree),
+        *preflight.steps(proof, tree),
         *manifest_scripts.steps(proof, tree),
         *documents.steps(proof, tree),
     ]
