@@ -38,12 +38,14 @@ from prove import (
     presets,
     providers,
     releases,
+    replacements,
     scanners,
     selftest,
     starter,
     state_backend,
     teardown,
     terraform,
+    tflint,
     upstream_alerts,
     workflows,
 )
@@ -95,6 +97,7 @@ def plan(proof, tree):
     charts = helm_values.Charts(proof.facts) if proof.facts else PublicCharts(proof)
     return [
         *terraform.steps(proof, tree),
+        *tflint.steps(proof, tree),
         *state_backend.steps(proof, tree),
         *scanners.steps(proof, tree, built),
         *cloudformation.steps(proof, tree),
@@ -191,7 +194,7 @@ def main():
                 run_steps(plan(proof, tree), report)
             if not arguments.selftest:
                 print("-- blueprints", flush=True)
-                checks = [blueprints.steps, policies.calls_steps, alert_messages.receivers, upstream_alerts.more]
+                checks = [blueprints.steps, replacements.steps, policies.calls_steps, alert_messages.receivers, upstream_alerts.more]
                 run_steps([step for steps in checks for step in steps(proof)], report)
                 print("-- languages of applications", flush=True)
                 run_steps(list(presets.steps(proof)), report)

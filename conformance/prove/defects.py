@@ -228,12 +228,13 @@ TOPIC = 'resource "aws_sns_topic" "defect" {\n  name = "defect"\n}\n'
 
 DEFECTS = [
     # Terraform and OpenTofu
-    Defect("HCL that is not formatted", both("fmt"), terraform_file("locals {\n  defect=1\n}\n")),
+    Defect("HCL that is not formatted", both("fmt"), terraform_file("locals {\n  defect=1\n}\n"), {"tflint"}),
+    Defect("a local that nothing reads", {"tflint"}, terraform_file("locals {\n  defect = 1\n}\n")),
     Defect(
         "an argument that the provider does not know",
         both("validate"),
         terraform_file('data "aws_caller_identity" "defect" {\n  nope = 1\n}\n'),
-        WHOLE_LIVES,
+        WHOLE_LIVES | {"tflint"},
     ),
     Defect(
         "a value outside an enum",

@@ -195,7 +195,7 @@ fn t17_images_and_backups_do_not_pass_the_nat() {
                 "private_dns_enabled = true\n  subnet_ids = [for zone in keys(local.zones) : aws_subnet.public[zone].id]",
             ),
             ("platform/network.tf", "security_group_ids = [aws_security_group.endpoints.id]", ""),
-            ("platform/network.tf", "# Paid for by the hour…", ""),
+            ("platform/network.tf", "# Charged by the hour…", ""),
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
@@ -232,7 +232,7 @@ fn t17_images_and_backups_do_not_pass_the_nat() {
                 let files = platform.files.iter().filter(|(path, _)| path.starts_with(&root.path));
                 let told = files
                     .flat_map(|(_, text)| text.lines())
-                    .any(|it| it.starts_with("# Paid for by the hour in each zone"));
+                    .any(|it| it.starts_with("# Charged by the hour and zone"));
                 verdict.hold(told, format!("{place} does not say what it costs"));
             }
         }

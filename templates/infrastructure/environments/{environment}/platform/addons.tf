@@ -1,5 +1,5 @@
 locals {
-  # What a node needs to become Ready and to give its pods an identity.
+  # Add-ons that a node needs to become Ready, and that its pods need to get credentials.
   addons_before_nodes = {
 #%- for it in before %#
     "#{ it.name }#" = {
@@ -21,7 +21,7 @@ locals {
 #%- endfor %#
   }
 
-  # What runs as pods on nodes, and is degraded without them.
+  # Add-ons whose pods need nodes: EKS reports them as degraded until there are some.
   addons_after_nodes = {
 #%- for it in after %#
     "#{ it.name }#" = {
@@ -68,10 +68,11 @@ resource "aws_eks_addon" "before_nodes" {
   }
 #%- endif %#
 
-  # An add-on that leaves this list leaves its pods behind: a node without CNI loses the network and its interfaces leak.
+  # An add-on that is removed from this list leaves its pods running: without the VPC CNI, nodes would lose their network, and their
+  # network interfaces would never be deleted.
   preserve = true
 
-  # Without its rights an add-on never becomes active.
+  # An add-on does not become active before its role has its permissions.
   depends_on = [
 #%- for it in before %#
 #%- if let Some(identity) = it.identity %#

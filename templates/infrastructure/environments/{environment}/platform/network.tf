@@ -1,7 +1,7 @@
 locals {
   vpc_range = "#{ environment.network.range }#"
 
-  # Zone ids name the same building in every account; zone letters do not.
+  # By zone id, because the zone with the letter `a` differs between accounts.
   zones = {
 #%- for zone in environment.network.zones %#
 #%- if environment.database.is_some() %#
@@ -13,7 +13,7 @@ locals {
   }
 #%- if single %#
 
-  # The zone with the one way out. Its loss cuts the others off from the internet.
+  # The zone with the only NAT gateway. If this zone fails, the others cannot reach the internet.
   gateway = "#{ environment.network.zones[0].id }#"
 #%- endif %#
 }
@@ -21,14 +21,14 @@ locals {
 resource "aws_vpc" "main" {
   cidr_block = local.vpc_range
 
-  # The cluster's private endpoint is a name that only the VPC's resolver answers.
+  # Only the VPC's own DNS resolves the name of the cluster's private endpoint.
   enable_dns_support   = true
   enable_dns_hostnames = true
 
   tags = { Name = local.name }
 }
 
-# Adopted to be emptied: whatever is started without a security group can neither call nor be called.
+# Terraform adopts the default security group and removes its rules: what is started without a security group has no network access.
 resource "aws_default_security_group" "main" {
   vpc_id = aws_vpc.main.id
 
@@ -73,7 +73,7 @@ resource "aws_subnet" "public" {
 resource "aws_eip" "nat" {
   for_each = toset([local.gateway])
 #%- else %#
-# One NAT gateway for each zone: a lost zone takes no other zone's way out with it.
+# One NAT gateway for each zone, so that the others still reach the internet when a zone fails.
 resource "aws_eip" "nat" {
   for_each = local.zones
 #%- endif %#
@@ -95,7 +95,7 @@ resource "aws_nat_gateway" "main" {
 
   tags = { Name = "${local.name}-${each.key}" }
 
-  # A NAT gateway without a way out comes up as failed.
+  # A NAT gateway fails to start without a route to the internet.
   depends_on = [aws_route.public]
 }
 
@@ -145,7 +145,7 @@ resource "aws_route_table_association" "private" {
   subnet_id      = aws_subnet.private[each.key].id
 }
 
-# Free, and it keeps image layers and backups off the NAT gateways.
+# Free of charge. Image layers and backups do not pass the NAT gateways, which charge by the gigabyte.
 resource "aws_vpc_endpoint" "s3" {
   vpc_id            = aws_vpc.main.id
   service_name      = "com.amazonaws.${local.region}.s3"
@@ -157,7 +157,7 @@ resource "aws_vpc_endpoint" "s3" {
 
 #%- if !environment.network.endpoints.is_empty() %#
 
-# Paid for by the hour in each zone: for those who must not leave the network, or send so much that NAT costs more.
+# Charged by the hour and zone: for traffic to AWS that must stay in the network, or that would cost more through NAT.
 resource "aws_vpc_endpoint" "interface" {
   for_each = toset([
 #%- for endpoint in environment.network.endpoints %#

@@ -15,7 +15,7 @@ terraform {
 #%- endif %#
   }
 
-  # `encrypt` stays away: it asks for AES256 in each upload, and the bucket would no longer use its own KMS key.
+  # Without `encrypt`: it would request AES256 for each upload, instead of the KMS key that is the default of the bucket.
   backend "s3" {
     bucket              = "#{ environment.state_bucket() }#"
     key                 = "platform/terraform.tfstate"

@@ -15,7 +15,7 @@ terraform {
     }
   }
 
-  # `encrypt` stays away: it asks for AES256 in each upload, and the bucket would no longer use its own KMS key.
+  # Without `encrypt`: it would request AES256 for each upload, instead of the KMS key that is the default of the bucket.
   backend "s3" {
     bucket              = "faceit-production-tfstate-111122223333"
     key                 = "platform/terraform.tfstate"

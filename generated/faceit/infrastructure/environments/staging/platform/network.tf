@@ -3,28 +3,28 @@
 locals {
   vpc_range = "10.30.0.0/16"
 
-  # Zone ids name the same building in every account; zone letters do not.
+  # By zone id, because the zone with the letter `a` differs between accounts.
   zones = {
     "euw1-az1" = { private = "10.30.0.0/19", public = "10.30.128.0/22", database = "10.30.144.0/22" }
     "euw1-az2" = { private = "10.30.32.0/19", public = "10.30.132.0/22", database = "10.30.148.0/22" }
     "euw1-az3" = { private = "10.30.64.0/19", public = "10.30.136.0/22", database = "10.30.152.0/22" }
   }
 
-  # The zone with the one way out. Its loss cuts the others off from the internet.
+  # The zone with the only NAT gateway. If this zone fails, the others cannot reach the internet.
   gateway = "euw1-az1"
 }
 
 resource "aws_vpc" "main" {
   cidr_block = local.vpc_range
 
-  # The cluster's private endpoint is a name that only the VPC's resolver answers.
+  # Only the VPC's own DNS resolves the name of the cluster's private endpoint.
   enable_dns_support   = true
   enable_dns_hostnames = true
 
   tags = { Name = local.name }
 }
 
-# Adopted to be emptied: whatever is started without a security group can neither call nor be called.
+# Terraform adopts the default security group and removes its rules: what is started without a security group has no network access.
 resource "aws_default_security_group" "main" {
   vpc_id = aws_vpc.main.id
 
@@ -80,7 +80,7 @@ resource "aws_nat_gateway" "main" {
 
   tags = { Name = "${local.name}-${each.key}" }
 
-  # A NAT gateway without a way out comes up as failed.
+  # A NAT gateway fails to start without a route to the internet.
   depends_on = [aws_route.public]
 }
 
@@ -126,7 +126,7 @@ resource "aws_route_table_association" "private" {
   subnet_id      = aws_subnet.private[each.key].id
 }
 
-# Free, and it keeps image layers and backups off the NAT gateways.
+# Free of charge. Image layers and backups do not pass the NAT gateways, which charge by the gigabyte.
 resource "aws_vpc_endpoint" "s3" {
   vpc_id            = aws_vpc.main.id
   service_name      = "com.amazonaws.${local.region}.s3"

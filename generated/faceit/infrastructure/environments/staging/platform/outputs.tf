@@ -16,16 +16,16 @@ output "database_address" {
 }
 
 output "name_servers" {
-  description = "Who answers for the zone: the zone above must name them."
+  description = "Name servers of the zone, which the zone above must name in its NS record."
   value       = local.name_servers
 }
 
 output "nat_addresses" {
-  description = "Addresses from which the platform speaks to the internet, by zone; for other people's allow lists."
+  description = "Addresses from which the platform connects to the internet, by zone; for allow lists of others."
   value       = { for zone, address in aws_eip.nat : zone => address.public_ip }
 }
 
 output "vpc_id" {
-  description = "The VPC, for peering and for what a person adds beside this root."
+  description = "Id of the VPC, for peering and for roots of your own."
   value       = aws_vpc.main.id
 }

@@ -8,8 +8,8 @@ locals {
 
   autoscaling_role = "arn:aws:iam::${local.account}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
 
-  # A key starts with what its policy says, so the apply role stands here and not in a condition on tags, which KMS
-  # may take minutes to see. It administers the keys and uses none of them.
+  # The apply role may administer each key, but not encrypt or decrypt with it. It is named here, because a condition on the key's
+  # tags would not hold at first: KMS may need minutes to apply new tags to authorization.
   key_administration = [
     {
       Sid       = "PoliciesOfTheAccount"

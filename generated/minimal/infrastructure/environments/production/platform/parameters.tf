@@ -1,6 +1,6 @@
 # Written by blueprint. Change the blueprint instead.
 
-# What workloads read: `/project/environment/NAMESPACE/…`, and nobody reads beyond its own namespace.
+# Parameters that workloads read. Their paths are `/PROJECT/ENVIRONMENT/NAMESPACE/…`, and each namespace reads its own only.
 locals {
   parameters = "/${local.project}/${local.environment}"
 }

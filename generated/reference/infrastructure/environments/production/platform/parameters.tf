@@ -1,10 +1,10 @@
 # Written by blueprint. Change the blueprint instead.
 
-# What workloads read: `/project/environment/NAMESPACE/…`, and nobody reads beyond its own namespace.
+# Parameters that workloads read. Their paths are `/PROJECT/ENVIRONMENT/NAMESPACE/…`, and each namespace reads its own only.
 locals {
   parameters = "/${local.project}/${local.environment}"
 
-  # What Terraform writes there. A person's secrets lie beside it, and neither of the pipeline's roles reads them.
+  # The folders that Terraform writes. Secrets that people put are in other folders, which neither pipeline role can decrypt.
   written_parameters = [
     "arn:aws:ssm:${local.region}:${local.account}:parameter${local.parameters}/database/master/*",
     "arn:aws:ssm:${local.region}:${local.account}:parameter${local.parameters}/monitoring/grafana/*",
@@ -17,8 +17,8 @@ resource "aws_kms_key" "parameters" {
   enable_key_rotation     = true
   deletion_window_in_days = 30
 
-  # The provider decrypts each parameter of the state when it looks at it, so both roles must be able to; Parameter Store
-  # names the parameter to the key, which lets no other pass.
+  # A plan decrypts each parameter that is in the state, so both pipeline roles may do that. Parameter Store passes the name of the
+  # parameter in the encryption context, which limits them to these folders.
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = concat(local.key_administration, [
@@ -55,16 +55,16 @@ resource "aws_kms_alias" "parameters" {
   target_key_id = aws_kms_key.parameters.key_id
 }
 
-# Where the database is. These follow the instance, so that one that was restored is found at once.
+# Where the database is. These values follow the instance, also after a restore.
 
 locals {
-  # The master's own, and each application's, by the folder of its parameters.
+  # The name of each database, by the folder of its parameters: the master's, and one for each application.
   databases = {
     "database/master" = "postgres"
     "shop/database"   = "shop"
   }
 
-  # For each application the login in use and the one before it, so that both work while the number rises.
+  # The user name of each login: for each application the current one and the previous one, which both work during a rotation.
   logins = {
     "shop/database/1" = "shop_1"
   }
@@ -97,8 +97,8 @@ resource "aws_ssm_parameter" "database_name" {
   value = each.value
 }
 
-# The secrets. AWS takes no other attribute of such a parameter without its value, which nobody has any more: what a later
-# version of this file says of a key or a tier is for new parameters.
+# Secrets, written once. AWS takes a change of key or tier only together with the value, which is not kept: such a change in this
+# file is ignored for existing parameters.
 
 resource "aws_ssm_parameter" "master_username" {
   # checkov:skip=CKV2_AWS_34:The name of the master login is no secret
@@ -107,8 +107,8 @@ resource "aws_ssm_parameter" "master_username" {
   value = aws_db_instance.main.username
 }
 
-# Each is written once, when the instance has that password: a new password is a new parameter. If an apply breaks off between
-# the two, raise `master-password-version` once more.
+# Written after the instance has the password. A new password gets a new parameter. If an apply fails between the two, raise
+# `master-password-version` once more.
 resource "aws_ssm_parameter" "master_password" {
   for_each = local.master_passwords
 
@@ -148,7 +148,7 @@ resource "aws_ssm_parameter" "login_username" {
   }
 }
 
-# Written once. Another password is another login, with the next number.
+# A new password is a new login, with the next number.
 resource "aws_ssm_parameter" "login_password" {
   for_each = local.logins
 

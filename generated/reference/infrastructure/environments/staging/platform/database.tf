@@ -1,6 +1,6 @@
 # Written by blueprint. Change the blueprint instead.
 
-# One instance of PostgreSQL for all applications that keep data: each has a database, an owner and logins of its own in it.
+# One PostgreSQL instance for all applications that need a database. In it each application has its own database, owner and logins.
 
 locals {
   postgres_version = "18"
@@ -11,7 +11,7 @@ locals {
   master_passwords = toset(["1"])
 }
 
-# Subnets of their own, from which no route leads out of the VPC.
+# The database has its own subnets, and their route table has no route out of the VPC.
 
 resource "aws_subnet" "database" {
   for_each = local.zones
@@ -42,7 +42,7 @@ resource "aws_db_subnet_group" "main" {
   subnet_ids  = [for zone in keys(local.zones) : aws_subnet.database[zone].id]
 }
 
-# Nodes and pods share the cluster's security group; which pods may speak to the database, their network policies say.
+# All nodes and pods have the cluster's security group. Network policies in the cluster decide which pods may connect.
 
 resource "aws_security_group" "database" {
   name        = "${local.name}-database"
@@ -72,7 +72,7 @@ resource "aws_kms_key" "database" {
     Version = "2012-10-17"
     Statement = concat(local.key_administration, [
       {
-        # RDS takes its grant in the name of whoever creates the instance.
+        # RDS creates its grant with the permissions of the principal that creates the instance.
         Sid       = "GrantToTheDatabase"
         Effect    = "Allow"
         Principal = { AWS = local.apply_role }
@@ -100,7 +100,7 @@ resource "aws_kms_alias" "database" {
   target_key_id = aws_kms_key.database.key_id
 }
 
-# Made before the instance: RDS would otherwise make the groups itself, unencrypted and without retention.
+# Created before the instance. Otherwise RDS creates the log groups, without encryption and retention.
 
 resource "aws_cloudwatch_log_group" "database" {
   for_each = toset(["postgresql", "upgrade"])
@@ -137,7 +137,8 @@ resource "aws_iam_role_policy_attachment" "database_monitoring" {
   policy_arn = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
 }
 
-# A group serves one major version, and is in use until the upgrade is done: the next one stands beside it, under its own name.
+# A parameter group is for one major version and in use until an upgrade has ended, so the group of the next version has another
+# name and is created first.
 resource "aws_db_parameter_group" "main" {
   name        = "${local.name}-postgres${local.postgres_version}"
   description = "Database of ${local.name}"
@@ -174,7 +175,7 @@ resource "aws_db_parameter_group" "main" {
   }
 }
 
-# A new value in each run, which is written only where a number is new: to the instance, then to the parameter of that number.
+# Generated in each run, but written only when its number is new: first to the instance, then to the parameter with that number.
 ephemeral "random_password" "master" {
   for_each = local.master_passwords
 
@@ -182,24 +183,24 @@ ephemeral "random_password" "master" {
   special = false
 }
 
-# Logins are numbered roles with passwords; IAM would be a second way in.
+# Applications log in with numbered roles and passwords. IAM authentication would be a second way to log in.
 #trivy:ignore:AWS-0176
 resource "aws_db_instance" "main" {
-  # checkov:skip=CKV_AWS_161:Logins are numbered roles with passwords; IAM would be a second way in
+  # checkov:skip=CKV_AWS_161:Applications log in with passwords; IAM authentication would be a second way to log in
 
   identifier = local.name
 
-  # The major alone: minor versions come by themselves, and a number that names one would take them back.
+  # Only the major version: RDS installs minor versions itself, and naming one here would be a downgrade after that.
   engine                      = "postgres"
   engine_version              = local.postgres_version
   auto_minor_version_upgrade  = true
   allow_major_version_upgrade = true
 
-  # Without it the database slides into extended support, which is paid by the hour.
+  # When standard support of its version ends, RDS upgrades the database instead of charging for extended support by the hour.
   engine_lifecycle_support = "open-source-rds-extended-support-disabled"
 
-  # What was approved happens now. What waited for the window would leave an old parameter group in use, and a plan
-  # that is never empty.
+  # Changes are made by the apply that was approved, not in the next maintenance window. Until then the old parameter group would
+  # stay in use, and each plan would show the change again.
   apply_immediately = true
 
   instance_class        = "db.m7g.large"
@@ -221,7 +222,7 @@ resource "aws_db_instance" "main" {
   password_wo         = ephemeral.random_password.master[local.master_password].result
   password_wo_version = local.master_password
 
-  # Backups outlive the instance: whoever deletes it by mistake can still go back in time.
+  # The automated backups stay when the instance is deleted, so a deletion by mistake can be undone.
   backup_retention_period  = 14
   backup_window            = "02:00-03:00"
   maintenance_window       = "sun:03:30-sun:04:30"
@@ -229,8 +230,8 @@ resource "aws_db_instance" "main" {
   delete_automated_backups = false
   deletion_protection      = true
 
-  # The last snapshot bears the id of the key that encrypts it. Each platform makes its own key, so the snapshot of the
-  # next teardown never meets this one; and the name is neither a clock's nor a dice's, which would change in each plan.
+  # The name of the final snapshot ends with the id of its key. An environment that is created again has another key, so a second
+  # teardown does not find the name taken. A time or a random value would change in each plan.
   skip_final_snapshot       = false
   final_snapshot_identifier = "${local.name}-${aws_kms_key.database.key_id}"
 
@@ -242,7 +243,8 @@ resource "aws_db_instance" "main" {
 
   tags = { Name = local.name }
 
-  # Where an instance came from is history: the runbook adds it for a restore, and takes it away again.
+  # A restore adds this block in a file of its own and removes it afterwards (README, "Restore to a point in time"). Without this,
+  # removing it would replace the instance.
   lifecycle {
     ignore_changes = [restore_to_point_in_time]
   }

@@ -5,15 +5,15 @@ locals {
     cluster   = "/aws/eks/${local.name}/cluster"
     flow_logs = "/aws/vpc/${local.name}/flow-logs"
 
-    # As RDS names them.
+    # The names that RDS gives its log groups.
     database_postgresql = "/aws/rds/instance/${local.name}/postgresql"
     database_upgrade    = "/aws/rds/instance/${local.name}/upgrade"
   }
 
   autoscaling_role = "arn:aws:iam::${local.account}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
 
-  # A key starts with what its policy says, so the apply role stands here and not in a condition on tags, which KMS
-  # may take minutes to see. It administers the keys and uses none of them.
+  # The apply role may administer each key, but not encrypt or decrypt with it. It is named here, because a condition on the key's
+  # tags would not hold at first: KMS may need minutes to apply new tags to authorization.
   key_administration = [
     {
       Sid       = "PoliciesOfTheAccount"

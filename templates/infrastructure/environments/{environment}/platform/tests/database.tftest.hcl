@@ -1,4 +1,5 @@
-# Runs without an account, as the tests beside it do. The passwords are real, made up for the moment, and seen by nobody.
+# Runs without an account. The random provider is not mocked, because Terraform cannot mock ephemeral values: it generates real
+# passwords, which are not shown.
 #%- if let Some(database) = environment.database %#
 
 mock_provider "aws" {

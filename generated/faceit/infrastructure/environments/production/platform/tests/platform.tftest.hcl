@@ -1,7 +1,7 @@
 # Written by blueprint. Change the blueprint instead.
 
-# Runs without an account: the provider is a mock, applied in memory. It must say what the configuration reads from AWS,
-# and what the provider checks for its form.
+# Runs without an account: the provider is a mock and keeps its state in memory. The mocks below give the values that the
+# configuration parses, and those whose format the provider checks.
 mock_provider "aws" {
   mock_resource "aws_cloudwatch_log_group" {
     defaults = { arn = "arn:aws:logs:eu-west-1:111122223333:log-group:mock" }

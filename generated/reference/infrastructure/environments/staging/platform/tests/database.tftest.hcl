@@ -1,6 +1,7 @@
 # Written by blueprint. Change the blueprint instead.
 
-# Runs without an account, as the tests beside it do. The passwords are real, made up for the moment, and seen by nobody.
+# Runs without an account. The random provider is not mocked, because Terraform cannot mock ephemeral values: it generates real
+# passwords, which are not shown.
 
 mock_provider "aws" {
   mock_resource "aws_cloudwatch_log_group" {

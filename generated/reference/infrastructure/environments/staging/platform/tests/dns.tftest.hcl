@@ -1,6 +1,6 @@
 # Written by blueprint. Change the blueprint instead.
 
-# A certificate that is not issued yet, because nobody has delegated the zone: this must warn, and hold nothing up.
+# Before the zone is delegated its certificate is pending: a plan must warn of that and not fail.
 mock_provider "aws" {
   mock_resource "aws_cloudwatch_log_group" {
     defaults = { arn = "arn:aws:logs:eu-west-1:444455556666:log-group:mock" }
