@@ -330,7 +330,7 @@ CASES = [
         "tenants-wait",
         [Edit("clusters/production/tenants.yaml", "wait: false", "wait: true")],
         "neighbours",
-        "live-newcomer comes: .*Kustomization flux-system/tenants is",
+        "live-newcomer.*: .*Kustomization flux-system/tenants is",
     ),
     Case(
         "release-gives-up",

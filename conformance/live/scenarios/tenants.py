@@ -23,12 +23,15 @@ def neighbours(live):
         if not wrong:
             before = image(live, place.name)
             for step, change in (("deployed", place.deploy), ("rolled back", place.restore_tag)):
+                if wrong:
+                    break
                 change()
                 wrong += follow(live, f"{place.name} is {step} beside {NEW}", others)
                 now = image(live, place.name)
                 if (now == before) != (step == "rolled back"):
                     wrong.append(f"{place.name} was not {step}: its image is {now}, and was {before}")
-            notes.append(f"{place.name} was deployed and rolled back while {', '.join(sorted(others))} waited")
+            if not wrong:
+                notes.append(f"{place.name} was deployed and rolled back while {', '.join(sorted(others))} waited")
     finally:
         place.restore()
         wrong += sync.carry_out(live, f"without {NEW}", 120)
