@@ -1,7 +1,7 @@
 //! What the container of an application runs with: the Deployment says it to Kubernetes, and the smoke test to Docker, so that
 //! a program is tried as it will run. What differs between environments is decided by each overlay.
 
-use super::{Application, Variable, variables::MEMORY_LIMIT};
+use super::{Application, Variable, variables};
 use crate::{
     database::Share,
     words::{Memory, SecretKey, Text, VariableName, Word},
@@ -53,8 +53,9 @@ impl Application {
 }
 
 impl Given {
+    /// Whether it tells the runtime how much memory it has.
     pub fn is_memory_limit(&self) -> bool {
-        self.name.to_string() == MEMORY_LIMIT && matches!(self.value, Value::Plain(_))
+        matches!(self.value, Value::Plain(_)) && variables::is_memory_limit(&self.name)
     }
 
     fn plain(it: &Variable) -> Self {

@@ -152,3 +152,35 @@ fn a_program_is_tried_as_it_will_run() {
         }
     }
 }
+
+/// Node's heap follows the memory of each environment, and a person's own options stand.
+#[test]
+fn node_leaves_memory_beside_its_heap() {
+    let text = crate::walk("tests/blueprints").remove("languages.toml").unwrap();
+    let rendered = |more: &str| {
+        let text =
+            format!("{text}\n[environments.small]\n[environments.large.applications.in-node]\n{more}\n");
+        Platform::new(crate::tree(crate::plan(&text)), toml::Table::new())
+    };
+    let options = |platform: &Platform, environment: &str| {
+        let overlays = Overlay::all(platform);
+        let mut all =
+            overlays.iter().filter(|it| it.environment == environment && it.application == "in-node");
+        let list = all.next().unwrap().container()["env"].as_array().unwrap().clone();
+        let found = list.iter().find(|it| it["name"] == "NODE_OPTIONS").cloned().unwrap_or_default();
+        found["value"].as_str().unwrap_or_default().to_owned()
+    };
+    let platform = rendered("memory = '1Gi'");
+    assert_eq!(options(&platform, "small"), "--max-old-space-size=153");
+    assert_eq!(options(&platform, "large"), "--max-old-space-size=614");
+    let smoke = &platform.files["in-node/.github/scripts/smoke.sh"];
+    assert!(smoke.contains("\nNODE_OPTIONS=--max-old-space-size=153\n"), "{smoke}");
+    let own = rendered("env = { NODE_OPTIONS = '--max-old-space-size=100' }");
+    assert_eq!(options(&own, "large"), "--max-old-space-size=100");
+    let others = rendered("memory = '1Gi'");
+    let none = Overlay::all(&others)
+        .iter()
+        .filter(|it| it.application != "in-node")
+        .any(|it| it.container()["env"].to_string().contains("NODE_OPTIONS"));
+    assert!(!none, "a program in another language has Node's options");
+}
