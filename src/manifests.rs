@@ -4,7 +4,10 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    application::{Application, Workload},
+    application::{
+        Application, Workload,
+        delivery::{Delivery, Ways},
+    },
     contribution::{Contribution, Layer, Namespace, Part, PodSecurity, Release, Secret, Writer},
     database,
     foundation::{Environment, Foundation},
@@ -22,6 +25,7 @@ pub fn shared(
     parts: &Vec<Part>,
     layers: &Vec<Layer>,
     example: &Example,
+    ways: &Ways,
 ) -> Vec<Page> {
     let first = &environments[0].name;
     let keeper = &applications.iter().find(|it| it.database.is_some()).cloned();
@@ -29,6 +33,7 @@ pub fn shared(
         {
             foundation: Foundation, environments: Vec<Environment>, applications: Vec<Application>,
             keeper: Option<Application>, parts: Vec<Part>, layers: Vec<Layer>, first: Name, example: Example,
+            ways: Ways,
         }
         Unlisted "kubernetes-manifest/.gitattributes",
         Unlisted "kubernetes-manifest/.github/requirements.txt",

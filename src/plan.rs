@@ -3,14 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    application::{Application, FIRST_TAG, Workload, delivery, watch},
+    application::{
+        Application, FIRST_TAG, Workload,
+        delivery::{self, Ways},
+        watch,
+    },
     contribution::{Contribution, Layer, Part},
     github::Github,
     infrastructure, logins,
     manifests::{self, Example},
     page::{Owner, Page, Place, Role},
     platform::{Platform, Stage},
-    repository::{self, Way},
+    repository,
 };
 
 /// Files by path. A `BTreeMap`, so that every walk over it is in the same order.
@@ -37,9 +41,10 @@ pub fn plan(platform: Platform) -> Plan {
     let parts = parts(&stages);
     let first = &stages[0];
     let example = Example::new(&first.environment, &first.workloads, &first.secrets);
+    let every_way = &ways(&applications.iter().collect::<Vec<_>>(), &stages);
     let mut pages: Vec<Page> = applications.iter().flat_map(|it| it.pages(&foundation)).collect();
     pages.extend(applications.iter().flat_map(|it| {
-        repository::pages(it, &foundation, &environments, &workloads_of(it, &stages), &ways(it, &stages))
+        repository::pages(it, &foundation, &environments, &workloads_of(it, &stages), &ways(&[it], &stages))
     }));
     let (mut lists, mut layers, mut watcher) = (Lists::default(), BTreeSet::new(), None);
     for Stage { environment, contributions, workloads, secrets } in stages {
@@ -83,16 +88,27 @@ pub fn plan(platform: Platform) -> Plan {
     }
     let layers = layers.into_iter().collect();
     pages.extend(infrastructure::shared(&foundation, &environments));
-    pages.extend(manifests::shared(&foundation, &environments, &applications, &parts, &layers, &example));
+    pages.extend(manifests::shared(
+        &foundation,
+        &environments,
+        &applications,
+        &parts,
+        &layers,
+        &example,
+        every_way,
+    ));
     lists.fill(&pages);
     pages.extend(lists.pages());
     collect(pages, &foundation.github)
 }
 
-/// How an application's releases reach each environment.
-fn ways(application: &Application, stages: &[Stage]) -> Vec<Way> {
-    let way = |stage: &Stage| Some(Way::of(workload_of(application, stage)?, &stage.environment));
-    stages.iter().filter_map(way).collect()
+/// How the releases of applications reach each environment.
+fn ways(applications: &[&Application], stages: &[Stage]) -> Ways {
+    let of = |application| {
+        let way = move |stage| Some((workload_of(application, stage)?, &stage.environment));
+        stages.iter().filter_map(way)
+    };
+    Ways::of(applications.iter().copied().flat_map(of))
 }
 
 fn workloads_of<'s>(application: &Application, stages: &'s [Stage]) -> Vec<&'s Workload> {

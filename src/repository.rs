@@ -2,13 +2,16 @@
 //! said in the manifests.
 
 use crate::{
-    application::{Application, Delivery, Variable, Workload, container::Trial},
+    application::{
+        Application, Variable, Workload,
+        container::Trial,
+        delivery::{Delivery, Ways},
+    },
     certificates,
     foundation::{Environment, Foundation},
     page::{Page, Place, Role, seeded},
     pages,
     program::Language,
-    words::Name,
 };
 
 /// `environments` is for lists that name them all, and `ways` say how a release reaches each of them.
@@ -17,12 +20,11 @@ pub fn pages(
     foundation: &Foundation,
     environments: &Vec<Environment>,
     workloads: &[&Workload],
-    ways: &[Way],
+    ways: &Ways,
 ) -> Vec<Page> {
     let Application { repository, program, .. } = application;
     let regions = regions(application, environments);
     let trusting = &!regions.is_empty();
-    let ways = &Ways(ways.to_vec());
     let trial = &trial(application, foundation, workloads);
     let mut pages = pages! { { application: Application, foundation: Foundation, ways: Ways }
         Unlisted "{repository}/.github/pull_request_template.md",
@@ -91,51 +93,6 @@ fn trial(application: &Application, foundation: &Foundation, workloads: &[&Workl
     let only: Vec<Variable> = workloads.iter().flat_map(|it| it.variables.clone()).collect();
     let permitted = workloads.iter().any(|it| !it.permissions.is_empty());
     Trial::of(application, &only, permitted, foundation.is_emulated())
-}
-
-/// How releases reach an environment.
-#[derive(Clone)]
-pub struct Way {
-    environment: Name,
-    delivery: Delivery,
-    auto_merge: bool,
-}
-
-impl Way {
-    pub fn of(workload: &Workload, environment: &Environment) -> Self {
-        let Workload { delivery, auto_merge, .. } = *workload;
-        Self { environment: environment.name.clone(), delivery, auto_merge }
-    }
-}
-
-/// How releases reach each environment.
-struct Ways(Vec<Way>);
-
-impl Ways {
-    fn of(&self, delivery: Delivery) -> Vec<&Way> {
-        self.0.iter().filter(|it| it.delivery == delivery).collect()
-    }
-
-    fn pulled(&self) -> Vec<&Way> {
-        self.of(Delivery::PullRequest)
-    }
-
-    /// The number of a step of the README, where one for pull requests may stand before it.
-    fn step(&self, number: u32) -> u32 {
-        number + u32::from(!self.pulled().is_empty())
-    }
-
-    fn merge_by_themselves(&self) -> bool {
-        self.0.iter().any(|it| it.auto_merge)
-    }
-
-    fn automated(&self) -> Vec<&Way> {
-        self.of(Delivery::ImageAutomation)
-    }
-
-    fn manual(&self) -> Vec<&Way> {
-        self.of(Delivery::Manual)
-    }
 }
 
 /// The files in which Renovate would find versions: these come with the program that renders them.

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # GitHub's CLI as a delivery calls it: a repository is files by branch in `$STATE`. Like GitHub, it closes a pull request whose
-# branch holds nothing of its own, and promises no merge of one that nothing keeps from it (`clean`).
+# branch holds nothing of its own, promises no merge of one that nothing keeps from it (`clean`), and shows an App no projects.
 import base64
 import hashlib
 import json
@@ -90,6 +90,10 @@ def api():
         assert branch in branches and branch != "main" and body["force"] == "true", body
         move(branch, body["sha"])
         end({})
+    if method == "PATCH" and place.startswith("pulls/"):
+        url = f"https://github.com/{state['repository']}/pull/{place.removeprefix('pulls/')}"
+        next(pull for pull in open_pulls() if pull["url"] == url).update(title=body["title"], body=body["body"])
+        end({})
     sys.exit(f"unexpected: {method} {place}")
 
 
@@ -111,7 +115,8 @@ if words[1] == "create":
     end(url)
 pull = next(pull for pull in open_pulls() if pull["url"] == words[2])
 if words[1] == "edit":
-    pull.update(title=option("--title"), body=text)
+    print("GraphQL: Resource not accessible by integration (repository.pullRequest.projectItems)", file=sys.stderr)
+    end(code=1)
 elif words[1] == "merge":
     assert "--squash" in words, words
     if intruder or option("--match-head-commit") != state["heads"][pull["head"]]:

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Spec, Workload};
+use super::{Application, Spec, Workload};
 use crate::{
     contribution::{Secret, Writer},
     diagnostics::{Finding, Report},
@@ -11,7 +11,7 @@ use crate::{
     page::Page,
     pages,
     source::{Located, value_or},
-    words::Repository,
+    words::{Name, Repository},
 };
 
 /// How a release comes into the manifests of an environment.
@@ -25,6 +25,73 @@ pub enum Delivery {
     /// A person sets the tag.
     #[default]
     Manual,
+}
+
+/// How the releases of an application reach an environment.
+#[derive(Clone)]
+pub struct Way {
+    pub application: Application,
+    pub environment: Name,
+    pub delivery: Delivery,
+    pub auto_merge: bool,
+}
+
+/// What the READMEs and the workflows say of delivery, so that no text about one way stands where there is another.
+#[derive(Clone)]
+pub struct Ways(Vec<Way>);
+
+impl Ways {
+    pub fn of<'w>(workloads: impl Iterator<Item = (&'w Workload, &'w Environment)>) -> Self {
+        let way = |(workload, environment): (&Workload, &Environment)| Way {
+            application: workload.application.clone(),
+            environment: environment.name.clone(),
+            delivery: workload.delivery,
+            auto_merge: workload.auto_merge,
+        };
+        Self(workloads.map(way).collect())
+    }
+
+    pub fn all(&self) -> Vec<&Way> {
+        self.0.iter().collect()
+    }
+
+    fn by(&self, delivery: Delivery) -> Vec<&Way> {
+        self.0.iter().filter(|it| it.delivery == delivery).collect()
+    }
+
+    /// Where a release opens a pull request.
+    pub fn pulled(&self) -> Vec<&Way> {
+        self.by(Delivery::PullRequest)
+    }
+
+    /// Where Flux commits the tag.
+    pub fn automated(&self) -> Vec<&Way> {
+        self.by(Delivery::ImageAutomation)
+    }
+
+    /// Where a person sets the tag.
+    pub fn manual(&self) -> Vec<&Way> {
+        self.by(Delivery::Manual)
+    }
+
+    /// Where a tag is set by pull request, whoever opens it.
+    pub fn by_pull_request(&self) -> Vec<&Way> {
+        self.0.iter().filter(|it| it.delivery != Delivery::ImageAutomation).collect()
+    }
+
+    pub fn merge_by_themselves(&self) -> bool {
+        self.0.iter().any(|it| it.auto_merge)
+    }
+
+    /// The number of a step of an application's README, where one for pull requests may stand before it.
+    pub fn step(&self, number: u32) -> u32 {
+        number + u32::from(!self.pulled().is_empty())
+    }
+
+    /// The number of the step after the ruleset in the README of the manifests, where one for Flux may stand before it.
+    pub fn after_ruleset(&self) -> u32 {
+        3 + u32::from(!self.automated().is_empty())
+    }
 }
 
 /// Only a pull request can merge by itself.

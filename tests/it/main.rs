@@ -8,6 +8,8 @@ mod catalogue;
 mod checklist;
 /// Data is kept where it is asked for, and its secrets go no further than they must.
 mod database;
+/// What is said of delivery follows the way that was chosen.
+mod delivery;
 /// What the README and the manual show is what the program does.
 mod documents;
 /// An environment is a whole of its own.

@@ -18,11 +18,11 @@ fn k13_every_change_is_checked_as_the_api_server_would() {
         check,
         &[
             ("workflows/validate.yml", "on: pull_request: branches: - main", "on:"),
-            ("workflows/validate.yml", "run: scripts/validate", "run: ls"),
+            ("workflows/validate.yml", "run: bash scripts/validate", "run: ls"),
             (
                 "workflows/validate.yml",
-                "run: scripts/validate",
-                "run: scripts/validate\n        continue-on-error: true",
+                "run: bash scripts/validate",
+                "run: bash scripts/validate\n        continue-on-error: true",
             ),
             ("scripts/validate", "\"production v1.36.", "\"production v1.35."),
             ("scripts/validate", "v2.9.4", "v2.9.0"),
@@ -46,7 +46,7 @@ fn k13_every_change_is_checked_as_the_api_server_would() {
             let jobs = document.value()["jobs"].as_object().unwrap();
             let runs = jobs.values().any(|job| {
                 let steps = job["steps"].as_array().into_iter().flatten();
-                let mut all = steps.filter(|it| it["run"] == "scripts/validate");
+                let mut all = steps.filter(|it| it["run"] == "bash scripts/validate");
                 all.any(|it| it["continue-on-error"].is_null() && it["if"].is_null()) && job["if"].is_null()
             });
             verdict.hold(runs, format!("{workflow}: does not validate"));

@@ -201,6 +201,96 @@ fn a04_no_expression_becomes_shell() {
     }
 }
 
+/// A file that was uploaded in the browser, or unpacked on another system, may not be executed.
+#[test]
+fn workflows_name_the_shell_of_a_script() {
+    prove(
+        "A04",
+        &["call"],
+        check,
+        &[
+            ("workflows/validate.yml", "bash scripts/validate", "scripts/validate"),
+            ("workflows/ci.yml", "run: sh .github/scripts/build.sh", "run: .github/scripts/build.sh"),
+            ("workflows/terraform.yml", "bash scripts/plan-comment", "./scripts/plan-comment"),
+            ("kubernetes-manifest/scripts/validate", "bash scripts/build", "scripts/build"),
+        ],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        let mut judge = |place: &str, text: &str| {
+            let said = |line: &str| ["#", "echo "].iter().any(|it| line.trim_start().starts_with(it));
+            for line in text.lines().filter(|it| !said(it)) {
+                let words: Vec<&str> = line.split_whitespace().collect();
+                for (at, word) in words.iter().enumerate().filter(|(_, it)| it.contains("scripts/")) {
+                    let before = at.checked_sub(1).map(|it| words[it]).unwrap_or_default();
+                    if before == "shellcheck" {
+                        continue;
+                    }
+                    verdict.see("call");
+                    verdict.hold(before.ends_with("sh"), format!("{place} needs `{word}` to be executable"));
+                }
+            }
+        };
+        for document in workflows(platform) {
+            for (place, job) in jobs(document) {
+                runs(job).for_each(|it| judge(&place, it));
+            }
+        }
+        for (path, text) in &platform.files {
+            let called = ["scripts/validate", "scripts/difference"].iter().any(|it| path.ends_with(it));
+            if called {
+                judge(path, text);
+            }
+        }
+    }
+}
+
+/// A required check that does not run for a merge queue holds it up for ever.
+#[test]
+fn checks_report_to_a_merge_queue() {
+    prove(
+        "A14",
+        &["checks"],
+        check,
+        &[
+            ("workflows/validate.yml", "merge_group:", ""),
+            ("workflows/title.yml", "merge_group:", ""),
+            ("workflows/ci.yml", "merge_group:", ""),
+            ("workflows/lint.yml", "merge_group:", ""),
+            ("workflows/terraform-production.yml", "merge_group:", ""),
+            ("workflows/terraform.yml", "github.event_name != 'merge_group' &&", ""),
+            (
+                "workflows/title.yml",
+                "name: Title runs-on",
+                "name: Title\n    if: github.event_name == 'pull_request'\n    runs-on",
+            ),
+        ],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        for document in workflows(platform) {
+            let on = &document.value()["on"];
+            if on.get("pull_request").is_none() {
+                continue;
+            }
+            verdict.see("checks");
+            verdict.hold(on.get("merge_group").is_some(), format!("{}: a queue waits for it", document.path));
+            // A comment belongs to a pull request, and is no check. What a job calls is judged below.
+            let own =
+                jobs(document).filter(|(place, it)| !place.ends_with("`comment`") && it["uses"].is_null());
+            for (place, job) in own {
+                let runs = job["if"].is_null() || job["if"] == "always()";
+                verdict.hold(runs, format!("{place} does not run in a queue"));
+            }
+        }
+        for (place, job) in terraform(platform).flat_map(jobs) {
+            let takes = uses(job, "aws-actions/configure-aws-credentials").next().is_some();
+            let asked = job["if"].as_str().unwrap_or_default();
+            let apart = asked.starts_with("github.event_name != 'merge_group' &&")
+                || asked.contains("github.ref == 'refs/heads/main'");
+            verdict.hold(!takes || apart, format!("{place} asks AWS for a role that no queue gets"));
+        }
+    }
+}
+
 #[test]
 fn a05_nothing_trusted_runs_what_strangers_wrote() {
     prove(
@@ -542,7 +632,7 @@ fn a10_what_is_written_is_scanned() {
                 })
             });
             // Manifests are held against schemas and rules instead: K13.
-            let validates = jobs(document).any(|(_, job)| runs(job).any(|it| it == "scripts/validate"));
+            let validates = jobs(document).any(|(_, job)| runs(job).any(|it| it == "bash scripts/validate"));
             verdict.hold(gate || validates, format!("{}: nothing scans first", document.path));
             let lint =
                 workflows(platform).find(|it| it.path == format!("{repository}/.github/workflows/lint.yml"));
@@ -589,10 +679,10 @@ fn a15_a_pull_request_plans_and_main_applies_that_plan() {
         &["plan", "apply", "callers", "difference"],
         check,
         &[
-            ("workflows/validate.yml", "run: scripts/validate", "run: ls"),
-            ("workflows/validate.yml", "scripts/difference HEAD^1", "ls"),
+            ("workflows/validate.yml", "run: bash scripts/validate", "run: ls"),
+            ("workflows/validate.yml", "bash scripts/difference HEAD^1", "ls"),
             ("workflows/validate.yml", "fetch-depth: 2", "fetch-depth: 1"),
-            ("workflows/validate.yml", "run: scripts/difference-comment difference.diff", "run: ls"),
+            ("workflows/validate.yml", "run: bash scripts/difference-comment difference.diff", "run: ls"),
             (
                 "workflows/validate.yml",
                 " && github.event.pull_request.head.repo.full_name == github.repository",
@@ -701,13 +791,13 @@ fn a15_a_pull_request_plans_and_main_applies_that_plan() {
             let find = |command: &str| {
                 jobs(document).find(|(_, job)| commands(job).any(|it| it.starts_with(command)))
             };
-            let checked = find("scripts/validate").is_some_and(|(_, job)| {
-                commands(job).any(|it| it.starts_with("scripts/difference HEAD^1"))
+            let checked = find("bash scripts/validate").is_some_and(|(_, job)| {
+                commands(job).any(|it| it.starts_with("bash scripts/difference HEAD^1"))
                     && uses(job, "actions/checkout").any(|it| it["with"]["fetch-depth"] == 2)
                     && job["permissions"].as_object().is_some_and(|it| it.len() == 1)
             });
             verdict.hold(checked, format!("{place}: shows nothing, or with too much"));
-            let posted = find("scripts/difference-comment difference.diff").is_some_and(|(_, job)| {
+            let posted = find("bash scripts/difference-comment difference.diff").is_some_and(|(_, job)| {
                 words(&job["needs"]) == ["validate"]
                     && job["permissions"]["pull-requests"] == "write"
                     && job["if"].as_str().is_some_and(|it| {

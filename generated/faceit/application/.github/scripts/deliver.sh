@@ -100,7 +100,9 @@ fi
 
 url=$(gh pr list --repo "$manifests" --head "$branch" --base main --state open --json url --jq '.[0].url // empty')
 if [ -n "$url" ]; then
-    gh pr edit "$url" --title "$title" --body-file "$work/body.md" >/dev/null
+    # Not `gh pr edit`: it also reads the projects of a pull request, which the App may not (https://github.com/cli/cli/pull/13281).
+    jq --null-input --arg title "$title" --rawfile body "$work/body.md" '{title: $title, body: $body}' >"$work/pull.json"
+    gh api --method PATCH "repos/$manifests/pulls/$(basename "$url")" --input "$work/pull.json" >/dev/null
 else
     url=$(gh pr create --repo "$manifests" --head "$branch" --base main --title "$title" --body-file "$work/body.md")
 fi

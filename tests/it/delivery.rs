@@ -1,0 +1,152 @@
+// What is said of delivery follows the way that was chosen: who sets the tag, what that needs, how to go back.
+
+use crate::{Tree, blueprints, plan, tree};
+
+/// A way, as the blueprint writes it, and words that are said of it and of no other.
+struct Way {
+    asked: &'static str,
+    words: &'static [&'static str],
+    /// What the tables of the READMEs say of an environment.
+    row: &'static str,
+}
+
+const BY_HAND: Way = Way {
+    asked: "delivery = 'manual'",
+    words: &[
+        "a person sets the tag",
+        "a person sets newTag",
+        "sed -i.bak",
+        "before you set its tag",
+        "set \\`newTag:",
+    ],
+    row: "a person sets the tag",
+};
+const MERGED: Way = Way {
+    asked: "delivery = 'pull-request'",
+    words: &["and a person merges it", "a person merges it\""],
+    row: "the release opens a pull request, and a person merges it",
+};
+const MERGES: Way = Way {
+    asked: "delivery = 'pull-request'\nauto-merge = true",
+    words: &["merges by itself", "merge by themselves", "auto-merge"],
+    row: "the release opens a pull request, which merges by itself once its checks have passed",
+};
+const BY_FLUX: Way = Way {
+    asked: "delivery = 'image-automation'",
+    words: &[
+        "image-automation",
+        "$imagepolicy",
+        "git-write",
+        "flux suspend image update",
+        "*Deploy keys*",
+        "Flux finds",
+        "Flux commits",
+        "Flux pushes",
+    ],
+    row: "Flux finds the new tag",
+};
+const WAYS: [&Way; 4] = [&BY_HAND, &MERGED, &MERGES, &BY_FLUX];
+
+/// What is said of both ways in which a release opens a pull request.
+const OPENED: &[&str] = &["deliver.sh", "DELIVERY_APP", "the release opens a pull request", "Deliver to"];
+/// What is said where a tag comes by pull request, whoever opens it.
+const REVERTED: &[&str] = &["evert the pull request that set the tag"];
+
+fn drawn(ways: &[&Way]) -> Tree {
+    let mut text = blueprints().remove("minimal.toml").unwrap();
+    for (number, way) in ways.iter().enumerate() {
+        text.push_str(&format!("\n[environments.stage-{number}.applications.shop]\n{}\n", way.asked));
+    }
+    tree(plan(&text))
+}
+
+/// What a platform says wrongly, if these are the ways of its environments.
+fn wrong(files: &Tree, ways: &[&Way]) -> Vec<String> {
+    let has = |way: &Way| ways.iter().any(|it| it.asked == way.asked);
+    let opens = has(&MERGED) || has(&MERGES);
+    let own = WAYS.iter().map(|way| (way.words, has(way)));
+    let shared = [(OPENED, opens), (REVERTED, opens || has(&BY_HAND))];
+    let mut wrong = Vec::new();
+    for (words, meant) in own.chain(shared) {
+        for word in words {
+            // A script may have an option that nobody uses here. A lock only repeats paths.
+            let text = |path: &str| !path.contains("/scripts/") && !path.ends_with(".blueprint.lock");
+            let said: Vec<&String> =
+                files.iter().filter(|(path, it)| text(path) && it.contains(word)).map(|it| it.0).collect();
+            if meant == said.is_empty() {
+                wrong.push(format!("`{word}` is said in {said:?}"));
+            }
+        }
+    }
+    for (number, way) in ways.iter().enumerate() {
+        for (path, start) in [
+            ("shop/README.md", format!("| stage-{number} |")),
+            ("kubernetes-manifest/README.md", format!("| `shop` | stage-{number} |")),
+        ] {
+            let row = files[path].lines().find(|it| it.starts_with(&start)).unwrap_or_default();
+            let row = row.replace(" in `acme/kubernetes-manifest`", "");
+            if !row.contains(way.row) {
+                wrong.push(format!("{path} says `{row}`"));
+            }
+        }
+    }
+    wrong
+}
+
+#[test]
+fn words_follow_the_way() {
+    for first in WAYS {
+        for second in WAYS {
+            let ways = [first, second];
+            let files = drawn(&ways);
+            assert_eq!(wrong(&files, &ways), [""; 0], "{}, {}", first.asked, second.asked);
+            for other in WAYS.into_iter().filter(|it| it.asked != second.asked) {
+                assert!(
+                    !wrong(&files, &[first, other]).is_empty(),
+                    "{} is taken for {}",
+                    second.asked,
+                    other.asked
+                );
+            }
+        }
+    }
+}
+
+/// Every word that is looked for can be found: a text that was changed is noticed here.
+#[test]
+fn each_word_is_said_of_its_way_alone() {
+    for way in WAYS {
+        let files = drawn(&[way]);
+        for other in WAYS.into_iter().filter(|it| it.asked != way.asked) {
+            let found = wrong(&files, &[other]);
+            let told = |word: &&str| found.iter().any(|it| it.starts_with(&format!("`{word}`")));
+            assert!(way.words.iter().all(&told), "{}, {}: {found:?}", way.asked, other.asked);
+            assert!(other.words.iter().all(told), "{}, {}: {found:?}", way.asked, other.asked);
+        }
+    }
+}
+
+/// A ruleset refuses the first push, so the push comes first.
+#[test]
+fn steps_stand_in_an_order_in_which_they_work() {
+    for way in WAYS {
+        let files = drawn(&[way]);
+        for (path, push) in [
+            ("shop/README.md", "Push the program to `main`"),
+            ("kubernetes-manifest/README.md", "Push what is rendered to `main`"),
+        ] {
+            let text = &files[path];
+            let steps = text.split("## Set up the repository").nth(1).unwrap().split("\n## ").next().unwrap();
+            let at =
+                |words: &str| steps.find(words).unwrap_or_else(|| panic!("{path} does not say `{words}`"));
+            assert!(at(push) < at("for the branch `main`"), "{path}: {}", way.asked);
+            if path == "shop/README.md" && steps.contains("DELIVERY_APP") {
+                assert!(at("DELIVERY_APP") < at(push), "{path}: the first release finds no App");
+            }
+            let numbers = steps.lines().filter_map(|it| it.split_once(". ")?.0.parse::<usize>().ok());
+            let numbers: Vec<usize> = numbers.collect();
+            assert_eq!(numbers, (1..=numbers.len()).collect::<Vec<_>>(), "{path}: {}", way.asked);
+            assert!(steps.contains("A private repository on GitHub Free has"), "{path}: {}", way.asked);
+        }
+    }
+}
