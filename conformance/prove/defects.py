@@ -17,6 +17,7 @@ BUILDS = {
     "files reached",
     "objects fit each other",
     "rules applied",
+    "upstream alerts",
     "repositories agree",
     "helm values",
     "trivy kubernetes",

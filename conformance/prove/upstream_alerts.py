@@ -30,7 +30,7 @@ def steps(proof, tree, manifests):
     releases = [path for path in tree.manifests if re.search(r"^      chart: kube-prometheus-stack$", path.read_text(encoding="utf-8"), re.M)]
     if releases:
         reads = [*releases, *tree.clusters, *tree.manifest_repositories, *tree.terraform_roots, HERE / "healthy.yaml"]
-        yield Step("upstream alerts", f"{len(releases)} releases", reads, lambda: check(proof, tree, manifests), seconds=12)
+        yield Step("upstream alerts", f"{len(releases)} releases", reads, lambda: check(proof, tree, manifests), seconds=12, slow=True)
 
 
 def more(proof):
