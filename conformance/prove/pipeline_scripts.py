@@ -174,6 +174,11 @@ def alive(pid):
         return False
 
 
+def hear_interrupts():
+    """A shell ignores what was ignored when it began, and jobs in the background begin so."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Tunnel:
     """One call of the script, and what it left behind."""
 
@@ -184,7 +189,7 @@ class Tunnel:
         temporary.mkdir(exist_ok=True)
         environment = proof.environment(STANDIN=str(folder), ENDPOINT=ENDPOINT, NODES=nodes, SERVER_PORT=str(port), PYTHON=sys.executable, TUNNEL_PATIENCE=str(patience), TMPDIR=str(temporary))
         environment["PATH"] = f"{folder / 'bin'}:{environment['PATH']}"
-        process = subprocess.Popen(["bash", script, CLUSTER, *command], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        process = subprocess.Popen(["bash", script, CLUSTER, *command], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=hear_interrupts)
         if interrupt:
             deadline = time.monotonic() + 20
             while not (folder / "begun").exists() and time.monotonic() < deadline:

@@ -105,8 +105,8 @@ fn k14_no_secret_stands_in_git() {
             ("test-app/base/kustomization.yaml", "resources:", "secretGenerator:\n  - name: x\nresources:"),
             (
                 "scripts/validate",
-                "grep --files-with-matches '^kind: Secret$'",
-                "grep --files-with-matches 'x'",
+                "grep -l '^kind: Secret$'",
+                "grep -l 'x'",
             ),
         ],
     );

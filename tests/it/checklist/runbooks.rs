@@ -1,6 +1,7 @@
 // What a person runs: the commands of the READMEs, and the scripts that are started by hand.
 
 use std::{
+    collections::BTreeSet,
     io::Write,
     process::{Command, Stdio},
 };
@@ -8,8 +9,32 @@ use std::{
 use super::{Platform, Verdict, prove};
 use crate::documents::blocks;
 
-/// Scripts that a person starts, in the infrastructure repository.
-const BY_HAND: [&str; 4] = ["/scripts/adopt", "/scripts/preflight", "/scripts/teardown", "/scripts/tunnel"];
+/// Scripts that a README tells a person to start, by the folder of their repository, and those that these start.
+fn by_hand(platform: &Platform) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (path, text) in readmes(platform) {
+        let repository = path.split('/').next().unwrap();
+        for (_, _, commands) in blocks(text).into_iter().filter(|(language, _, _)| language == "sh") {
+            found.extend(scripts(&commands).map(|it| format!("{repository}/{it}")));
+        }
+    }
+    let started = found.iter().filter_map(|path| Some((path, platform.files.get(path)?)));
+    let started = started.flat_map(|(path, text)| {
+        let repository = path.split('/').next().unwrap();
+        scripts(text).map(move |it| format!("{repository}/{it}"))
+    });
+    let started: Vec<String> = started.collect();
+    found.extend(started);
+    found
+}
+
+/// The scripts that a shell is told to run.
+fn scripts(commands: &str) -> impl Iterator<Item = String> {
+    commands.split(|c: char| c.is_whitespace() || "\"'`();".contains(c)).filter_map(|word| {
+        let is_script = word.starts_with("scripts/") || word.starts_with(".github/scripts/");
+        is_script.then(|| word.to_owned())
+    })
+}
 
 /// What BSD's tools, or the bash 3.2 of macOS, do not know, and what to write instead.
 const FOREIGN: [(&str, &str); 31] = [
@@ -84,6 +109,9 @@ fn what_a_person_runs_runs_everywhere() {
             ("production/README.md", "rm -r \"$keys\"", "rm -r \"$keys"),
             ("scripts/tunnel", "base64 --decode", "base64 -d"),
             ("scripts/preflight", "| tr -d ' ')", "| sed -r 's/ //')"),
+            ("scripts/build", "while read -r path; do", "mapfile -t paths"),
+            ("scripts/validate", "grep -vE", "grep --invert-match -E"),
+            ("scripts/smoke.sh", "--max-time 2", "--max-time 2 | sort -V"),
             ("scripts/teardown", "done < <(services)", "done\n  mapfile -t all < <(services)"),
         ],
     );
@@ -97,9 +125,11 @@ fn what_a_person_runs_runs_everywhere() {
                 }
             }
         }
-        for (path, text) in
-            platform.files.iter().filter(|(path, _)| BY_HAND.iter().any(|it| path.ends_with(it)))
-        {
+        for path in by_hand(platform) {
+            let Some(text) = platform.files.get(&path) else {
+                verdict.hold(false, format!("`{path}` is started by hand and does not exist"));
+                continue;
+            };
             verdict.see("script");
             for word in foreign(text) {
                 verdict.hold(false, format!("{path}: {word}"));
