@@ -103,11 +103,7 @@ fn k14_no_secret_stands_in_git() {
             ),
             ("apps/test-app/base/service.yaml", "kind: Service", "kind: Secret"),
             ("test-app/base/kustomization.yaml", "resources:", "secretGenerator:\n  - name: x\nresources:"),
-            (
-                "scripts/validate",
-                "grep -l '^kind: Secret$'",
-                "grep -l 'x'",
-            ),
+            ("scripts/validate", "grep -l '^kind: Secret$'", "grep -l 'x'"),
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
