@@ -502,8 +502,7 @@ DEFECTS = [
     Defect(
         "an image from Docker Hub",
         {"image registries"},
-        lambda tree: change(of_kind(tree, "Deployment"), r"^(\s+image: )(?:registry\.k8s\.io|quay\.io|ghcr\.io)/", r"\1docker.io/"),
-        BUILDS,
+        lambda tree: change(tree.dockerfiles, r"public\.ecr\.aws/docker/library/", "docker.io/library/"),
     ),
     Defect("a word that the shell splits", {"shellcheck"}, lambda tree: append(tree.scripts, "echo ${1-}\n"), {"tunnel", "plan comment", "drift issue", "older plans", "still main", "preflight", "difference script", "difference comment", "validate script"}),
     Defect("a feature that raises no version", {"release version"}, lambda tree: change(tree.scripts, r"level == 2 \{", "level == 4 {")),
