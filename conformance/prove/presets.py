@@ -1,5 +1,7 @@
 # Each language that an application may be written in: the commands which its workflow runs, on a small sample, good and
 # broken; its Dockerfile and its workflows by the tools that read them; its image, built by hand, by the smoke test itself.
+import contextlib
+import fcntl
 import hashlib
 import os
 import pathlib
@@ -141,7 +143,8 @@ def smoke(proof, language, repository):
             if old not in text:
                 raise Failure(f"`{old}` is not in {path} of the sample in {language}")
             (folder / path).write_text(text.replace(old, new, 1), encoding="utf-8")
-        return folder, dockerfile.build(proof, folder, {"VERSION": VERSION}, environment, [proof.tools])
+        with alone(proof, language):
+            return folder, dockerfile.build(proof, folder, {"VERSION": VERSION}, environment, [proof.tools])
 
     folder, built = image()
     code, said, stage = tried(proof, folder, built)
@@ -210,8 +213,13 @@ def commands(workflow, language):
 
 
 def preset(proof, language, workflow):
-    good = proof.copy(SAMPLES / language, "sample")
     environment = surroundings(proof, language)
+    with alone(proof, language):
+        judge(proof, language, workflow, environment)
+
+
+def judge(proof, language, workflow, environment):
+    good = proof.copy(SAMPLES / language, "sample")
     ran = commands(workflow, language)
     unknown = [command for command in ran if not command.startswith((*INSTALLS, *BROKEN[language]))]
     unused = [command for command in BROKEN[language] if not any(it.startswith(command) for it in ran)]
@@ -256,6 +264,14 @@ def run(command, folder, environment):
     return done.returncode, done.stdout[-4000:]
 
 
+@contextlib.contextmanager
+def alone(proof, language):
+    """What a language downloads is shared by its steps, and neither pip nor Maven lets two processes fill one folder."""
+    with open(proof.tools / f".{language}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def surroundings(proof, language):
     """A runner's environment: what is downloaded is kept beside the tools, so that a second run needs no network."""
     home = pathlib.Path.home()
@@ -272,7 +288,9 @@ def surroundings(proof, language):
     if language == "python":
         packages = (SAMPLES / "python" / "requirements-dev.txt").read_bytes() + sys.version.encode()
         virtual = proof.tools / f"python-sample-{hashlib.sha256(packages).hexdigest()[:12]}"
-        if not (virtual / "bin" / "python").exists():
-            proof.run([sys.executable, "-m", "venv", virtual])
+        with alone(proof, language):
+            # `pip` comes last: an environment without it was interrupted.
+            if not (virtual / "bin" / "pip").exists():
+                proof.run([sys.executable, "-m", "venv", "--clear", virtual])
         environment["PATH"] = f"{virtual / 'bin'}:{environment['PATH']}"
     return environment
