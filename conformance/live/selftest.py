@@ -171,6 +171,13 @@ CASES = [
     ),
     Case("no-prune", [Edit("clusters/production/shop.yaml", "prune: true", "prune: false")], "prune", "is still there"),
     Case(
+        "flux-not-restricted",
+        [Edit("clusters/production/flux-system/instance.yaml", "1enforce, value: restricted", "1enforce, value: baseline")],
+        "security",
+        "namespace flux-system takes a pod with no seccompProfile",
+        fresh=True,
+    ),
+    Case(
         "recreate",
         [Edit("apps/shop/base/deployment.yaml", "    rollingUpdate: {maxSurge: 1, maxUnavailable: 0}", "    type: Recreate")],
         "rollout",
@@ -280,6 +287,13 @@ CASES = [
         [Edit("platform/configs/monitor-external-secrets.yaml", "port: metrics", "port: http-metrics")],
         "wiring",
         "PodMonitor external-secrets/external-secrets: no container of .* has a port named http-metrics",
+        short=True,
+    ),
+    Case(
+        "monitor-with-file",
+        [Edit("platform/configs/monitors-policy.yaml", "object.spec.endpoints.all(each, !has(each.bearerTokenFile))", "'true' == 'true'")],
+        "monitors",
+        "namespace shop takes a monitor that sends a token of Prometheus' pod",
         short=True,
     ),
     Case(

@@ -1,11 +1,15 @@
-# Which pods an application's namespace takes.
-from live.kube import Refused
+# Which pods a namespace takes.
+from live.kube import Refused, name
 from live.scenarios.observing import applications
+
+ENFORCE = "pod-security.kubernetes.io/enforce"
 
 
 def pod_security(live):
-    """Each application's namespace refuses a pod that breaks the restricted profile, and takes one that keeps it."""
-    wrong, spaces = [], sorted({d["metadata"]["namespace"] for d, _ in applications(live)})
+    """The namespaces of applications and of Flux refuse a pod that breaks the restricted profile, and take one that keeps it.
+    No namespace refuses the pods of its own Deployments."""
+    flux = live.read("root.json")["source"].split("/")[0]
+    wrong, spaces = [], sorted({d["metadata"]["namespace"] for d, _ in applications(live)} | {flux})
     container = {"name": "c", "image": "example.invalid/c:1"}
     good = {
         "automountServiceAccountToken": False,
@@ -40,4 +44,12 @@ def pod_security(live):
                 wrong.append(f"namespace {space} takes a pod with {what}" + (f" (refused only by: {answer})" if answer else ""))
         if answer := attempt(space, good):
             wrong.append(f"namespace {space} refuses a decent pod: {answer}")
-    return wrong, f"{len(spaces)} namespaces, {len(bad)} bad pods each"
+    levels = {each["metadata"]["name"]: (each["metadata"].get("labels") or {}).get(ENFORCE) for each in live.kube.list("/api/v1/namespaces")}
+    own = [each for each in live.kube.list("/apis/apps/v1/deployments") if levels[each["metadata"]["namespace"]]]
+    if flux not in {each["metadata"]["namespace"] for each in own}:
+        wrong.append(f"namespace {flux} has no level, or no Deployment")
+    for deployment in own:
+        answer = attempt(deployment["metadata"]["namespace"], deployment["spec"]["template"]["spec"])
+        if answer and "violates PodSecurity" in answer:
+            wrong.append(f"Deployment {name(deployment)} has pods that its namespace refuses: {answer}")
+    return wrong, f"{len(spaces)} namespaces, {len(bad)} bad pods each, {len(own)} Deployments"
