@@ -28,6 +28,8 @@ pub struct Contribution {
     pub bucket: bool,
     /// Whether it watches the others.
     pub watches: bool,
+    /// Whether the runbook installs it, because nothing in the cluster can before it is there.
+    pub first: bool,
     /// Secrets that its namespace reads.
     pub secrets: Vec<Secret>,
     /// Hosts that lead to it.
@@ -63,7 +65,7 @@ impl Part {
             definitions: *definitions,
             watches: *watches,
             addon: addon.is_some(),
-            manifest: contribution.has_manifests() && *name != "flux",
+            manifest: contribution.has_manifests() && !contribution.first,
         }
     }
 
@@ -258,6 +260,7 @@ impl Contribution {
             identity: None,
             bucket: false,
             watches: false,
+            first: false,
             secrets: Vec::new(),
             hosts: Vec::new(),
             reserved: &[],

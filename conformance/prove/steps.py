@@ -18,7 +18,7 @@ class Step:
     kind: str  # what is proven, as `terraform validate`: the self-test speaks of kinds
     where: str  # which part of the tree
     reads: list[pathlib.Path]  # files and folders that decide the outcome; none of them is a failure
-    action: typing.Callable[[], None]  # raises Failure
+    action: typing.Callable[..., object]  # takes nothing, raises Failure
     seconds: float = 1  # how long it may take: the longest start first
     slow: bool = False  # left out of the self-test of a normal run unless a defect is meant for it
 

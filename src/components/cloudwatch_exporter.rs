@@ -58,7 +58,6 @@ impl Component for CloudwatchExporter {
         };
         Contribution {
             about: "reads from CloudWatch what only AWS can measure",
-            reserved: &["cloudwatch-exporter"],
             namespaces: vec![Namespace {
                 name: "cloudwatch-exporter",
                 pods: PodSecurity::Restricted,

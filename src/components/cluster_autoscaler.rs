@@ -47,7 +47,6 @@ impl Component for ClusterAutoscaler {
         };
         Contribution {
             about: "adds nodes where pods wait for room, and takes empty ones away",
-            reserved: &["cluster-autoscaler"],
             identity: Some(Identity {
                 role: "cluster-autoscaler",
                 namespace: "cluster-autoscaler",

@@ -70,7 +70,6 @@ impl Component for ExternalDns {
         };
         Contribution {
             about: "writes the records of host names into the zone",
-            reserved: &["external-dns"],
             identity: Some(Identity {
                 role: "external-dns",
                 namespace: "external-dns",

@@ -64,7 +64,6 @@ impl Component for ExternalSecrets {
         Contribution {
             about: "brings secrets from Parameter Store into the namespaces that may read them",
             definitions: Some("external-secrets"),
-            reserved: &["external-secrets"],
             identity: environment.pod_identity().then(identity),
             pages: pages! { { release: Release, environment: Environment }
                 Resource "kubernetes-manifest/clusters/{environment}/configs/external-secrets/deployer.yaml",

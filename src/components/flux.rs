@@ -34,6 +34,7 @@ impl Component for Flux {
             (&environment.catalogue.tool("flux"), &environment.catalogue.chart("flux-operator"));
         Contribution {
             about: "brings into the cluster what stands in this repository",
+            first: true,
             reserved: &[
                 "flux",
                 "flux-operator",

@@ -58,7 +58,6 @@ impl Component for LoadBalancerController {
         }
         Contribution {
             about: "makes a load balancer of an Ingress",
-            reserved: &["load-balancer-controller"],
             identity: Some(Identity {
                 role: "load-balancer-controller",
                 namespace: "load-balancer-controller",

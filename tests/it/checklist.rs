@@ -62,9 +62,6 @@ mod workflows;
 /// What runs for its users.
 mod workloads;
 
-/// Ids and the subjects that nothing renders yet. What has landed must leave this list: a test says so.
-const AWAITED: &[(&str, &str)] = &[];
-
 /// Ids and the subjects that come by a key which the reference platform does not turn.
 const BY_KEY: &[(&str, &str)] = &[
     ("K20", "persistent Grafana"),
@@ -156,9 +153,6 @@ type Alteration = (&'static str, &'static str, &'static str);
 /// The platform that has what there is.
 const REFERENCE: &str = "faceit.toml";
 
-/// Files that stand for what is awaited.
-const FIXTURE: &str = "tests/checklist";
-
 static PLATFORMS: LazyLock<Vec<(&str, Platform)>> = LazyLock::new(|| {
     let drawn = |text: &str| Platform::new(tree(plan(text)), toml::from_str(text).unwrap());
     let committed = |name| crate::blueprints().remove(name).unwrap();
@@ -168,7 +162,6 @@ static PLATFORMS: LazyLock<Vec<(&str, Platform)>> = LazyLock::new(|| {
     let role = format!("{minimal}permissions.images = {permission}\n");
     vec![
         (REFERENCE, drawn(&committed(REFERENCE))),
-        (FIXTURE, Platform::new(walk(FIXTURE), toml::Table::new())),
         ("minimal.toml", drawn(&minimal)),
         ("wide.toml", drawn(&wide(|_| ()))),
         ("two environments in one account", drawn(&pair)),
@@ -195,33 +188,23 @@ fn prove(id: &str, subjects: &[&'static str], check: Check, alterations: &[Alter
     for subject in subjects {
         let place = &(id, *subject);
         let found = seen.remove(subject).unwrap_or_default();
-        let rendered = found.iter().any(|name| *name != FIXTURE);
-        if AWAITED.contains(place) {
-            assert!(!rendered, "{id}: `{subject}` has landed, so it leaves `AWAITED`");
-            assert!(found.contains(FIXTURE), "{id}: no fixture stands for `{subject}`");
-        } else if BY_KEY.contains(place) {
+        if BY_KEY.contains(place) {
             assert!(!found.contains(REFERENCE), "{id}: {REFERENCE} has `{subject}`, so it leaves `BY_KEY`");
-            assert!(rendered, "{id}: no platform has `{subject}`");
+            assert!(!found.is_empty(), "{id}: no platform has `{subject}`");
         } else {
             assert!(found.contains(REFERENCE), "{id}: {REFERENCE} has no `{subject}`");
         }
     }
-    let awaits = AWAITED.iter().any(|it| it.0 == id);
     let mut reached = BTreeSet::new();
     for (file, from, to) in alterations {
-        // The reference platform and the fixture; where these have no such place, the first of the others that has.
-        let mut altered = Vec::new();
-        for (name, platform) in PLATFORMS.iter() {
-            if [REFERENCE, FIXTURE].contains(name) || altered.is_empty() {
-                altered.extend(alter(platform, file, from, to).map(|it| (*name, it)));
-            }
-        }
-        let rendered = altered.iter().any(|(name, _)| *name != FIXTURE);
-        assert!(rendered || awaits && !altered.is_empty(), "{id}: `{from}` changes nothing in any `{file}`");
-        for (name, platform) in altered {
-            reached.insert(name);
-            assert!(!judge(&platform).wrong.is_empty(), "{id}, {name}: accepts `{to}` for `{from}`");
-        }
+        // The reference platform; where it has no such place, the first of the others that has.
+        let altered =
+            PLATFORMS.iter().find_map(|(name, platform)| Some((*name, alter(platform, file, from, to)?)));
+        let Some((name, platform)) = altered else {
+            panic!("{id}: `{from}` changes nothing in any `{file}`")
+        };
+        reached.insert(name);
+        assert!(!judge(&platform).wrong.is_empty(), "{id}, {name}: accepts `{to}` for `{from}`");
     }
     assert!(reached.contains(REFERENCE), "{id}: no alteration reaches {REFERENCE}");
 }
@@ -315,7 +298,7 @@ fn every_id_has_a_test() {
         assert!(found.insert(id.clone()), "`{id}` has two tests");
     }
     assert_eq!(found, ids());
-    for (id, subject) in AWAITED.iter().chain(BY_KEY) {
+    for (id, subject) in BY_KEY {
         assert!(ids().contains(&id.to_lowercase()) || id.starts_with("Trap "), "`{id}` is no id");
         let named = sources.values().any(|it| it.contains(&format!("\"{subject}\"")));
         assert!(named, "no test is about `{subject}`");

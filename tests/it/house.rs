@@ -132,3 +132,35 @@ fn each_package_has_a_job() {
     }
     assert!(count > 15, "the packages were not found");
 }
+
+/// The project's own workflows use what it renders for others: the actions of the catalogue, at its commits.
+#[test]
+fn own_workflows_use_the_catalogue() {
+    let catalogue: toml::Table = include_str!("../../src/catalogue.toml").parse().unwrap();
+    let mut count = 0;
+    for (path, text) in walk(".github/workflows") {
+        for line in
+            text.lines().filter_map(|line| line.trim_start().trim_start_matches("- ").strip_prefix("uses: "))
+        {
+            let name = line.split('@').next().unwrap();
+            let row =
+                catalogue["actions"].get(name).unwrap_or_else(|| panic!("`{name}` is not in the catalogue"));
+            let pinned =
+                format!("{name}@{} # {}", row["sha"].as_str().unwrap(), row["tag"].as_str().unwrap());
+            assert_eq!(line, pinned, "`.github/workflows/{path}`");
+            count += 1;
+        }
+    }
+    assert!(count > 0, "no workflow uses an action");
+}
+
+/// Both texts that `license` in `Cargo.toml` names are in the repository.
+#[test]
+fn the_license_texts_are_there() {
+    let manifest: toml::Table = include_str!("../../Cargo.toml").parse().unwrap();
+    assert_eq!(manifest["package"]["license"].as_str(), Some("MIT OR Apache-2.0"));
+    for (file, title) in [("LICENSE-MIT", "MIT License\n"), ("LICENSE-APACHE", "Apache License\n")] {
+        let text = std::fs::read_to_string(file).unwrap();
+        assert!(text.trim_start().starts_with(title), "`{file}` is another text");
+    }
+}
