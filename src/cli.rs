@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     compare::{Change, Outcome, compare},
     diagnostics::{Report, Severity},
     disk,
-    plan::{self, Plan},
+    plan::{self, Files, Plan},
     platform,
     source::Source,
 };
@@ -24,7 +24,7 @@ use crate::{
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Exit codes: 0 done, and nothing differs; 1 mistakes in the blueprint, differences or conflicts; 2 wrong usage; 70 a mistake in blueprint itself."
+    after_help = "Exit codes: 0 done, or nothing to do; 1 errors in the blueprint, or conflicts; 2 wrong usage, or trouble with files; 3 `check` or `diff` found differences; 70 a bug in blueprint."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -40,6 +40,9 @@ enum Verb {
         /// Say what would be written, and write nothing
         #[arg(long)]
         dry_run: bool,
+        /// Take what is rendered for a file in conflict, and lose what was edited there. Can be repeated
+        #[arg(long, value_name = "REPOSITORY/PATH")]
+        overwrite: Vec<String>,
     },
     /// Show what `render` would change, line by line
     Diff(Target),
@@ -67,12 +70,18 @@ struct Target {
     /// Where the folders of the repositories live [default: `generated/` and the blueprint's file name]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Look at this repository and at no other. Can be repeated
+    #[arg(long, value_name = "REPOSITORY")]
+    only: Vec<String>,
 }
 
+/// The exit code of `check` and `diff` where files differ from the blueprint.
+const DIFFERENT: u8 = 3;
+
 /// What is done with the differences.
-#[derive(Clone, Copy, PartialEq)]
-enum Purpose {
-    Render { dry: bool },
+#[derive(PartialEq)]
+enum Purpose<'a> {
+    Render { dry: bool, overwrite: &'a [String] },
     Diff,
     Check,
 }
@@ -81,9 +90,11 @@ impl Cli {
     pub fn run(&self) -> Result<ExitCode> {
         let mut out = io::stdout().lock();
         match &self.verb {
-            Verb::Render { target, dry_run } => target.run(Purpose::Render { dry: *dry_run }, &mut out),
-            Verb::Diff(target) => target.run(Purpose::Diff, &mut out),
-            Verb::Check(target) => target.run(Purpose::Check, &mut out),
+            Verb::Render { target, dry_run, overwrite } => {
+                target.run(&Purpose::Render { dry: *dry_run, overwrite }, &mut out)
+            }
+            Verb::Diff(target) => target.run(&Purpose::Diff, &mut out),
+            Verb::Check(target) => target.run(&Purpose::Check, &mut out),
             Verb::Validate(asked) => Ok(match asked.plan()?.1 {
                 Some(_) => ExitCode::SUCCESS,
                 None => ExitCode::FAILURE,
@@ -116,45 +127,94 @@ impl Asked {
 }
 
 impl Target {
-    fn run(&self, purpose: Purpose, out: &mut impl Write) -> Result<ExitCode> {
+    fn run(&self, purpose: &Purpose, out: &mut impl Write) -> Result<ExitCode> {
         let (path, Some(plan)) = self.asked.plan()? else { return Ok(ExitCode::FAILURE) };
         let default = || Path::new("generated").join(path.file_stem().unwrap_or_default());
         let root = self.out.clone().unwrap_or_else(default);
-        let mut all: Vec<(&String, PathBuf, Vec<Change>)> = Vec::new();
-        for (repository, files) in &plan.repositories {
-            let folder = root.join(repository);
-            let changes = compare(files, |path| disk::read(&folder, path))?;
-            all.push((repository, folder, changes));
+        let (write, overwrite) = match purpose {
+            Purpose::Render { dry, overwrite } => (!dry, *overwrite),
+            _ => (false, &[][..]),
+        };
+        let mut all = self.compared(&plan, &root)?;
+        for path in overwrite {
+            resolve(&mut all, path)?;
         }
         let changes = || all.iter().flat_map(|(name, _, changes)| changes.iter().map(move |it| (*name, it)));
-        let conflict = changes().any(|(_, change)| matches!(change.outcome, Outcome::Conflict(_)));
-        if purpose == (Purpose::Render { dry: false }) && !conflict {
+        let conflict = changes().find(|(_, change)| matches!(change.outcome, Outcome::Conflict(_)));
+        if write && conflict.is_none() {
             all.iter().try_for_each(|(_, folder, changes)| disk::apply(folder, changes))?;
         }
-        for (repository, change) in changes().filter(|(_, change)| change.differs()) {
+        // What stands last is seen first.
+        let (last, first): (Vec<_>, Vec<_>) = changes()
+            .filter(|(_, change)| change.differs())
+            .partition(|(_, change)| matches!(change.outcome, Outcome::Conflict(_)));
+        for (repository, change) in first.into_iter().chain(last) {
             match purpose {
                 Purpose::Diff => write!(out, "{}", change.diff(repository))?,
                 _ => writeln!(out, "{}", change.line(repository))?,
             }
         }
         out.flush()?;
-        let done = purpose == (Purpose::Render { dry: false }) && !conflict;
-        eprintln!("{}", summary(changes().map(|(_, change)| change.outcome), done));
+        let summary = summary(changes().map(|(_, change)| change.outcome), write && conflict.is_none());
+        eprintln!("{summary}");
         let differs = changes().any(|(_, change)| change.differs());
-        Ok(match purpose {
-            _ if conflict => {
-                eprintln!("error: someone else's work would be lost, so nothing was written");
-                eprintln!("help: move the change into the blueprint, or the file out of the way");
+        Ok(match (conflict, purpose) {
+            (Some((repository, change)), _) => {
+                eprintln!(
+                    "error: files that somebody else changed or made stand in the way: nothing was written"
+                );
+                eprintln!("help: move the change into the blueprint, or the file to another name");
+                eprintln!(
+                    "help: `blueprint render --overwrite {repository}/{}` takes what is rendered and loses what was edited",
+                    change.path
+                );
+                if all.len() > 1 {
+                    eprintln!("help: `--only REPOSITORY` renders a repository without such files");
+                }
                 ExitCode::FAILURE
             }
-            Purpose::Check if differs => {
-                eprintln!("error: `{}` is not what `{}` says", root.display(), path.display());
+            (None, Purpose::Check) if differs => {
+                eprintln!("error: `{}` is not what `{}` renders", root.display(), path.display());
                 eprintln!("help: run `blueprint render` and commit the result");
-                ExitCode::FAILURE
+                ExitCode::from(DIFFERENT)
             }
-            Purpose::Diff if differs => ExitCode::FAILURE,
+            (None, Purpose::Diff) if differs => ExitCode::from(DIFFERENT),
             _ => ExitCode::SUCCESS,
         })
+    }
+
+    /// The repositories that are looked at, each with its folder and what differs there.
+    fn compared<'p>(&self, plan: &'p Plan, root: &Path) -> Result<Vec<(&'p String, PathBuf, Vec<Change>)>> {
+        let known = || plan.repositories.keys().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
+        if let Some(unknown) = self.only.iter().find(|it| !plan.repositories.contains_key(*it)) {
+            bail!("`--only` names `{unknown}`, and the repositories of this blueprint are {}", known());
+        }
+        let asked = |name: &String| self.only.is_empty() || self.only.contains(name);
+        let compared = |(name, files): (&'p String, &Files)| {
+            let folder = root.join(name);
+            let changes = compare(files, disk::hash(&folder), |path| disk::read(&folder, path))
+                .with_context(|| format!("in `{}`", folder.display()))?;
+            Ok((name, folder, changes))
+        };
+        plan.repositories.iter().filter(|(name, _)| asked(name)).map(compared).collect()
+    }
+}
+
+/// Decides a conflict for what is rendered.
+fn resolve(all: &mut [(&String, PathBuf, Vec<Change>)], path: &str) -> Result<()> {
+    let mut changes =
+        all.iter_mut().flat_map(|(name, _, changes)| changes.iter_mut().map(move |it| (&**name, it)));
+    let found = changes.find(|(name, change)| {
+        path.strip_prefix(*name).and_then(|it| it.strip_prefix('/')) == Some(&change.path)
+    });
+    match found {
+        Some((_, change)) if matches!(change.outcome, Outcome::Conflict(_)) => {
+            change.outcome = if change.new.is_some() { Outcome::Update } else { Outcome::Delete };
+            Ok(())
+        }
+        _ => bail!(
+            "`--overwrite` names `{path}`, which is not in conflict: write `REPOSITORY/PATH`, as `render` prints it"
+        ),
     }
 }
 
@@ -173,7 +233,7 @@ fn summary(outcomes: impl Iterator<Item = Outcome>, done: bool) -> String {
             Outcome::Update => 1,
             Outcome::Delete => 2,
             Outcome::Conflict(_) => 3,
-            Outcome::Unchanged | Outcome::Kept => 4,
+            Outcome::Unchanged | Outcome::Kept | Outcome::Noted => 4,
         }] += 1;
     }
     let words = match done {

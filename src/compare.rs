@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 
 use crate::{
-    lock::{self, Entry, Lock, blob},
-    page::Owner,
+    lock::{self, Entry, Hash, Lock},
+    page::{self, Owner},
     plan::{File, Files},
+    shared_values::{bare, exchanged, masked, values},
 };
 
 #[derive(Debug)]
@@ -26,43 +27,62 @@ pub enum Outcome {
     Unchanged,
     /// Seeded once, and left to the person since.
     Kept,
+    /// Only a render's own notes change: values that others have set since, another version of the program. Written with the rest,
+    /// and no difference.
+    Noted,
     /// Someone else's work would be lost, so nothing at all is written.
     Conflict(&'static str),
 }
 
-/// Opens only paths that are planned or locked: whatever else lies there is nobody's business here.
-/// The lock comes last.
-pub fn compare(files: &Files, mut read: impl FnMut(&str) -> Result<Option<Vec<u8>>>) -> Result<Vec<Change>> {
+/// Opens only paths that are planned or locked: whatever else lies there is nobody's business here. The lock comes last. An error
+/// is about the lock.
+pub fn compare(
+    files: &Files,
+    hash: Hash,
+    mut read: impl FnMut(&str) -> Result<Option<Vec<u8>>>,
+) -> Result<Vec<Change>> {
     let old_lock = read(lock::PATH)?;
-    let lock = old_lock.as_deref().map(Lock::read).transpose()?.unwrap_or_default();
-    let paths: BTreeSet<&String> = files.keys().chain(lock.files.keys()).collect();
-    let (mut changes, mut next) = (Vec::new(), Lock::default());
+    let lock = old_lock.as_deref().map(Lock::read).transpose()?;
+    let fresh = lock.is_none();
+    let lock = lock.unwrap_or(Lock { hash, ..Lock::default() });
+    let lock = match read(lock::JOURNAL)? {
+        Some(journal) => lock.with_journal(&journal),
+        None => lock,
+    };
+    let paths: BTreeSet<&String> = files.keys().chain(lock.files.keys()).chain(lock.merged.keys()).collect();
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let (mut changes, mut next) = (Vec::new(), Lock { hash, version, ..Lock::default() });
     for path in paths {
-        let (locked, old) = (lock.files.get(path), read(path)?);
-        let planned = files.get(path).map(|file| adopt(file, old.as_deref()));
-        let outcome = outcome(planned.as_ref(), locked, old.as_deref());
+        let old = read(path)?;
+        let planned = files.get(path).map(|file| adopt(file, old.as_deref(), lock.entries(path).next()));
+        let outcome = outcome(path, planned.as_ref(), &lock, old.as_deref());
         if let Some(file) = &planned {
             // What a seeded file was when it was written stays known.
-            let seeded = locked.filter(|_| file.owner == Owner::Seeded);
-            next.files.insert(path.clone(), seeded.cloned().unwrap_or_else(|| entry(file)));
+            let seeded =
+                lock.entries(path).next().filter(|_| file.owner == Owner::Seeded && lock.hash == hash);
+            next.files.insert(path.clone(), seeded.cloned().unwrap_or_else(|| entry(file, hash)));
         }
         changes.push(Change { path: path.clone(), outcome, old, new: planned.map(|file| file.text) });
     }
     let new = next.text();
     let outcome = match &old_lock {
-        None => Outcome::Create,
+        None if fresh => Outcome::Create,
         Some(old) if *old == new.as_bytes() => Outcome::Unchanged,
-        Some(_) => Outcome::Update,
+        _ if says_the_same(&lock, &next) => Outcome::Noted,
+        _ => Outcome::Update,
     };
     changes.push(Change { path: lock::PATH.to_owned(), outcome, old: old_lock, new: Some(new) });
     Ok(changes)
 }
 
-fn outcome(planned: Option<&File>, locked: Option<&Entry>, old: Option<&[u8]>) -> Outcome {
-    let ours = |old: &[u8]| locked.is_some_and(|entry| is_ours(entry, planned, old));
+fn outcome(path: &str, planned: Option<&File>, lock: &Lock, old: Option<&[u8]>) -> Outcome {
+    let locked = lock.entries(path).next();
+    let ours = |old: &[u8]| {
+        page::may_be_ours(path, old) && lock.entries(path).any(|entry| is_ours(entry, lock.hash, old))
+    };
     match (planned, locked, old) {
-        (Some(file), _, Some(_)) if moves(file) => {
-            Outcome::Conflict("`latest` is no release: set a tag that stays")
+        (Some(file), _, Some(old)) if moves(&seen(file, Some(old), None)) => {
+            Outcome::Conflict("the tag `latest` changes its image: set the tag of a release")
         }
         (Some(file), _, Some(old)) if old == file.text.as_bytes() => Outcome::Unchanged,
         (Some(file), Some(_), _) if file.owner == Owner::Seeded => Outcome::Kept,
@@ -79,63 +99,72 @@ fn outcome(planned: Option<&File>, locked: Option<&Entry>, old: Option<&[u8]>) -
 }
 
 /// Whether a tag that someone else set means another image tomorrow.
-fn moves(file: &File) -> bool {
-    values(&file.text, file.shared).iter().any(|it| it.trim_matches(['"', '\'']) == "latest")
+fn moves(values: &[String]) -> bool {
+    values.iter().any(|it| bare(it) == "latest")
 }
 
 /// Whether nobody but us, and those we share values with, wrote these bytes.
-fn is_ours(entry: &Entry, planned: Option<&File>, old: &[u8]) -> bool {
+fn is_ours(entry: &Entry, hash: Hash, old: &[u8]) -> bool {
     let as_rendered = || {
         let text = std::str::from_utf8(old).ok()?;
-        exchange(text, planned?.shared, &entry.shared)
+        Some(match &entry.masked {
+            Some(id) => *id == hash.blob(masked(text, &entry.shared).as_bytes()),
+            // The first format knew the text only with the values of that render.
+            None => entry.written == hash.blob(exchanged(text, &entry.shared, &entry.values).as_bytes()),
+        })
     };
     entry.owner == Owner::Managed
-        && (entry.blob == blob(old) || as_rendered().is_some_and(|text| entry.blob == blob(text.as_bytes())))
+        && (entry.written == hash.blob(old) || !entry.shared.is_empty() && as_rendered().unwrap_or_default())
 }
 
-/// The planned file with the shared values that are on disk.
-fn adopt(file: &File, old: Option<&[u8]>) -> File {
-    let File { owner, shared, .. } = *file;
-    let text = old.and_then(|old| {
-        let old = std::str::from_utf8(old).ok()?;
-        exchange(&file.text, shared, &values(old, shared))
-    });
-    File { owner, shared, text: text.unwrap_or_else(|| file.text.clone()) }
-}
-
-fn entry(file: &File) -> Entry {
-    Entry { owner: file.owner, blob: blob(file.text.as_bytes()), shared: values(&file.text, file.shared) }
-}
-
-/// The shared values of a text: the word behind each beginning of a line.
-fn values(text: &str, shared: &[&str]) -> Vec<String> {
-    text.lines().filter_map(|line| Some(value(line, shared)?.1.to_owned())).collect()
-}
-
-/// What stands before the value of a line, the value, and what stands after it.
-fn value<'t>(line: &'t str, shared: &[&str]) -> Option<(&'t str, &'t str, &'t str)> {
-    let start = shared.iter().find(|start| line.trim_start().starts_with(**start))?;
-    let (before, rest) = line.split_at(line.len() - line.trim_start().len() + start.len());
-    let (value, after) = rest.split_at(rest.find(char::is_whitespace).unwrap_or(rest.len()));
-    (!value.is_empty()).then_some((before, value, after))
-}
-
-/// The text with other shared values. None if it has not as many of them.
-fn exchange(text: &str, shared: &[&str], new: &[String]) -> Option<String> {
-    if shared.is_empty() || new.len() != values(text, shared).len() {
-        return None;
+/// The planned file with the values that others set.
+fn adopt(file: &File, old: Option<&[u8]>, locked: Option<&Entry>) -> File {
+    let mut values = seen(file, old, locked);
+    if moves(&values) {
+        values = seen(file, None, locked);
     }
-    let mut new = new.iter();
-    let lines = text.split_inclusive('\n').map(|line| match value(line, shared) {
-        Some((before, _, after)) => format!("{before}{}{after}", new.next().expect("they are as many")),
-        None => line.to_owned(),
-    });
-    Some(lines.collect())
+    File { text: exchanged(&file.text, file.shared, &values), by: file.by.clone(), ..*file }
+}
+
+/// The values on disk, else those that were there last.
+fn seen(file: &File, old: Option<&[u8]>, locked: Option<&Entry>) -> Vec<String> {
+    match (old, locked) {
+        (Some(old), _) => std::str::from_utf8(old).map(|text| values(text, file.shared)).unwrap_or_default(),
+        (None, Some(entry)) => entry.values.clone(),
+        (None, None) => Vec::new(),
+    }
+}
+
+fn entry(file: &File, hash: Hash) -> Entry {
+    let values = values(&file.text, file.shared);
+    let masked = (!values.is_empty()).then(|| hash.blob(masked(&file.text, file.shared).as_bytes()));
+    let shared = file.shared.iter().filter(|_| !values.is_empty()).map(|it| (*it).to_owned()).collect();
+    Entry {
+        owner: file.owner,
+        by: file.by.clone(),
+        written: hash.blob(file.text.as_bytes()),
+        masked,
+        shared,
+        values,
+    }
+}
+
+/// Whether two locks are about the same rendered bytes, whatever others set in them, whoever counts them, and in which format.
+fn says_the_same(old: &Lock, new: &Lock) -> bool {
+    let same = |(path, new): (&String, &Entry)| {
+        old.merged.is_empty() && old.files.get(path).is_some_and(|old| old.owner == new.owner)
+    };
+    old.files.len() == new.files.len() && new.files.iter().all(same)
 }
 
 impl Change {
+    /// Whether a render changes anything on disk.
+    pub fn is_written(&self) -> bool {
+        !matches!(self.outcome, Outcome::Unchanged | Outcome::Kept | Outcome::Conflict(_))
+    }
+
     pub fn differs(&self) -> bool {
-        !matches!(self.outcome, Outcome::Unchanged | Outcome::Kept)
+        !matches!(self.outcome, Outcome::Unchanged | Outcome::Kept | Outcome::Noted)
     }
 
     pub fn line(&self, repository: &str) -> String {
@@ -144,7 +173,7 @@ impl Change {
             Outcome::Create => format!("+ {repository}/{path}"),
             Outcome::Update => format!("~ {repository}/{path}"),
             Outcome::Delete => format!("- {repository}/{path}"),
-            Outcome::Unchanged | Outcome::Kept => format!("  {repository}/{path}"),
+            Outcome::Unchanged | Outcome::Kept | Outcome::Noted => format!("  {repository}/{path}"),
             Outcome::Conflict(why) => format!("! {repository}/{path}: {why}"),
         }
     }

@@ -1,7 +1,6 @@
 //! The only module that touches files. What is written was decided before.
 
 use std::{
-    ffi::OsString,
     fs,
     io::ErrorKind,
     path::{Path, PathBuf},
@@ -11,8 +10,12 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     compare::{Change, Outcome},
+    lock::{self, Hash},
     source::Source,
 };
+
+/// What is new lies here until it takes its place.
+const NEW: &str = ".blueprint/new";
 
 /// The blueprint that is meant when none is named: `blueprint.toml`, else the only one in `blueprints/`.
 pub fn blueprint() -> Result<PathBuf> {
@@ -50,15 +53,96 @@ pub fn read(root: &Path, path: &str) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// Each file is whole at every moment. The lock comes last, so that what is interrupted is done anew.
+/// How the repository in this folder counts its objects, if it is one: what its own configuration says.
+pub fn hash(root: &Path) -> Hash {
+    let git = root.join(".git");
+    // In a linked work tree `.git` is a file that leads to its own folder, which names the shared one.
+    let linked = fs::read_to_string(&git).ok().and_then(|text| {
+        let own = root.join(text.strip_prefix("gitdir:")?.trim());
+        let shared = fs::read_to_string(own.join("commondir")).unwrap_or_default();
+        Some(own.join(shared.trim()))
+    });
+    let configuration = fs::read_to_string(linked.unwrap_or(git).join("config")).unwrap_or_default();
+    let value = |line: &str| {
+        let (key, value) = line.split_once('=')?;
+        key.trim().eq_ignore_ascii_case("objectformat").then(|| value.trim().to_lowercase())
+    };
+    match configuration.lines().find_map(value).as_deref() {
+        Some("sha256") => Hash::Sha256,
+        _ => Hash::Sha1,
+    }
+}
+
+/// Nothing is changed before all new bytes lie in a folder of ours on the same disk: what cannot be written stops here. Then each
+/// file takes its place in one step, the lock last. What is interrupted is done anew: until the lock has its place, the journal holds
+/// the new one, so that a render of whatever blueprint knows what is its own.
 pub fn apply(root: &Path, changes: &[Change]) -> Result<()> {
+    if !changes.iter().any(Change::is_written) {
+        return discard(root);
+    }
+    let new = stage(root, changes)?;
     for change in changes {
-        match (change.outcome, &change.new) {
-            (Outcome::Create | Outcome::Update, Some(new)) => write(&inside(root, &change.path)?, new)?,
-            (Outcome::Delete, _) => remove(root, &change.path)?,
-            _ => {}
+        let path = inside(root, &change.path)?;
+        ensure!(
+            read(root, &change.path)? == change.old,
+            "`{}` changed while it was compared: run the same command again",
+            path.display()
+        );
+    }
+    for (number, change) in changes.iter().enumerate().filter(|(_, change)| change.is_written()) {
+        let path = inside(root, &change.path)?;
+        match change.outcome {
+            Outcome::Delete => remove(root, &change.path)?,
+            _ => {
+                folder_of(&path)?;
+                fs::rename(new.join(number.to_string()), &path)
+                    .with_context(|| format!("cannot write `{}`", path.display()))?;
+            }
         }
     }
+    discard(root)
+}
+
+/// Writes what is new below `.blueprint/new/`, the journal last, and says which folder that is.
+fn stage(root: &Path, changes: &[Change]) -> Result<PathBuf> {
+    let new = inside(root, NEW)?;
+    let here = || format!("cannot write below `{}`", new.display());
+    fs::create_dir_all(&new).with_context(here)?;
+    for entry in fs::read_dir(&new).with_context(here)? {
+        let entry = entry.with_context(here)?;
+        if root.join(lock::JOURNAL) != entry.path() {
+            fs::remove_file(entry.path()).with_context(here)?;
+        }
+    }
+    // What an interruption leaves behind is nothing to commit.
+    fs::write(new.join(".gitignore"), "*\n").with_context(here)?;
+    for (number, change) in changes.iter().enumerate() {
+        let path = inside(root, &change.path)?;
+        ensure!(!path.is_dir(), "`{}` is a folder, where a file is planned: move it away", path.display());
+        if let (true, Some(text)) = (change.is_written() && change.outcome != Outcome::Delete, &change.new) {
+            let staged = new.join(number.to_string());
+            fs::write(&staged, text).and_then(|()| mode(&staged, text)).with_context(here)?;
+        }
+    }
+    let lock =
+        changes.iter().find(|change| change.path == lock::PATH).and_then(|change| change.new.as_deref());
+    let journal = lock::journal(lock.unwrap_or_default(), read(root, lock::JOURNAL)?.as_deref());
+    let fresh = new.join("next");
+    fs::write(&fresh, journal)
+        .and_then(|()| fs::rename(&fresh, root.join(lock::JOURNAL)))
+        .with_context(here)?;
+    Ok(new)
+}
+
+/// Empties the folder of an earlier render. Nobody else's files belong there.
+fn discard(root: &Path) -> Result<()> {
+    let new = inside(root, NEW)?;
+    match fs::remove_dir_all(&new) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        result => result.with_context(|| format!("cannot remove `{}`", new.display()))?,
+    }
+    // It may hold what is kept.
+    fs::remove_dir(new.parent().unwrap_or(root)).ok();
     Ok(())
 }
 
@@ -72,17 +156,9 @@ fn inside(root: &Path, path: &str) -> Result<PathBuf> {
     Ok(whole)
 }
 
-fn write(path: &Path, text: &str) -> Result<()> {
+fn folder_of(path: &Path) -> Result<()> {
     let folder = path.parent().context("a file lies in a folder")?;
-    fs::create_dir_all(folder).with_context(|| format!("cannot create `{}`", folder.display()))?;
-    let mut name = path.file_name().map(OsString::from).unwrap_or_default();
-    name.push(".blueprint-new");
-    let new = path.with_file_name(name);
-    let written = fs::write(&new, text).and_then(|()| mode(&new, text)).and_then(|()| fs::rename(&new, path));
-    if written.is_err() {
-        fs::remove_file(&new).ok();
-    }
-    written.with_context(|| format!("cannot write `{}`", path.display()))
+    fs::create_dir_all(folder).with_context(|| format!("cannot create `{}`", folder.display()))
 }
 
 /// A script can be run.

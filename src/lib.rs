@@ -45,6 +45,7 @@ pub mod blueprint;
 pub mod platform;
 pub mod plan;
 pub mod lock;
+pub mod shared_values;
 pub mod compare;
 pub mod disk;
 pub mod cli;

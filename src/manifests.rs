@@ -11,7 +11,7 @@ use crate::{
     contribution::{Contribution, Layer, Namespace, Part, PodSecurity, Release, Secret, Writer},
     database,
     foundation::{Environment, Foundation},
-    page::{Page, Place, Role, seeded},
+    page::{Page, Place, Role, contributed, seeded},
     pages,
     words::Name,
     yaml,
@@ -124,16 +124,16 @@ pub fn pages(
     }
     pages.extend(stores(environment, secrets, tenants));
     let mut sources = BTreeSet::new();
-    for Contribution { releases, pages: own, watched, .. } in contributions {
-        pages.extend(own);
-        pages.extend(watched.into_iter().filter(|_| is_watched));
+    for Contribution { name, releases, pages: mut own, watched, .. } in contributions {
+        own.extend(watched.into_iter().filter(|_| is_watched));
         for release in &releases {
-            pages.extend(values(release, environment));
+            own.extend(values(release, environment));
             // The first in the order of the layers, which the others come after.
             if sources.insert((release.namespace, release.source)) {
-                pages.extend(source(release, environment));
+                own.extend(source(release, environment));
             }
         }
+        pages.extend(contributed(&name, own));
     }
     pages
 }

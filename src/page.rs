@@ -18,6 +18,8 @@ pub struct Page {
     /// Beginnings of lines whose value someone else keeps up to date: a pull request or a robot sets the
     /// tag of an image, say. The value on disk is kept.
     pub shared: &'static [&'static str],
+    /// The component or application that contributed it. None for what every platform has.
+    pub by: Option<String>,
     body: String,
 }
 
@@ -77,12 +79,13 @@ impl Page {
             role,
             owner: Owner::Managed,
             shared: &[],
+            by: None,
             body,
         }
     }
 
     pub fn computed(place: Place, path: String, role: Role, body: String) -> Self {
-        Self { template: None, place, path, role, owner: Owner::Managed, shared: &[], body }
+        Self { template: None, place, path, role, owner: Owner::Managed, shared: &[], by: None, body }
     }
 
     /// The same page, in which someone else keeps the values of lines with these beginnings up to date.
@@ -114,8 +117,13 @@ impl Page {
 
 /// The marks of a comment. A new format must be thought about, so an unknown one is our fault.
 fn comment(path: &str) -> Option<(&'static str, &'static str)> {
+    known_comment(path).unwrap_or_else(|| panic!("`{path}`: no header is known for its format"))
+}
+
+/// None for a format that no page has; nothing within for one without comments.
+fn known_comment(path: &str) -> Option<Option<(&'static str, &'static str)>> {
     let file = path.rsplit('/').next().unwrap_or(path);
-    match file.rsplit_once('.').map(|(_, ending)| ending) {
+    Some(match file.rsplit_once('.').map(|(_, ending)| ending) {
         Some("json" | "sum") => None,
         Some("go" | "mod") => Some(("// ", "")),
         Some("md" | "html") => Some(("<!-- ", " -->")),
@@ -125,13 +133,32 @@ fn comment(path: &str) -> Option<(&'static str, &'static str)> {
             | "txt" | "yaml" | "yml",
         )
         | None => Some(("# ", "")),
-        Some(ending) => panic!("`{path}`: no header is known for `.{ending}`"),
+        Some(_) => return None,
+    })
+}
+
+/// Whether a render of any version may have written these bytes as a managed file: they bear its header. A lock that somebody made
+/// up then leads to no file of a person.
+pub fn may_be_ours(path: &str, bytes: &[u8]) -> bool {
+    match known_comment(path) {
+        None => false,
+        Some(None) => true,
+        Some(Some((open, _))) => {
+            let head = &bytes[..bytes.len().min(400)];
+            let header = format!("{open}Written by blueprint.");
+            String::from_utf8_lossy(head).lines().take(2).any(|line| line.starts_with(&header))
+        }
     }
 }
 
 pub fn seeded(mut pages: Vec<Page>) -> Vec<Page> {
     pages.iter_mut().for_each(|page| page.owner = Owner::Seeded);
     pages
+}
+
+/// These pages, contributed by a component or an application.
+pub fn contributed(by: &impl fmt::Display, pages: impl IntoIterator<Item = Page>) -> Vec<Page> {
+    pages.into_iter().map(|page| Page { by: Some(by.to_string()), ..page }).collect()
 }
 
 /// These pages as files of a ConfigMap, and what it is called. Its name ends in a checksum of the files, so that whoever names it

@@ -12,7 +12,7 @@ use crate::{
     github::Github,
     infrastructure, logins,
     manifests::{self, Example},
-    page::{Owner, Page, Place, Role},
+    page::{Owner, Page, Place, Role, contributed},
     platform::{Platform, Stage},
     repository,
 };
@@ -26,6 +26,8 @@ pub struct File {
     pub text: String,
     /// Beginnings of lines whose value someone else keeps up to date.
     pub shared: &'static [&'static str],
+    /// The component or application that contributed it.
+    pub by: Option<String>,
 }
 
 #[derive(Debug)]
@@ -42,10 +44,13 @@ pub fn plan(platform: Platform) -> Plan {
     let first = &stages[0];
     let example = Example::new(&first.environment, &first.workloads, &first.secrets);
     let every_way = &ways(&applications.iter().collect::<Vec<_>>(), &stages);
-    let mut pages: Vec<Page> = applications.iter().flat_map(|it| it.pages(&foundation)).collect();
-    pages.extend(applications.iter().flat_map(|it| {
-        repository::pages(it, &foundation, &environments, &workloads_of(it, &stages), &ways(&[it], &stages))
-    }));
+    let mut pages: Vec<Page> = Vec::new();
+    for it in &applications {
+        let (workloads, ways) = (workloads_of(it, &stages), ways(&[it], &stages));
+        pages.extend(contributed(&it.name, it.pages(&foundation)));
+        let repository = repository::pages(it, &foundation, &environments, &workloads, &ways);
+        pages.extend(contributed(&it.name, repository));
+    }
     let (mut lists, mut layers, mut watcher) = (Lists::default(), BTreeSet::new(), None);
     for Stage { environment, contributions, workloads, secrets } in stages {
         let shares = workloads.iter().filter_map(|it| it.database.clone()).collect();
@@ -67,7 +72,7 @@ pub fn plan(platform: Platform) -> Plan {
         own.extend(manifests::pages(&environment, contributions, &secrets, &tenants));
         own.extend(delivery::pages(&workloads, &foundation, &environment));
         for workload in &workloads {
-            own.extend(workload.pages(&environment));
+            own.extend(contributed(&workload.application.name, workload.pages(&environment)));
             let overlay = format!("apps/{}/overlays/{environment}", workload.application.name);
             lists.add(&overlay, Entry::Resource("../../base".to_owned()));
             if watched_from.is_some() {
@@ -77,14 +82,17 @@ pub fn plan(platform: Platform) -> Plan {
             lists.add(&overlay, Entry::Image(image, delivery::marker(workload)));
         }
         watcher = watcher.or(watched_from);
-        own.extend(workloads.iter().flat_map(|it| it.delivery(&environment)));
+        own.extend(
+            workloads.iter().flat_map(|it| contributed(&it.application.name, it.delivery(&environment))),
+        );
         let used = used(&own, &environment.cluster_folder());
         own.extend(manifests::layers(&environment, &used));
         layers.extend(used);
         pages.extend(own);
     }
     if let Some(watcher) = &watcher {
-        pages.extend(applications.iter().flat_map(|it| watch::pages(it, &foundation, watcher)));
+        let watched = |it: &Application| contributed(&it.name, watch::pages(it, &foundation, watcher));
+        pages.extend(applications.iter().flat_map(watched));
     }
     let layers = layers.into_iter().collect();
     pages.extend(infrastructure::shared(&foundation, &environments));
@@ -146,7 +154,8 @@ fn collect(pages: Vec<Page>, github: &Github) -> Plan {
             Place::Application(repository) => repository.clone(),
         };
         let files = plan.repositories.entry(repository).or_default();
-        let file = File { owner: page.owner, text: page.text(), shared: page.shared };
+        let text = page.text();
+        let file = File { owner: page.owner, text, shared: page.shared, by: page.by };
         let clash = files.insert(page.path.clone(), file);
         assert!(clash.is_none(), "two owners for `{}`", page.path);
     }
@@ -216,7 +225,11 @@ impl Lists {
             }
             let path = format!("{folder}/kustomization.yaml");
             let shared: &[&str] = if last == "images:\n" { &["newTag: "] } else { &[] };
-            Page::computed(Place::Manifests, path, Role::Unlisted, body).shared(shared)
+            let mut page = Page::computed(Place::Manifests, path, Role::Unlisted, body).shared(shared);
+            if let ["apps", application, ..] = folder.split('/').collect::<Vec<_>>()[..] {
+                page.by = Some(application.to_owned());
+            }
+            page
         };
         self.0.iter().map(page).collect()
     }

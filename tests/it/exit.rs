@@ -23,8 +23,8 @@ fn each_ending_has_its_code() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().to_str().unwrap();
     let run = |verb, path| blueprint(&[verb, path, "--out", out]);
-    assert_eq!(code(&run("check", MINIMAL)), Some(1));
-    assert_eq!(code(&run("diff", MINIMAL)), Some(1));
+    assert_eq!(code(&run("check", MINIMAL)), Some(3));
+    assert_eq!(code(&run("diff", MINIMAL)), Some(3));
     assert_eq!(code(&blueprint(&["render", MINIMAL, "--out", out, "--dry-run"])), Some(0));
     assert_eq!(folder.path().read_dir().unwrap().count(), 0, "a dry run writes nothing");
     assert_eq!(code(&run("render", MINIMAL)), Some(0));
@@ -34,6 +34,16 @@ fn each_ending_has_its_code() {
     std::fs::write(&readme, "edited").unwrap();
     assert_eq!(code(&run("render", MINIMAL)), Some(1));
     assert_eq!(std::fs::read(&readme).unwrap(), b"edited");
+    assert_eq!(code(&run("check", MINIMAL)), Some(1), "a conflict is more than a difference");
+    // The ways out.
+    let render = |more: &[&str]| blueprint(&[&["render", MINIMAL, "--out", out], more].concat());
+    assert_eq!(code(&render(&["--only", "shop"])), Some(0), "a conflict in another repository");
+    assert_eq!(code(&render(&["--only", "shops"])), Some(2));
+    assert_eq!(code(&render(&["--overwrite", "infrastructure/README.md.old"])), Some(2));
+    assert_eq!(code(&render(&["--overwrite", "shop/README.md"])), Some(2), "in no conflict");
+    assert_eq!(std::fs::read(&readme).unwrap(), b"edited");
+    assert_eq!(code(&render(&["--overwrite", "infrastructure/README.md"])), Some(0));
+    assert_eq!(code(&run("check", MINIMAL)), Some(0));
     assert_eq!(code(&run("check", "no-such.toml")), Some(2));
     assert_eq!(code(&run("frobnicate", MINIMAL)), Some(2));
     assert_eq!(code(&blueprint(&["validate", MINIMAL])), Some(0));

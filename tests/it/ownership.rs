@@ -3,21 +3,47 @@ use std::{collections::BTreeSet, fs, path::Path};
 use blueprint::{
     compare::{Change, Outcome, compare},
     disk,
-    lock::{self, Lock, blob},
+    lock::{self, Hash, Lock},
     page::Owner,
     plan::{File, Files},
 };
 use tempfile::TempDir;
 
+/// As each managed file begins.
+const HEADER: &str = "# Written by blueprint. Change the blueprint instead.\n";
+
+fn file(owner: Owner, text: &str, shared: &'static [&'static str]) -> File {
+    let (first, rest) = text.split_at(if text.starts_with("#!") { text.find('\n').unwrap() + 1 } else { 0 });
+    let header = if owner == Managed { HEADER } else { "" };
+    File { owner, text: format!("{first}{header}{rest}"), shared, by: None }
+}
+
 fn files(list: &[(&str, Owner, &str)]) -> Files {
-    let file = |(path, owner, text): &(&str, Owner, &str)| {
-        (path.to_string(), File { owner: *owner, text: text.to_string(), shared: &[] })
-    };
-    list.iter().map(file).collect()
+    list.iter().map(|(path, owner, text)| ((*path).to_owned(), file(*owner, text, &[]))).collect()
 }
 
 fn changes(root: &Path, files: &Files) -> Vec<Change> {
-    compare(files, |path| disk::read(root, path)).unwrap()
+    compare(files, Hash::Sha1, |path| disk::read(root, path)).unwrap()
+}
+
+/// What differs, but for the lock.
+fn outcomes(root: &TempDir, files: &Files) -> Vec<(String, Outcome)> {
+    let changes = changes(root.path(), files).into_iter().filter(|it| it.path != lock::PATH);
+    changes.map(|change| (change.path, change.outcome)).collect()
+}
+
+fn render(root: &TempDir, files: &Files) {
+    disk::apply(root.path(), &changes(root.path(), files)).unwrap();
+}
+
+fn put(root: &TempDir, path: &str, text: &str) {
+    let path = root.path().join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn settled(root: &TempDir, files: &Files) -> bool {
+    changes(root.path(), files).iter().all(|change| !change.differs())
 }
 
 /// A folder in which these files were rendered.
@@ -65,6 +91,8 @@ fn an_edited_file_is_a_conflict() {
     fs::write(root.path().join("a"), "edited").unwrap();
     assert!(matches!(outcome(&root, &[("a", Managed, "2")], "a"), Outcome::Conflict(_)));
     assert!(matches!(outcome(&root, &[], "a"), Outcome::Conflict(_)));
+    fs::write(root.path().join("a"), format!("{HEADER}edited")).unwrap();
+    assert!(matches!(outcome(&root, &[("a", Managed, "2")], "a"), Outcome::Conflict(_)));
     assert_eq!(outcome(&root, &[("a", Managed, "edited")], "a"), Outcome::Unchanged);
 }
 
@@ -88,35 +116,34 @@ fn a_seeded_file_is_the_persons_even_when_deleted() {
 /// A robot or a person sets the tag, but to a release.
 #[test]
 fn a_tag_that_moves_is_a_conflict() {
-    let file = |tag: &str| File {
-        owner: Managed,
-        text: format!("images:\n    newTag: \"{tag}\"  # marker\n"),
-        shared: &["newTag: "],
-    };
-    let planned = Files::from([("a".to_owned(), file("0.1.0"))]);
+    let text = |tag: &str| format!("images:\n    newTag: {tag}  # marker\n");
+    let planned = Files::from([("a".to_owned(), file(Managed, &text("\"0.1.0\""), TAG))]);
     let root = TempDir::new().unwrap();
-    disk::apply(root.path(), &changes(root.path(), &planned)).unwrap();
+    render(&root, &planned);
     for (tag, wanted) in [("\"0.2.0\"", Outcome::Unchanged), ("0.2.0", Outcome::Unchanged)] {
-        fs::write(root.path().join("a"), format!("images:\n    newTag: {tag}  # marker\n")).unwrap();
-        assert_eq!(changes(root.path(), &planned)[0].outcome, wanted, "{tag}");
+        put(&root, "a", &format!("{HEADER}{}", text(tag)));
+        assert_eq!(outcomes(&root, &planned)[0].1, wanted, "{tag}");
     }
     for tag in ["latest", "\"latest\"", "'latest'"] {
-        fs::write(root.path().join("a"), format!("images:\n    newTag: {tag}  # marker\n")).unwrap();
-        assert!(matches!(changes(root.path(), &planned)[0].outcome, Outcome::Conflict(_)), "{tag}");
+        put(&root, "a", &format!("{HEADER}{}", text(tag)));
+        assert!(matches!(outcomes(&root, &planned)[0].1, Outcome::Conflict(_)), "{tag}");
     }
 }
+
+const TAG: &[&str] = &["newTag: "];
 
 /// Whatever else lies in the output is never opened: not `.git`, not what is not text.
 #[test]
 fn only_planned_and_locked_paths_are_opened() {
-    let lock = format!("[files]\n\"gone\" = {{ owner = \"managed\", blob = \"{}\" }}\n", blob(b"1"));
+    let id = Hash::Sha1.blob(b"1");
+    let lock = format!("[files]\n\"gone\" = {{ owner = \"managed\", blob = \"{id}\" }}\n");
     let mut opened = BTreeSet::new();
     let read = |path: &str| {
         opened.insert(path.to_owned());
         Ok((path == lock::PATH).then(|| lock.clone().into_bytes()))
     };
-    compare(&files(&[("a", Managed, "1")]), read).unwrap();
-    assert_eq!(opened, BTreeSet::from([lock::PATH, "a", "gone"].map(str::to_owned)));
+    compare(&files(&[("a", Managed, "1")]), Hash::Sha1, read).unwrap();
+    assert_eq!(opened, BTreeSet::from([lock::PATH, lock::JOURNAL, "a", "gone"].map(str::to_owned)));
 }
 
 #[test]
@@ -134,18 +161,79 @@ fn foreign_files_survive() {
     assert_eq!(left, 5, "`.git`, `b.bin`, `a.blueprint-old`, `c`, the lock, and no half-written file");
 }
 
-/// What was written before the interruption is as planned, and what was not is as locked.
+/// What was written before the interruption is as planned, and what was not is as locked; the journal knows it for a render of
+/// another blueprint, too.
 #[test]
 fn an_interrupted_render_converges() {
-    let planned = files(&[("a", Managed, "2"), ("b", Managed, "2"), ("d", Managed, "2")]);
-    for done in 0..5 {
-        let root = rendered(&[("a", Managed, "1"), ("b", Managed, "1"), ("c", Managed, "1")]);
-        disk::apply(root.path(), &changes(root.path(), &planned)[..done]).unwrap();
-        let rest = changes(root.path(), &planned);
-        assert!(!rest.iter().any(|change| matches!(change.outcome, Outcome::Conflict(_))), "after {done}");
-        disk::apply(root.path(), &rest).unwrap();
-        assert!(changes(root.path(), &planned).iter().all(|change| !change.differs()), "after {done}");
+    let first = files(&[("a", Managed, "1"), ("b", Managed, "1"), ("c", Managed, "1")]);
+    let second = files(&[("a", Managed, "2"), ("b", Managed, "2"), ("d", Managed, "2")]);
+    let third = files(&[("a", Managed, "3"), ("c", Managed, "3")]);
+    for next in [&first, &second, &third] {
+        for done in 0..5 {
+            let root = TempDir::new().unwrap();
+            render(&root, &first);
+            interrupt(&root, &changes(root.path(), &second), done);
+            // Twice: the second one is stopped before it changed anything.
+            interrupt(&root, &changes(root.path(), &third), 0);
+            let rest = changes(root.path(), next);
+            assert!(
+                !rest.iter().any(|change| matches!(change.outcome, Outcome::Conflict(_))),
+                "after {done}"
+            );
+            disk::apply(root.path(), &rest).unwrap();
+            assert!(settled(&root, next), "after {done}");
+            assert!(!root.path().join(".blueprint").exists(), "nothing is left behind");
+        }
     }
+}
+
+/// As `disk::apply` leaves a folder that is stopped after so many files: each is whole, the lock is the old one, the journal is there.
+fn interrupt(root: &TempDir, changes: &[Change], done: usize) {
+    let new = changes.last().and_then(|lock| lock.new.as_deref()).unwrap();
+    let old = fs::read(root.path().join(lock::JOURNAL)).ok();
+    put(root, lock::JOURNAL, &lock::journal(new, old.as_deref()));
+    for change in changes[..changes.len() - 1].iter().filter(|it| it.is_written()).take(done) {
+        match &change.new {
+            Some(text) => put(root, &change.path, text),
+            None => fs::remove_file(root.path().join(&change.path)).unwrap(),
+        }
+    }
+}
+
+/// A link of somebody else under a name of ours is never followed, and what cannot be written changes nothing.
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_written_stops_before_anything_is_changed() {
+    let other = TempDir::new().unwrap();
+    fs::write(other.path().join("file"), "theirs").unwrap();
+    let planned = files(&[("a", Managed, "2"), ("z/b", Managed, "2")]);
+    let plant: [fn(&Path, &Path); 3] = [
+        |root, other| {
+            fs::create_dir(root.join(".blueprint")).unwrap();
+            std::os::unix::fs::symlink(other, root.join(".blueprint/new")).unwrap();
+        },
+        |root, other| std::os::unix::fs::symlink(other, root.join("z")).unwrap(),
+        |root, _| fs::create_dir_all(root.join("z/b/mine")).unwrap(),
+    ];
+    for plant in plant {
+        let root = rendered(&[("a", Managed, "1")]);
+        plant(root.path(), other.path());
+        let done = compare(&planned, Hash::Sha1, |path| disk::read(root.path(), path))
+            .and_then(|changes| disk::apply(root.path(), &changes));
+        assert!(done.is_err());
+        assert_eq!(fs::read_to_string(root.path().join("a")).unwrap(), format!("{HEADER}1"));
+        assert_eq!(fs::read_dir(other.path()).unwrap().count(), 1);
+        assert_eq!(fs::read_to_string(other.path().join("file")).unwrap(), "theirs");
+    }
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_compared_is_not_lost() {
+    let root = rendered(&[("a", Managed, "1")]);
+    let changes = changes(root.path(), &files(&[("a", Managed, "2")]));
+    put(&root, "a", "mine");
+    assert!(disk::apply(root.path(), &changes).is_err());
+    assert_eq!(fs::read_to_string(root.path().join("a")).unwrap(), "mine");
 }
 
 #[cfg(unix)]
@@ -160,50 +248,215 @@ fn a_link_is_refused_and_a_script_can_be_run() {
 
 #[test]
 fn a_lock_reads_back_and_stays_inside() {
-    let root = rendered(&[("a/b.tf", Managed, "1"), (".c", Seeded, "2")]);
+    let tagged = File { by: Some("shop".to_owned()), ..file(Managed, "    newTag: \"0.1.0\"\n", TAG) };
+    let planned = Files::from([("a/b.tf".to_owned(), tagged), (".c".to_owned(), file(Seeded, "2", &[]))]);
+    let root = TempDir::new().unwrap();
+    render(&root, &planned);
     let text = fs::read(root.path().join(lock::PATH)).unwrap();
     assert_eq!(Lock::read(&text).unwrap().text().into_bytes(), text);
-    for path in ["../a", "/etc/passwd", "a/../../b", ""] {
+    for path in [
+        "../a",
+        "/etc/passwd",
+        "a/../../b",
+        "",
+        ".git/config",
+        "a/.GIT/hooks/x",
+        "git~1/x",
+        ".git./x",
+        "a\\\\b",
+        ".blueprint.lock",
+        "a//b",
+        ".",
+    ] {
         let text = format!("[files]\n\"{path}\" = {{ owner = \"managed\", blob = \"\" }}\n");
-        assert!(Lock::read(text.as_bytes()).is_err(), "`{path}` lies outside");
+        assert!(Lock::read(text.as_bytes()).is_err(), "`{path}` is no file of ours");
     }
-    assert!(Lock::read(b"<<<<<<< HEAD").is_err());
 }
 
-/// As `git hash-object` says.
+/// Each says what is wrong with the lock.
+#[test]
+fn a_lock_that_does_not_read_has_its_words() {
+    for (text, words) in [
+        ("", "is empty"),
+        ("  \n", "is empty"),
+        ("format = 3\n", "was rendered by a newer blueprint"),
+        ("format = \"two\"\n", "which no version writes"),
+        ("format = 2\nhash = \"sha1\"\nversion = \"0.1.0\"\n", "does not parse"),
+        ("[files]\n\"a\" = { owner = \"managed\"", "does not parse"),
+        ("[files]\n\".git/x\" = { owner = \"managed\", blob = \"\" }\n", "which no render writes"),
+    ] {
+        let error = format!("{:#}", Lock::read(text.as_bytes()).unwrap_err());
+        assert!(error.contains(words), "{text:?}: {error}");
+    }
+    assert!(Lock::read(b"\xff").is_err());
+}
+
+/// Two branches rendered differently, and the lock is an unresolved merge: what either of them wrote is ours.
+#[test]
+fn either_side_of_a_merged_lock_is_ours() {
+    let root = rendered(&[("a", Managed, "1"), ("b", Managed, "1")]);
+    let lock =
+        |list: &[(&str, Owner, &str)]| fs::read_to_string(rendered(list).path().join(lock::PATH)).unwrap();
+    let (ours, theirs) = (lock(&[("a", Managed, "2")]), lock(&[("a", Managed, "3"), ("b", Managed, "3")]));
+    for base in ["", "||||||| base\nformat = 1\n"] {
+        put(&root, lock::PATH, &format!("<<<<<<< HEAD\n{ours}{base}=======\n{theirs}>>>>>>> other\n"));
+        for (text, wanted) in [("2", Outcome::Update), ("3", Outcome::Update)] {
+            put(&root, "a", &format!("{HEADER}{text}"));
+            assert_eq!(outcome(&root, &[("a", Managed, "4")], "a"), wanted);
+        }
+        put(&root, "a", &format!("{HEADER}1"));
+        assert!(matches!(outcome(&root, &[("a", Managed, "4")], "a"), Outcome::Conflict(_)));
+        put(&root, "b", &format!("{HEADER}3"));
+        assert_eq!(outcome(&root, &[], "b"), Outcome::Delete);
+    }
+}
+
+/// A lock that somebody made up names a person's file with its id: without our header it is not ours.
+#[test]
+fn a_crafted_lock_leads_to_no_file_of_a_person() {
+    let root = TempDir::new().unwrap();
+    for path in ["notes.md", "main.tf", "key.xyz", "LICENSE"] {
+        put(&root, path, "mine");
+    }
+    let id = Hash::Sha1.blob(b"mine");
+    let entry = |path| format!("\"{path}\" = {{ owner = \"managed\", blob = \"{id}\" }}\n");
+    put(
+        &root,
+        lock::PATH,
+        &format!("[files]\n{}", ["notes.md", "main.tf", "key.xyz", "LICENSE"].map(entry).concat()),
+    );
+    for (path, outcome) in outcomes(&root, &Files::new()) {
+        assert!(matches!(outcome, Outcome::Conflict(_)), "{path}");
+    }
+}
+
+/// As `git hash-object` says, with `--object-format` of either kind.
 #[test]
 fn blob_ids_are_those_of_git() {
-    assert_eq!(blob(b""), "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391");
-    assert_eq!(blob(b"hello\n"), "ce013625030ba8dba906f756967f9e9ca394464a");
+    assert_eq!(Hash::Sha1.blob(b""), "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391");
+    assert_eq!(Hash::Sha1.blob(b"hello\n"), "ce013625030ba8dba906f756967f9e9ca394464a");
+    assert_eq!(Hash::Sha256.blob(b""), "473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813");
+}
+
+/// The kind of ids follows the repository, and a lock of the other kind is understood and converted.
+#[test]
+fn a_repository_with_sha256_has_such_ids() {
+    let root = rendered(&[("a", Managed, "1")]);
+    put(&root, ".git/config", "[core]\n\tbare = false\n");
+    assert_eq!(disk::hash(root.path()), Hash::Sha1);
+    put(&root, ".git/config", "[extensions]\n\tobjectFormat = sha256\n");
+    assert_eq!(disk::hash(root.path()), Hash::Sha256);
+    let compared = |text| {
+        compare(&files(&[("a", Managed, text)]), Hash::Sha256, |path| disk::read(root.path(), path)).unwrap()
+    };
+    assert!(compared("1").iter().all(|change| !change.differs()));
+    let changes = compared("2");
+    assert_eq!(changes[0].outcome, Outcome::Update);
+    disk::apply(root.path(), &changes).unwrap();
+    let lock = Lock::read(&fs::read(root.path().join(lock::PATH)).unwrap()).unwrap();
+    assert_eq!(lock.files["a"].written.len(), 64);
+    // A linked work tree: its folder names the shared one.
+    let linked = TempDir::new().unwrap();
+    put(&linked, ".git", &format!("gitdir: {}\n", root.path().join(".git/worktrees/linked").display()));
+    put(&root, ".git/worktrees/linked/commondir", "../..\n");
+    assert_eq!(disk::hash(linked.path()), Hash::Sha256);
+}
+
+/// What a lock of the first format knows is ours, values that others raised included, and the next render converts it.
+#[test]
+fn a_lock_of_the_first_format_is_converted_without_a_conflict() {
+    let text = |tag: &str| format!("images:\n    newTag: \"{tag}\"\n");
+    let planned = |words: &str| {
+        Files::from([("a".to_owned(), file(Managed, &format!("{words}{}", text("0.1.0")), TAG))])
+    };
+    let root = TempDir::new().unwrap();
+    let id = Hash::Sha1.blob(format!("{HEADER}{}", text("0.1.0")).as_bytes());
+    put(
+        &root,
+        lock::PATH,
+        &format!(
+            "[files]\n\"a\" = {{ owner = \"managed\", blob = \"{id}\", shared = [\"\\\"0.1.0\\\"\"] }}\n"
+        ),
+    );
+    put(&root, "a", &format!("{HEADER}{}", text("0.2.0")));
+    assert!(settled(&root, &planned("")), "a release and an older lock are no difference");
+    assert_eq!(outcomes(&root, &planned("more: 1\n"))[0].1, Outcome::Update);
+    assert_eq!(
+        outcomes(&root, &Files::new())[0].1,
+        Outcome::Delete,
+        "released, and removed with its application"
+    );
+    render(&root, &planned("more: 1\n"));
+    let lock = Lock::read(&fs::read(root.path().join(lock::PATH)).unwrap()).unwrap();
+    assert_eq!(lock.files["a"].values, ["\"0.2.0\""]);
+    assert!(lock.files["a"].masked.is_some() && lock.version == env!("CARGO_PKG_VERSION"));
 }
 
 /// A tag that a pull request or a robot set stays set, and is no difference.
 #[test]
 fn a_value_that_someone_else_keeps_is_kept() {
-    let file = |text: &str| {
-        let file = File { owner: Managed, text: text.to_owned(), shared: &["newTag: "] };
-        Files::from([("a.yaml".to_owned(), file)])
-    };
+    let planned = |text: &str| Files::from([("a.yaml".to_owned(), file(Managed, text, TAG))]);
     let root = TempDir::new().unwrap();
-    let render = |text: &str| disk::apply(root.path(), &changes(root.path(), &file(text))).unwrap();
     let path = root.path().join("a.yaml");
     let first = "images:\n  - name: a\n    newTag: \"0.1.0\"\n";
-    render(first);
-    fs::write(&path, first.replace("0.1.0", "1.2.3")).unwrap();
-    assert_eq!(changes(root.path(), &file(first))[0].outcome, Outcome::Unchanged);
+    render(&root, &planned(first));
+    put(&root, "a.yaml", &format!("{HEADER}{}", first.replace("0.1.0", "1.2.3")));
+    assert!(settled(&root, &planned(first)), "a release is no difference");
     let second = "images:\n  - name: b\n    newTag: \"0.1.0\" # set by a release\n";
-    assert_eq!(changes(root.path(), &file(second))[0].outcome, Outcome::Update);
-    render(second);
-    assert_eq!(fs::read_to_string(&path).unwrap(), second.replace("0.1.0", "1.2.3"));
-    assert!(changes(root.path(), &file(second)).iter().all(|change| !change.differs()));
-    fs::write(&path, second.replace("0.1.0", "1.2.4").replace("name: b", "name: c")).unwrap();
-    assert!(
-        matches!(changes(root.path(), &file(second))[0].outcome, Outcome::Conflict(_)),
-        "more than the value"
+    assert_eq!(outcomes(&root, &planned(second))[0].1, Outcome::Update);
+    render(&root, &planned(second));
+    let released = format!("{HEADER}{}", second.replace("0.1.0", "1.2.3"));
+    assert_eq!(fs::read_to_string(&path).unwrap(), released);
+    assert!(settled(&root, &planned(second)));
+    put(&root, "a.yaml", &released.replace("1.2.3", "1.2.4").replace("name: b", "name: c"));
+    assert!(matches!(outcomes(&root, &planned(second))[0].1, Outcome::Conflict(_)), "more than the value");
+    put(&root, "a.yaml", &format!("{HEADER}images: []\n"));
+    assert!(matches!(outcomes(&root, &planned(second))[0].1, Outcome::Conflict(_)), "the value is gone");
+}
+
+/// The comment of a robot stays where the plan has none; one of the plan wins.
+#[test]
+fn a_comment_behind_a_value_is_kept() {
+    let planned = |comment: &str| {
+        Files::from([("a".to_owned(), file(Managed, &format!("    newTag: \"0.1.0\"{comment}\n"), TAG))])
+    };
+    let root = TempDir::new().unwrap();
+    render(&root, &planned(""));
+    put(&root, "a", &format!("{HEADER}    newTag: 0.2.0 # marker of a robot\n"));
+    assert!(settled(&root, &planned("")));
+    render(&root, &planned(" # ours"));
+    assert_eq!(
+        fs::read_to_string(root.path().join("a")).unwrap(),
+        format!("{HEADER}    newTag: 0.2.0 # ours\n")
     );
-    fs::write(&path, "images: []\n").unwrap();
-    assert!(
-        matches!(changes(root.path(), &file(second))[0].outcome, Outcome::Conflict(_)),
-        "the value is gone"
-    );
+}
+
+/// Who overwrites a tag that moves gets the release that was live before.
+#[test]
+fn a_tag_that_moves_is_overwritten_by_the_last_release() {
+    let planned = Files::from([("a".to_owned(), file(Managed, "    newTag: \"0.1.0\"\n", TAG))]);
+    let root = TempDir::new().unwrap();
+    render(&root, &planned);
+    put(&root, "a", &format!("{HEADER}    newTag: \"0.2.0\"\n"));
+    render(&root, &planned);
+    put(&root, "a", &format!("{HEADER}    newTag: latest\n"));
+    let change = &changes(root.path(), &planned)[0];
+    assert!(matches!(change.outcome, Outcome::Conflict(_)));
+    assert_eq!(change.new.as_deref(), Some(format!("{HEADER}    newTag: \"0.2.0\"\n").as_str()));
+}
+
+/// A file that went missing comes back with what was live when a render saw it last.
+#[test]
+fn a_missing_file_comes_back_with_its_value() {
+    let planned = Files::from([("a".to_owned(), file(Managed, "    newTag: \"0.1.0\"\n", TAG))]);
+    let root = TempDir::new().unwrap();
+    render(&root, &planned);
+    let released = format!("{HEADER}    newTag: \"0.2.0\"\n");
+    put(&root, "a", &released);
+    let lock = changes(root.path(), &planned).pop().unwrap();
+    assert_eq!((lock.outcome, lock.differs()), (Outcome::Noted, false));
+    render(&root, &planned);
+    fs::remove_file(root.path().join("a")).unwrap();
+    render(&root, &planned);
+    assert_eq!(fs::read_to_string(root.path().join("a")).unwrap(), released);
 }
