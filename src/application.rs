@@ -1,6 +1,6 @@
 //! An application: one base without environments, and an overlay for each of them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, rc::Rc};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -13,8 +13,8 @@ use crate::{
     page::{Page, seeded},
     pages,
     program::{Commands, Language, Program},
-    source::{Located, value_or},
-    words::{CodeOwner, Cpu, DatabaseName, Memory, Name, Repository, SecretKey, Text, UrlPath, Word},
+    source::{Decided, Located, Span, value_or},
+    words::{Bareword, CodeOwner, Cpu, DatabaseName, Memory, Name, Repository, SecretKey, Text, UrlPath},
 };
 
 pub mod container;
@@ -161,7 +161,7 @@ struct Replicas {
 #[derive(Clone, Debug)]
 pub struct Application {
     pub name: Name,
-    pub repository: Repository,
+    pub repository: Decided<Repository>,
     pub port: u32,
     pub liveness: UrlPath,
     pub readiness: UrlPath,
@@ -186,7 +186,7 @@ pub struct Application {
     /// Whether anybody may pull its image.
     pub image_public: bool,
     /// Its database, and the role that owns it.
-    pub database: Option<DatabaseName>,
+    pub database: Option<Decided<DatabaseName>>,
     /// The login that the base speaks of, and each overlay anew.
     pub login: u32,
     /// What the base says, and each overlay says anew.
@@ -213,7 +213,9 @@ pub struct Size {
 /// What one environment's overlay says.
 #[derive(Clone, Debug)]
 pub struct Workload {
-    pub application: Application,
+    /// Where the application is named.
+    pub place: Span,
+    pub application: Rc<Application>,
     pub size: Size,
     pub variables: Vec<Variable>,
     /// How it is reached from outside the cluster.
@@ -242,22 +244,17 @@ impl Spec {
 impl Application {
     pub fn resolve(name: &Located<String>, spec: &Spec, report: &mut Report) -> Self {
         let at = name;
-        let name: Name = report.read(Some(name));
+        let name: Decided<Name> = report.read(Some(name));
         let repository = match &spec.repository {
-            None if name == Name::default() => Repository::default(),
-            None => Repository::named(&name),
+            None => name.clone().map(|name| Repository::named(&name)),
             asked => report.read(asked.as_ref()),
         };
         let probes = spec.probes.clone().unwrap_or_default();
-        let mut path = |asked: Option<&Located<String>>, default| match asked {
-            None => UrlPath::read(default).unwrap_or_default(),
-            asked => report.read(asked),
-        };
+        let mut path = |asked, default| report.read_or(asked, UrlPath::ours(default));
         let liveness = path(probes.liveness.as_ref(), "/livez");
         let readiness = path(probes.readiness.as_ref(), "/readyz");
         if let Some(asked) = probes.readiness.as_ref().or(probes.liveness.as_ref())
-            && liveness == readiness
-            && liveness != UrlPath::default()
+            && liveness.same(&readiness)
         {
             report.add(
                 Finding::new("application/probes", "life and readiness are asked at one path")
@@ -271,7 +268,7 @@ impl Application {
         let (language, commands) = (spec.language.as_ref(), spec.commands.as_ref());
         let program = Program::resolve(at, language, commands, spec.starter.as_ref(), report);
         let size = Size::resolve(at, spec, &program, report);
-        let code_owners = spec.code_owners.iter().flatten().map(|it| report.read(Some(it))).collect();
+        let code_owners = spec.code_owners.iter().flatten().filter_map(|it| report.try_read(it)).collect();
         let (env, has_database) = (spec.env.as_ref(), database.is_some());
         let secrets = variables::secret(spec.secrets.as_ref(), env, has_database, report);
         let variables = variables::plain(env, has_database, report);
@@ -287,11 +284,11 @@ impl Application {
             cpu_utilization: value_or(&replicas.cpu_utilization, 70),
             memory_utilization: replicas.memory_utilization.as_ref().map(|it| **it),
             login: spec.database.as_ref().map_or(1, |asked| asked.login()),
-            name,
+            name: name.value(),
             repository,
             port,
-            liveness,
-            readiness,
+            liveness: liveness.value(),
+            readiness: readiness.value(),
             program,
             code_owners,
             image_public,
@@ -301,19 +298,19 @@ impl Application {
     }
 
     pub fn workload(
-        &self,
+        self: &Rc<Self>,
         name: &Located<String>,
         spec: &Spec,
         environment: &Environment,
         report: &mut Report,
     ) -> Workload {
-        let share = |database: &DatabaseName| Share {
+        let share = |database: &Decided<DatabaseName>| Share {
             application: self.name.clone(),
-            name: database.clone(),
+            name: database.clone().value(),
             login: spec.database.as_ref().map_or(1, |asked| asked.login()),
         };
         if let (None, Some(asked)) = (&self.database, &spec.database)
-            && !report.excused(&format!("applications.{}.database", **name))
+            && !report.excused(&["applications", name, "database"])
         {
             let title = format!("only an overlay gives `{}` a database", name.escape_debug());
             report.add(
@@ -329,7 +326,8 @@ impl Application {
         let variables = variables::plain(spec.env.as_ref(), has_database, report);
         let size = Size::resolve(name, spec, &self.program, report);
         Workload {
-            application: self.clone(),
+            place: name.span(),
+            application: Rc::clone(self),
             variables: variables::with_memory_limit(variables, &secrets, &self.program, &size),
             size,
             exposure: Exposure::resolve(name, spec, environment, report),
@@ -361,8 +359,8 @@ impl Application {
     }
 
     /// The end of the name of its role, where it has one.
-    pub fn role(&self) -> String {
-        format!("app-{}", self.name)
+    pub fn role(&self) -> Bareword {
+        Bareword::of("app").and('-', &self.name)
     }
 
     pub fn first_tag(&self) -> &'static str {
@@ -420,7 +418,7 @@ impl Workload {
     /// What its namespace reads from Parameter Store.
     pub fn secrets(&self) -> Vec<Secret> {
         let pull = || Secret {
-            namespace: self.application.name.to_string(),
+            namespace: Bareword::of(&self.application.name),
             key: "registry/docker-config".to_owned(),
             writer: Writer::Person,
             about: "the credential that pulls the application's image, as a Docker configuration",
@@ -512,8 +510,8 @@ impl Endpoint {
     fn metrics(name: &Located<String>, serves: u32, spec: &Spec, report: &mut Report) -> Self {
         let asked = spec.metrics.clone().unwrap_or_default();
         let port = value_or(&asked.port, 9090);
-        let known =
-            ["port", "metrics"].iter().all(|it| !report.excused(&format!("applications.{}.{it}", **name)));
+        let known = !report.excused(&["applications", name, "port"])
+            && !report.excused(&["applications", name, "metrics"]);
         let at = asked.port.as_ref().or(spec.port.as_ref()).filter(|_| port == serves && known);
         if let Some(at) = at {
             report.add(
@@ -522,10 +520,7 @@ impl Endpoint {
                     .help("give them two, such as `port = 8080` and `metrics = { port = 9090 }`"),
             );
         }
-        let path = match &asked.path {
-            None => UrlPath::read("/metrics").unwrap_or_default(),
-            asked => report.read(asked.as_ref()),
-        };
+        let path = report.read_or(asked.path.as_ref(), UrlPath::ours("/metrics")).value();
         Self { port, path }
     }
 }
@@ -547,7 +542,7 @@ impl Size {
         let replicas = spec.replicas.clone().unwrap_or_default();
         let min = value_or(&replicas.min, 2);
         let max = value_or(&replicas.max, min * 3);
-        let known = !report.excused(&format!("applications.{}.replicas", **name));
+        let known = !report.excused(&["applications", name, "replicas"]);
         if let Some(at) = replicas.max.as_ref().or(replicas.min.as_ref()).filter(|_| max < min && known) {
             report.add(
                 Finding::new(
@@ -558,10 +553,10 @@ impl Size {
                 .help(format!("write `max = {min}` or more")),
             );
         }
-        let cpu = spec.cpu.as_ref().map_or(Cpu(250), |asked| report.read(Some(asked)));
+        let cpu = report.read_or(spec.cpu.as_ref(), Cpu(250));
+        let known = cpu.sound().is_some() && !report.excused(&["applications", name, "cpu"]);
+        let cpu = cpu.value();
         let cpu_limit: Option<Cpu> = spec.cpu_limit.as_ref().and_then(|asked| report.try_read(asked));
-        let known = spec.cpu.as_ref().is_none_or(|asked| Cpu::read(asked).is_some())
-            && !report.excused(&format!("applications.{}.cpu", **name));
         if let (Some(asked), Some(limit)) = (&spec.cpu_limit, cpu_limit)
             && limit < cpu
             && known
@@ -575,11 +570,11 @@ impl Size {
                 .help(format!("write {cpu} or more, or leave it out")),
             );
         }
-        let memory = spec.memory.as_ref().map_or(program.memory(), |asked| report.read(Some(asked)));
-        let known = !report.excused(&format!("applications.{}.language", **name));
+        let memory = report.read_or(spec.memory.as_ref(), program.memory());
+        let known = memory.sound().is_some() && !report.excused(&["applications", name, "language"]);
+        let memory = memory.value();
         if let (Some(asked), Some((language, least))) = (&spec.memory, program.least_memory())
             && memory < least
-            && Memory::read(asked).is_some()
             && known
         {
             report.add(

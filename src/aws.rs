@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::{
     catalogue::Region,
     diagnostics::{Finding, Report},
-    source::{Located, value_or},
+    source::{Decided, Located, value_or},
     words::{Account, RolePath, Text, Word},
 };
 
@@ -86,11 +86,11 @@ impl Word for Policy {
 }
 
 impl Roles {
-    pub fn resolve(spec: &Spec, account: &Account, report: &mut Report) -> Self {
+    pub fn resolve(spec: &Spec, account: &Decided<Account>, report: &mut Report) -> Self {
         let boundary = spec.permissions_boundary.as_ref().and_then(|asked| report.try_read(asked));
-        if let (Some(asked), Some(Policy { account: theirs, .. })) = (&spec.permissions_boundary, &boundary)
+        if let (Some(asked), Some(Policy { account: theirs, .. }), Some(account)) =
+            (&spec.permissions_boundary, &boundary, account.sound())
             && ![&account.to_string(), "aws"].contains(&theirs.as_str())
-            && *account != Account::default()
         {
             report.add(
                 Finding::new("aws/boundary-account", format!("this policy is of account `{theirs}`"))
@@ -100,7 +100,7 @@ impl Roles {
         }
         Self {
             identity: value_or(&spec.workload_identity, WorkloadIdentity::Irsa),
-            path: spec.role_path.as_ref().map_or_else(RolePath::root, |asked| report.read(Some(asked))),
+            path: spec.role_path.as_ref().map_or_else(RolePath::root, |asked| report.value(Some(asked))),
             boundary,
         }
     }

@@ -1,6 +1,6 @@
 //! What a person asked for, as they wrote it. Nothing is decided here, and no default applied.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use schemars::{
     JsonSchema, Schema,
@@ -19,7 +19,8 @@ use crate::{
     diagnostics::{Finding, Report},
     dns, github, network,
     shape::{self, ENVIRONMENTS, PLATFORM_WIDE},
-    source::{Located, Source},
+    source::{Located, Source, Span},
+    syntax,
 };
 
 // All fields are `Option`: that a key must be there is said in the schema, where `shape` finds it.
@@ -64,6 +65,8 @@ pub struct Spec {
 /// environment of a blueprint that names none has no name yet.
 #[derive(Debug)]
 pub struct Blueprint {
+    /// Where it stands that there is a platform: its name, if it has one.
+    pub place: Span,
     pub base: Spec,
     pub environments: Vec<(Option<Located<String>>, Spec)>,
 }
@@ -72,38 +75,47 @@ pub struct Blueprint {
 pub fn read(source: &Source, report: &mut Report) -> Option<Blueprint> {
     let (tree, errors) = DeTable::parse_recoverable(&source.text);
     for error in &errors {
-        report.add(
-            Finding::new("blueprint/syntax", error.message()).at(error.span().unwrap_or_default(), "here"),
-        );
+        let place = error.span().unwrap_or_default().into();
+        report.add(Finding::new("blueprint/syntax", error.message()).at(place, "here"));
     }
     if !errors.is_empty() {
         return None;
     }
+    syntax::check(source, report);
     let (schema, mut base) = (schema(), tree.into_inner());
-    shape::check(&mut base, &schema, report);
+    let place = place(&base);
+    shape::check(&mut base, schema, report);
     let overlays = match base.remove(ENVIRONMENTS).map(Spanned::into_inner) {
         Some(DeValue::Table(overlays)) => overlays,
         _ => DeTable::new(),
     };
-    let merged = overlays.iter().map(|(name, overlay)| {
-        let mut whole = base.clone();
+    let mut order: Vec<_> = overlays.iter().collect();
+    order.sort_by_key(|(name, _)| name.span().start);
+    let mut environments = Vec::new();
+    // One tree at a time: there may be many environments of many applications.
+    for (name, overlay) in order {
+        let mut tree = base.clone();
         if let DeValue::Table(overlay) = overlay.get_ref() {
-            shape::merge(&mut whole, overlay);
+            shape::merge(&mut tree, overlay);
         }
-        (Some(Located::new(name.span(), name.get_ref().to_string())), whole)
-    });
-    let mut trees: Vec<_> = merged.collect();
-    if trees.is_empty() {
-        trees.push((None, base.clone()));
-    }
-    trees.sort_by_key(|(name, _)| name.as_ref().map(|name| name.span().start));
-    for (name, tree) in &trees {
-        report.enter(name.as_ref().map(|name| name.as_str()));
-        shape::require(tree, 0..0, &schema, "", report);
+        let name = Located::new(name.span().into(), name.get_ref().to_string());
+        report.enter(Some(&name));
+        shape::require(&tree, &place, schema, report);
+        environments.push((Some(name), typed(tree)));
     }
     report.enter(None);
-    let environments = trees.into_iter().map(|(name, tree)| (name, typed(tree))).collect();
-    Some(Blueprint { base: typed(base), environments })
+    if environments.is_empty() {
+        shape::require(&base, &place, schema, report);
+        environments.push((None, typed(base.clone())));
+    }
+    Some(Blueprint { place, base: typed(base), environments })
+}
+
+/// What stands for the whole of a blueprint: its name, or the first key. An empty one has only its beginning.
+fn place(tree: &DeTable<'_>) -> Span {
+    let named = tree.keys().find(|key| key.get_ref() == "name");
+    let place = named.or_else(|| tree.keys().min_by_key(|key| key.span().start));
+    place.map_or(0..0, |key| key.span()).into()
 }
 
 fn typed(tree: DeTable<'_>) -> Spec {
@@ -111,8 +123,13 @@ fn typed(tree: DeTable<'_>) -> Spec {
     Spec::deserialize(tree).expect("what fits the schema fits the types")
 }
 
-/// The schema that `shape` walks is the one that editors read.
-pub fn schema() -> Value {
+/// The schema that `shape` walks is the one that editors read. It is made once.
+pub fn schema() -> &'static Value {
+    static SCHEMA: LazyLock<Value> = LazyLock::new(whole);
+    &SCHEMA
+}
+
+fn whole() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|it| it.inline_subschemas = true);
     let settings = settings.with_transform(RecursiveTransform(without_null));
     let schema = settings.into_generator().into_root_schema_for::<Spec>();

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::words::{Action, DatabaseClass};
+use crate::words::{Action, Atomic, Bare, Bareword, DatabaseClass};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -170,11 +170,15 @@ impl Catalogue {
 
     /// An image by tag, and by digest where it is known. Docker's official images, which have a name without a folder, come from
     /// their mirror in ECR Public: Docker Hub limits anonymous pulls of an address, and all nodes of a platform share one.
-    pub fn image(&self, name: &str) -> String {
+    pub fn image(&'static self, name: &'static str) -> Bareword {
         let Pin { version, digest, .. } = row(&self.images, name);
-        let registry = if name.contains('/') { "" } else { "public.ecr.aws/docker/library/" };
-        let digest = digest.as_ref().map(|digest| format!("@{digest}")).unwrap_or_default();
-        format!("{registry}{name}:{version}{digest}")
+        let mirror = Bareword::of("public.ecr.aws/docker/library");
+        let image = if name.contains('/') { Bareword::of(name) } else { mirror.and('/', name) };
+        let tagged = image.and(':', version.as_str());
+        match digest {
+            Some(digest) => tagged.and('@', digest.as_str()),
+            None => tagged,
+        }
     }
 
     /// Each row with its source, for the test that none is without.
@@ -301,6 +305,10 @@ impl Region {
         json!(Catalogue::get().regions.keys().collect::<Vec<_>>())
     }
 }
+
+/// Regions begin with a letter, as the catalogue lists them.
+impl Atomic for Region {}
+impl Bare for Region {}
 
 /// Stands in for a region that is missing, which was reported.
 impl Default for Region {

@@ -10,7 +10,7 @@ use crate::{
     catalogue::{Catalogue, KubernetesVersion, Shape},
     diagnostics::{Finding, Report},
     network::Network,
-    source::{Located, Span, value_or},
+    source::{Decided, Located, Span, value_or},
     words::{Account, Cpu, InstanceType, Memory, Name, Release, Text, Word},
 };
 
@@ -279,21 +279,21 @@ impl Cluster {
         self.node_groups.iter().any(NodeGroup::elastic)
     }
 
-    /// `account` is the environment's, and `at` where it was written.
+    /// `account` is the environment's, and `at` what stands for the environment.
     pub fn resolve(
         spec: Option<&Spec>,
         network: &Network,
-        account: &Account,
-        at: Span,
+        account: &Decided<Account>,
+        at: &Span,
         report: &mut Report,
     ) -> Self {
         let spec = spec.cloned().unwrap_or_default();
         let version =
             spec.version.as_ref().and_then(|asked| KubernetesVersion::read(asked)).unwrap_or_default();
-        let asked = spec.service_range.as_ref().map(|asked| report.try_read(asked));
-        let bad = matches!(asked, Some(None));
-        let ServiceRange(service_range) = asked.flatten().unwrap_or_default();
-        if overlap(service_range, network.range) && !bad {
+        let services = report.read_or(spec.service_range.as_ref(), ServiceRange::default());
+        let sound = services.sound().is_some();
+        let ServiceRange(service_range) = services.value();
+        if overlap(service_range, network.range) && sound {
             report.add(
                 Finding::new(
                     "cluster/overlap",
@@ -303,13 +303,13 @@ impl Cluster {
                     ),
                 )
                 .at(
-                    spec.service_range.as_ref().map_or(at.clone(), Located::span),
+                    spec.service_range.as_ref().map_or_else(|| at.clone(), Located::span),
                     "a Service could hide a node",
                 )
                 .help("give `cluster.service-range` or `network.range` addresses of its own"),
             );
         }
-        for peer in network.peers.iter().filter(|peer| overlap(service_range, ***peer) && !bad) {
+        for peer in network.peers.iter().filter(|peer| overlap(service_range, ***peer) && sound) {
             let title = format!("Services and a peer share addresses: `{service_range}` and `{}`", **peer);
             report.add(
                 Finding::new("cluster/overlap", title)
@@ -342,8 +342,7 @@ fn overlap(a: Ipv4Net, b: Ipv4Net) -> bool {
 /// A key that decides nothing would be believed, so a label and ranges stand only beside the access that they are for.
 fn access(spec: &Spec, report: &mut Report) -> Access {
     let asked = value_or(&spec.access, AccessSpec::Tunnel);
-    let known = !report.excused("cluster.access");
-    let at = spec.access.as_ref().map(Located::span).unwrap_or_default();
+    let known = !report.excused(&["cluster", "access"]);
     let label = spec.runner_label.as_ref();
     let ranges = spec.public_ranges.as_deref().filter(|ranges| !ranges.is_empty());
     let mut stray = |key: &str, access: &str, at: Span| {
@@ -361,50 +360,54 @@ fn access(spec: &Spec, report: &mut Report) -> Access {
     if let Some(range) = ranges.and_then(|it| it.first()).filter(|_| asked != AccessSpec::Public && known) {
         stray("public-ranges", "public", range.span());
     }
-    match asked {
+    let Some(access) = &spec.access else { return Access::Tunnel };
+    match **access {
         AccessSpec::Tunnel => Access::Tunnel,
         AccessSpec::Runner => {
-            if label.is_none() && !report.excused("cluster.runner-label") {
+            if label.is_none() && !report.excused(&["cluster", "runner-label"]) {
                 report.add(
                     Finding::new("cluster/access", "no runner can reach the cluster")
-                        .at(at, "which runners stand inside the network")
+                        .at(access.span(), "which runners stand inside the network")
                         .help("add `runner-label = \"LABEL\"`, as the runners were registered with it"),
                 );
             }
-            Access::Runner(report.read(label))
+            Access::Runner(report.value(label))
         }
         AccessSpec::Public => {
-            if ranges.is_none() && !report.excused("cluster.public-ranges") {
+            if ranges.is_none() && !report.excused(&["cluster", "public-ranges"]) {
                 report.add(
                     Finding::new("cluster/access", "nobody is let in")
-                        .at(at, "a public endpoint is open to ranges that you name, never to everybody")
+                        .at(
+                            access.span(),
+                            "a public endpoint is open to ranges that you name, never to everybody",
+                        )
                         .help("add `public-ranges = [\"198.51.100.0/24\"]` with your own addresses"),
                 );
             }
             let ranges = ranges.unwrap_or_default().iter();
-            Access::Public(ranges.map(|range| report.read(Some(range))).collect())
+            Access::Public(ranges.filter_map(|range| report.try_read(range)).collect())
         }
     }
 }
 
 fn administrators(
     asked: Option<&[Located<String>]>,
-    account: &Account,
-    at: Span,
+    account: &Decided<Account>,
+    at: &Span,
     report: &mut Report,
 ) -> Vec<Principal> {
-    if asked.is_none_or(<[_]>::is_empty) && !report.excused("cluster.administrators") {
+    if asked.is_none_or(<[_]>::is_empty) && !report.excused(&["cluster", "administrators"]) {
         report.add(
             Finding::warning("cluster/administrators", "no person can reach the cluster")
-                .at(at, "only this account's pipeline has access")
+                .at(at.clone(), "only this account's pipeline has access")
                 .help("add `[cluster]` with `administrators = [\"arn:aws:iam::ACCOUNT:role/ROLE\"]`"),
         );
     }
-    let known = ["aws.account", "cluster.administrators"].iter().all(|path| !report.excused(path))
-        && *account != Account::default();
+    let known = !report.excused(&["aws", "account"]) && !report.excused(&["cluster", "administrators"]);
+    let own = account.sound().filter(|_| known);
     let mut read = |asked: &Located<String>| {
-        let principal: Principal = report.read(Some(asked));
-        if principal != Principal::default() && principal.account != account.to_string() && known {
+        let principal: Principal = report.try_read(asked)?;
+        if own.is_some_and(|own| principal.account != own.to_string()) {
             report.add(
                 Finding::new(
                     "cluster/account",
@@ -414,9 +417,9 @@ fn administrators(
                 .help("name a role of the cluster's own account, which others may assume"),
             );
         }
-        principal
+        Some(principal)
     };
-    asked.unwrap_or_default().iter().map(&mut read).collect()
+    asked.unwrap_or_default().iter().filter_map(&mut read).collect()
 }
 
 fn node_groups(
@@ -424,13 +427,14 @@ fn node_groups(
     version: &KubernetesVersion,
     report: &mut Report,
 ) -> Vec<NodeGroup> {
-    let mut groups: Vec<_> =
-        asked.into_iter().flatten().map(|(name, spec)| (report.read(Some(name)), spec.clone())).collect();
+    let group = |(key, spec): (&Located<String>, _)| {
+        let name = report.value(Some(key));
+        node_group(key, name, spec, version, report)
+    };
+    let mut groups: Vec<_> = asked.into_iter().flatten().map(group).collect();
     if groups.is_empty() {
-        groups.push((Name::ours("general"), NodeGroupSpec::default()));
+        groups.push(node_group("general", Name::ours("general"), &NodeGroupSpec::default(), version, report));
     }
-    let groups: Vec<_> =
-        groups.into_iter().map(|(name, spec)| node_group(name, &spec, version, report)).collect();
     let spot = asked.into_iter().flatten().find_map(|(_, spec)| spec.capacity.as_ref());
     if let Some(spot) = spot.filter(|_| groups.iter().all(|group| group.capacity == Capacity::Spot)) {
         report.add(
@@ -481,19 +485,21 @@ fn addresses(range: Ipv4Net) -> u64 {
     (1u64 << (32 - range.prefix_len())) - 5
 }
 
+/// `key` is its name as it was typed.
 fn node_group(
+    key: &str,
     name: Name,
     spec: &NodeGroupSpec,
     version: &KubernetesVersion,
     report: &mut Report,
 ) -> NodeGroup {
     let asked = spec.instance_types.as_deref().unwrap_or_default();
-    let types: Vec<InstanceType> = asked.iter().map(|asked| report.read(Some(asked))).collect();
-    let types = if types.is_empty() { InstanceType::read("m7i.large").into_iter().collect() } else { types };
-    let arm = types.first().is_some_and(InstanceType::is_arm);
-    let other =
-        asked.iter().zip(&types).find(|(_, it)| it.is_arm() != arm && **it != InstanceType::default());
-    if let Some((other, _)) = other.filter(|_| types[0] != InstanceType::default()) {
+    let types: Vec<Decided<InstanceType>> = asked.iter().map(|asked| report.read(Some(asked))).collect();
+    let first = types.first().and_then(Decided::sound);
+    let arm = first.is_some_and(InstanceType::is_arm);
+    let is_other = |it: &Decided<InstanceType>| it.sound().is_some_and(|it| it.is_arm() != arm);
+    let other = asked.iter().zip(&types).find_map(|(asked, it)| is_other(it).then_some(asked));
+    if let Some(other) = other.filter(|_| first.is_some()) {
         let of = |arm| if arm { "arm64" } else { "x86" };
         report.add(
             Finding::new("cluster/architecture", format!("`{name}` mixes two kinds of processors"))
@@ -501,6 +507,8 @@ fn node_group(
                 .help("give each kind a node group of its own: one image of the system serves one kind"),
         );
     }
+    let types: Vec<InstanceType> = types.into_iter().map(Decided::value).collect();
+    let types = if types.is_empty() { InstanceType::read("m7i.large").into_iter().collect() } else { types };
     let shapes: Vec<Option<Shape>> = types.iter().map(shape).collect();
     let alike = |a: Shape, b: Shape| (a.processors, a.memory) == (b.processors, b.memory);
     let odd = shapes.iter().zip(asked).find_map(|(it, at)| {
@@ -515,15 +523,13 @@ fn node_group(
         );
     }
     let system = value_or(&spec.system, System::Al2023);
-    let release = match &spec.release {
-        None if system == System::Al2023 => Release::read(&version.minor().node_image).unwrap_or_default(),
-        None => {
-            let at = spec.system.as_ref().map(Located::span).unwrap_or_default();
-            if !report.excused(&format!("cluster.node-groups.{name}.release")) {
+    let release = match (&spec.release, &spec.system) {
+        (None, Some(asked)) if system == System::Bottlerocket => {
+            if !report.excused(&["cluster", "node-groups", key, "release"]) {
                 let machine = if arm { "arm64" } else { "x86_64" };
                 report.add(
                     Finding::new("cluster/release-missing", format!("nobody says which release `{name}` runs"))
-                        .at(at, "EKS would take the newest, each time another one")
+                        .at(asked.span(), "EKS would take the newest, each time another one")
                         .help(format!(
                             "add `release = \"…\"`, as `aws ssm get-parameter --name /aws/service/bottlerocket/aws-k8s-{version}/{machine}/latest/image_version` prints it"
                         )),
@@ -531,11 +537,12 @@ fn node_group(
             }
             Release::default()
         }
-        asked => report.read(asked.as_ref()),
+        (None, _) => Release::read(&version.minor().node_image).unwrap_or_default(),
+        (asked, _) => report.value(asked.as_ref()),
     };
     let min = value_or(&spec.min, 3);
     let max = value_or(&spec.max, (min * 2).clamp(1, 450));
-    let known = !report.excused(&format!("cluster.node-groups.{name}"));
+    let known = !report.excused(&["cluster", "node-groups", key]);
     if let Some(at) = spec.max.as_ref().or(spec.min.as_ref()).filter(|_| max < min && known) {
         report.add(
             Finding::new("cluster/nodes", format!("`{name}` has at least {min} nodes, and at most {max}"))

@@ -9,7 +9,7 @@ use crate::{
     contribution::{Contribution, Need, Needed},
     diagnostics::{Finding, Report},
     foundation::Environment,
-    source::Located,
+    source::{Located, Span},
     words::{AddonVersion, Word},
 };
 
@@ -25,6 +25,9 @@ pub trait Component {
     fn answers(&self) -> Need;
 
     fn contribute(&self, environment: &Environment, report: &mut Report) -> Contribution;
+
+    /// Rules for what a person wrote. `place` is its section; one that is on by itself has none.
+    fn examine(&self, _place: &Span, _environment: &Environment, _report: &mut Report) {}
 }
 
 macro_rules! components {
@@ -35,15 +38,18 @@ macro_rules! components {
         #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields, rename_all = "kebab-case")]
         pub struct Specs {
-            $($name: Option<$name::$spec>,)+
+            $($name: Option<Located<$name::$spec>>,)+
         }
 
         impl Specs {
             pub const NAMES: &[&str] = &[$(stringify!($name)),+];
 
-            /// Each component, and whether it was asked for.
-            fn all(&self) -> Vec<(bool, Box<dyn Component>)> {
-                vec![$((self.$name.is_some(), Box::new(self.$name.clone().unwrap_or_default()))),+]
+            /// Each component, and its section if it was asked for.
+            fn all(&self) -> Vec<(Option<Span>, Box<dyn Component>)> {
+                vec![$((
+                    self.$name.as_ref().map(Located::span),
+                    Box::new(self.$name.as_deref().cloned().unwrap_or_default()),
+                )),+]
             }
         }
     };
@@ -79,8 +85,15 @@ pub fn resolve(
         needs.iter().find(|it| it.need == component.answers()).cloned()
     };
     let mut on = BTreeMap::new();
-    while let Some(next) = rest.iter().position(|(asked, it)| *asked || who(&needs, it.as_ref()).is_some()) {
-        let contribution = rest.remove(next).1.contribute(environment, report);
+    let is_next = |place: &Option<Span>, it: &dyn Component, needs: &[Needed]| {
+        place.is_some() || who(needs, it).is_some()
+    };
+    while let Some(next) = rest.iter().position(|(place, it)| is_next(place, it.as_ref(), &needs)) {
+        let (place, component) = rest.remove(next);
+        if let Some(place) = place {
+            component.examine(&place, environment, report);
+        }
+        let contribution = component.contribute(environment, report);
         needs.extend(contribution.needs.clone());
         if !contribution.secrets.is_empty() {
             needs.push(Needed { need: Need::Secrets, by: format!("component `{}`", contribution.name) });
@@ -129,6 +142,6 @@ fn addon_version(
 ) -> AddonVersion {
     match asked {
         None => AddonVersion::read(&environment.cluster.version.minor().addons[name]).unwrap_or_default(),
-        asked => report.read(asked),
+        asked => report.value(asked),
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 
 use crate::{
     page::{Page, Place},
-    words::{AddonVersion, Domain, Hcl, Name, Text},
+    words::{AddonVersion, Atomic, Bare, Bareword, Domain, Hcl, Label, Name, Text},
 };
 
 #[derive(Debug)]
@@ -46,7 +46,7 @@ pub struct Contribution {
 #[derive(Clone, Debug)]
 pub struct Part {
     pub name: &'static str,
-    pub about: Text,
+    pub about: Label,
     pub releases: Vec<Release>,
     pub definitions: Option<&'static str>,
     /// Whether it watches the others.
@@ -60,7 +60,7 @@ impl Part {
         let Contribution { name, about, releases, definitions, watches, addon, .. } = contribution;
         Self {
             name,
-            about: Text::ours(*about),
+            about: Label::ours(about),
             releases: releases.clone(),
             definitions: *definitions,
             watches: *watches,
@@ -70,15 +70,15 @@ impl Part {
     }
 
     /// Who installs it.
-    pub fn installer(&self) -> Text {
-        let layers: Vec<String> = self.releases.iter().map(|it| it.layer.to_string()).collect();
-        Text::ours(match layers.as_slice() {
-            [] if self.addon => "EKS, as an add-on".to_owned(),
-            [] if self.manifest => "Flux, from plain manifests".to_owned(),
-            [] => "its operator, which the runbook installs first".to_owned(),
-            [layer] => format!("Flux, in the layer {layer}"),
-            layers => format!("Flux, in the layers {}", layers.join(" and ")),
-        })
+    pub fn installer(&self) -> Label {
+        let layers = Label::list(" and ", self.releases.iter().map(|it| it.layer));
+        match self.releases.len() {
+            0 if self.addon => Label::ours("EKS, as an add-on"),
+            0 if self.manifest => Label::ours("Flux, from plain manifests"),
+            0 => Label::ours("its operator, which the runbook installs first"),
+            1 => Label::ours("Flux, in the layer ").and(&layers),
+            _ => Label::ours("Flux, in the layers ").and(&layers),
+        }
     }
 }
 
@@ -167,7 +167,7 @@ pub struct Condition {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Secret {
     /// The namespace whose store reads it: the first part of its path after platform and environment.
-    pub namespace: String,
+    pub namespace: Bareword,
     /// The rest of its path, such as `grafana/admin-password`.
     pub key: String,
     pub writer: Writer,
@@ -387,8 +387,8 @@ impl Layer {
 
 impl Layer {
     /// What it holds, for the README.
-    pub fn about(self) -> Text {
-        Text::ours(match self {
+    pub fn about(self) -> Label {
+        Label::ours(match self {
             Self::Controllers => "what others need: the charts of the components",
             Self::Configs => "what the components of the layer before define",
             Self::Tenants => "for each application: namespace, quota, limits, the right to deploy into it",
@@ -401,6 +401,9 @@ impl Layer {
         })
     }
 }
+
+impl Atomic for Layer {}
+impl Bare for Layer {}
 
 impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -415,6 +418,9 @@ impl fmt::Display for Layer {
         })
     }
 }
+
+impl Atomic for PodSecurity {}
+impl Bare for PodSecurity {}
 
 impl fmt::Display for PodSecurity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,7 +1,7 @@
 //! The database: one instance of PostgreSQL in each environment whose applications keep data, and the logins of these
 //! applications. How a login comes into the database, the manifests say.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -11,8 +11,8 @@ use crate::{
     certificates,
     contribution::{Secret, Writer, numbers},
     diagnostics::{Finding, Report},
-    source::{Located, value_or},
-    words::{DatabaseClass, DatabaseName, Name, Text, Word},
+    source::{Decided, Located, value_or},
+    words::{Bareword, DatabaseClass, DatabaseName, Name, Text, Word},
 };
 
 /// The database that the applications of an environment share. It exists when one of them has a `database`.
@@ -175,7 +175,8 @@ impl Database {
         let spec = spec.map(|spec| (**spec).clone()).unwrap_or_default();
         let storage = value_or(&spec.storage, 50);
         let max_storage = value_or(&spec.max_storage, (storage * 4).min(65536));
-        let known = ["storage", "max-storage"].iter().all(|key| !report.excused(&format!("database.{key}")));
+        let known =
+            !report.excused(&["database", "storage"]) && !report.excused(&["database", "max-storage"]);
         let short = max_storage < storage || max_storage > storage && max_storage * 10 < storage * 11;
         if let Some(at) = spec.max_storage.as_ref().filter(|_| short && known) {
             let least = (storage * 11).div_ceil(10);
@@ -249,7 +250,7 @@ impl Database {
     /// What only the platform's own namespace reads.
     pub fn secrets(&self) -> Vec<Secret> {
         let secret = |number| Secret {
-            namespace: NAMESPACE.to_owned(),
+            namespace: Bareword::of(NAMESPACE),
             key: format!("master/{number}/password"),
             writer: Writer::Terraform,
             about: "a numbered password of the master login",
@@ -289,11 +290,9 @@ fn class(asked: Option<&Located<String>>, region: Option<&Region>, report: &mut 
         if region.offers(&newest) { newest } else { DatabaseClass::ours("db.m6g.large") }
     };
     let Some(asked) = asked else { return region.map(standard).unwrap_or_default() };
-    let class: DatabaseClass = report.read(Some(asked));
-    let Some(region) = region.filter(|region| class != DatabaseClass::default() && !region.offers(&class))
-    else {
-        return class;
-    };
+    let decided: Decided<DatabaseClass> = report.read(Some(asked));
+    let unfit = decided.sound().zip(region).filter(|(class, region)| !region.offers(class));
+    let Some((class, region)) = unfit else { return decided.value() };
     let (family, size) = (class.family(), class.size());
     let quoted = |words: Vec<String>| words.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
     let (label, help) = match PostgresVersion::sizes(family) {
@@ -312,7 +311,7 @@ fn class(asked: Option<&Located<String>>, region: Option<&Region>, report: &mut 
     };
     let title = format!("RDS has no `{class}` for PostgreSQL in `{region}`");
     report.add(Finding::new("database/offering", title).at(asked.span(), label).help(help));
-    class
+    decided.value()
 }
 
 /// A client that cannot know the database must not speak to it.
@@ -332,13 +331,13 @@ pub fn trust(region: Option<&Located<String>>, report: &mut Report) {
 
 /// RDS refuses a backup that is made while it maintains.
 fn windows(spec: &Spec, report: &mut Report) -> (BackupWindow, MaintenanceWindow) {
-    let backup = spec.backup_window.as_ref().map(|asked| report.try_read(asked));
-    let maintenance = spec.maintenance_window.as_ref().map(|asked| report.try_read(asked));
-    let bad = matches!(backup, Some(None)) || matches!(maintenance, Some(None));
-    let known = ["backup-window", "maintenance-window"];
-    let known = !bad && known.iter().all(|key| !report.excused(&format!("database.{key}")));
-    let backup: BackupWindow = backup.flatten().unwrap_or_default();
-    let maintenance: MaintenanceWindow = maintenance.flatten().unwrap_or_default();
+    let backup = report.read_or(spec.backup_window.as_ref(), BackupWindow::default());
+    let maintenance = report.read_or(spec.maintenance_window.as_ref(), MaintenanceWindow::default());
+    let sound = backup.sound().is_some() && maintenance.sound().is_some();
+    let known = sound
+        && !report.excused(&["database", "backup-window"])
+        && !report.excused(&["database", "maintenance-window"]);
+    let (backup, maintenance) = (backup.value(), maintenance.value());
     let at = spec.backup_window.as_ref().or(spec.maintenance_window.as_ref());
     if let Some(at) = at.filter(|_| known && maintenance.meets(backup)) {
         report.add(
@@ -355,32 +354,28 @@ fn windows(spec: &Spec, report: &mut Report) -> (BackupWindow, MaintenanceWindow
 
 /// Roles belong to the whole instance, so no two databases share a name, and none is called like the login of another.
 pub fn apart(names: &[(&Located<String>, &DatabaseName)], report: &mut Report) {
-    for (index, &(at, name)) in
-        names.iter().enumerate().filter(|(_, (_, name))| **name != DatabaseName::default())
-    {
-        let clash = |&(other, &(_, it)): &(usize, &(&Located<String>, &DatabaseName))| {
-            it == name && other < index || name.is_login_of(it)
+    let all: BTreeSet<&DatabaseName> = names.iter().map(|(_, name)| *name).collect();
+    let mut before: BTreeSet<&DatabaseName> = BTreeSet::new();
+    for &(at, name) in names {
+        let other = name.owner().filter(|owner| all.contains(owner));
+        let title = match other {
+            _ if !before.insert(name) => format!("two databases would be `{name}`"),
+            Some(other) => format!("`{name}` may become a login of the database `{other}`"),
+            None => continue,
         };
-        if let Some((_, &(_, other))) = names.iter().enumerate().find(clash) {
-            let title = if other == name {
-                format!("two databases would be `{name}`")
-            } else {
-                format!("`{name}` may become a login of the database `{other}`")
-            };
-            report.add(
-                Finding::new("database/taken", title)
-                    .at(at.span(), "roles belong to the whole instance")
-                    .help("give this application's `database` a `name` of its own"),
-            );
-        }
+        report.add(
+            Finding::new("database/taken", title)
+                .at(at.span(), "roles belong to the whole instance")
+                .help("give this application's `database` a `name` of its own"),
+        );
     }
 }
 
 impl ApplicationSpec {
     /// What the base says. `application` is where it was written.
-    pub fn name(&self, application: &Located<String>, report: &mut Report) -> DatabaseName {
+    pub fn name(&self, application: &Located<String>, report: &mut Report) -> Decided<DatabaseName> {
         match (&self.name, Name::read(application)) {
-            (None, None) => DatabaseName::default(),
+            (None, None) => Decided::Unsound(DatabaseName::default()),
             (None, Some(name)) => report.read(Some(&Located::new(application.span(), name.identifier()))),
             (asked, _) => report.read(asked.as_ref()),
         }
@@ -402,16 +397,17 @@ impl Share {
     ];
 
     /// Where a parameter lies below platform, environment and application. Who logs in, and by what, has a number.
-    pub fn key(login: &u32, parameter: &str) -> String {
+    pub fn key(login: &u32, parameter: &'static str) -> Bareword {
+        let folder = Bareword::of("database");
         match parameter {
-            "password" | "username" => format!("database/{login}/{parameter}"),
-            _ => format!("database/{parameter}"),
+            "password" | "username" => folder.and('/', login).and('/', parameter),
+            _ => folder.and('/', parameter),
         }
     }
 
     /// What the Secret of a login is called. A new number is a new name, so pods restart by themselves.
-    pub fn secret(login: &u32) -> String {
-        format!("database-{login}")
+    pub fn secret(login: &u32) -> Bareword {
+        Bareword::of("database").and('-', login)
     }
 
     /// The logins that are alive: the one in use, and the one before.
@@ -439,9 +435,9 @@ impl Share {
 
     /// What the application's namespace reads.
     pub fn secrets(&self) -> Vec<Secret> {
-        let secret = |login: u32, part: &str, about| Secret {
-            namespace: self.application.to_string(),
-            key: Self::key(&login, part),
+        let secret = |login: u32, part: &'static str, about| Secret {
+            namespace: Bareword::of(&self.application),
+            key: Self::key(&login, part).to_string(),
             writer: Writer::Terraform,
             about,
         };

@@ -1,32 +1,59 @@
 //! What is wrong with a blueprint, and how it is said. Nothing here decides what is wrong.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use crate::{
-    source::{Located, Source, Span},
-    words::Word,
+    source::{Decided, Located, Source, Span},
+    words::{Word, masked, shown},
 };
 
 /// Every finding of one run. Rules add to it and go on, so a person sees all their mistakes at once.
 #[derive(Debug, Default)]
 pub struct Report {
     findings: Vec<Finding>,
-    excused: BTreeSet<String>,
+    /// Where in `findings` those of a code and a place stand.
+    known: BTreeMap<(&'static str, Span), Vec<usize>>,
+    excused: BTreeSet<Scope>,
     environments: BTreeSet<String>,
     here: Option<String>,
 }
 
-/// One mistake: a code to look up, a title, the places it concerns, and a way out.
+/// A key of a blueprint, in one environment or outside `[environments]`, which all of them build on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Scope {
+    environment: Option<String>,
+    path: Vec<String>,
+}
+
+/// What a mistake is, before it is said where: that alone cannot be reported.
+#[derive(Debug)]
+pub struct Mistake {
+    severity: Severity,
+    code: &'static str,
+    title: String,
+}
+
+/// One mistake: a code to look up, a place, a title, and a way out.
 #[derive(Debug)]
 pub struct Finding {
     severity: Severity,
     code: &'static str,
+    place: Span,
+    /// What stands once in the file is one finding, but its words may differ from environment to environment.
+    said: Vec<Words>,
+}
+
+/// What is said of a mistake, and where it holds.
+#[derive(Debug)]
+struct Words {
     title: String,
-    labels: Vec<(Span, String)>,
+    label: String,
     help: Option<String>,
     environments: BTreeSet<String>,
+    /// Whether it also holds outside `[environments]`.
+    everywhere: bool,
 }
 
 /// An error renders nothing. A warning renders what was asked and says what it lacks.
@@ -43,37 +70,68 @@ impl Report {
         self.environments.extend(self.here.clone());
     }
 
-    /// A mistake in the base is found in every environment, and is still one mistake.
+    /// A mistake that stands once in the file is one mistake, in however many environments it is found.
     pub fn add(&mut self, mut finding: Finding) {
-        finding.environments.extend(self.here.clone());
-        match self.findings.iter_mut().find(|known| known.same(&finding)) {
-            Some(known) => known.environments.extend(finding.environments),
-            None => self.findings.push(finding),
+        for words in &mut finding.said {
+            words.environments.extend(self.here.clone());
+            words.everywhere = self.here.is_none();
+        }
+        let known = self.known.entry((finding.code, finding.place.clone())).or_default();
+        let twin = known.iter().copied().find(|it| self.findings[*it].says(&finding));
+        let elsewhere =
+            || known.iter().copied().find(|it| !self.findings[*it].holds_in(self.here.as_deref()));
+        match twin.or_else(elsewhere) {
+            Some(known) => self.findings[known].join(finding),
+            None => {
+                known.push(self.findings.len());
+                self.findings.push(finding);
+            }
         }
     }
 
     /// Remembers a key that was taken out of the tree, so that nobody calls it missing.
-    pub fn excuse(&mut self, path: &str) {
-        self.excused.insert(path.to_owned());
+    pub fn excuse(&mut self, path: Vec<String>) {
+        self.excused.insert(Scope { environment: self.here.clone(), path });
     }
 
-    /// Whether this very key was taken out.
-    pub fn taken(&self, path: &str) -> bool {
-        self.excused.contains(path)
+    /// Whether this very key was taken out, of this environment or of what it builds on.
+    pub fn taken<K: AsRef<str>>(&self, path: &[K]) -> bool {
+        let same = |scope: &Scope| scope.path.len() == path.len() && starts_with(&scope.path, path);
+        self.within_reach().any(same)
+    }
+
+    /// Whether any key was taken out at all.
+    pub fn has_excuses(&self) -> bool {
+        !self.excused.is_empty()
     }
 
     /// Whether this key, what holds it or what it holds was taken out. A rule that misses something
     /// asks this first.
-    pub fn excused(&self, path: &str) -> bool {
-        let within = |inner: &str, outer: &str| {
-            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
-        self.excused.iter().any(|it| within(it, path) || within(path, it))
+    pub fn excused(&self, path: &[&str]) -> bool {
+        self.within_reach().any(|scope| starts_with(&scope.path, path) || starts_with(path, &scope.path))
+    }
+
+    fn within_reach(&self) -> impl Iterator<Item = &Scope> {
+        self.excused.iter().filter(|it| it.environment.is_none() || it.environment == self.here)
     }
 
     /// Reads a word by its rule. A missing word was reported by its shape, if it must be there.
-    pub fn read<W: Word>(&mut self, word: Option<&Located<String>>) -> W {
-        word.and_then(|word| self.try_read(word)).unwrap_or_default()
+    pub fn read<W: Word>(&mut self, word: Option<&Located<String>>) -> Decided<W> {
+        let read = word.and_then(|word| self.try_read(word));
+        read.map_or_else(|| Decided::Unsound(W::default()), Decided::Said)
+    }
+
+    /// The same for a value that no rule compares.
+    pub fn value<W: Word>(&mut self, word: Option<&Located<String>>) -> W {
+        self.read::<W>(word).value()
+    }
+
+    /// The same, where nobody has to say anything.
+    pub fn read_or<W: Word>(&mut self, word: Option<&Located<String>>, default: W) -> Decided<W> {
+        match word {
+            None => Decided::Default(default),
+            word => self.read(word),
+        }
     }
 
     /// None if the word does not follow its rule, which is reported.
@@ -105,67 +163,116 @@ impl Report {
             return String::new();
         }
         let all = if self.environments.len() > 1 { self.environments.len() } else { usize::MAX };
-        let parts: Vec<String> = self.sorted().iter().map(|finding| finding.render(source, all)).collect();
+        let masked = masked(&source.text);
+        let parts: Vec<String> =
+            self.sorted().iter().map(|finding| finding.render(&masked, &source.path, all)).collect();
         parts.join("\n\n") + "\n"
     }
 
     fn sorted(&self) -> Vec<&Finding> {
         let mut findings: Vec<&Finding> = self.findings.iter().collect();
-        findings.sort_by_key(|finding| finding.labels.first().map(|(span, _)| span.start));
+        findings.sort_by_key(|finding| finding.place.range().start);
         findings
     }
 }
 
-impl Finding {
-    pub fn new(code: &'static str, title: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Error,
-            code,
-            title: title.into(),
-            labels: Vec::new(),
+impl Mistake {
+    /// `label` says what is wrong with what stands there.
+    pub fn at(self, place: Span, label: impl Into<String>) -> Finding {
+        let Self { severity, code, title } = self;
+        let said = Words {
+            title,
+            label: label.into(),
             help: None,
             environments: BTreeSet::new(),
-        }
+            everywhere: false,
+        };
+        Finding { severity, code, place, said: vec![said] }
+    }
+}
+
+impl Finding {
+    #[expect(clippy::new_ret_no_self, reason = "without a place there is no finding")]
+    pub fn new(code: &'static str, title: impl Into<String>) -> Mistake {
+        Mistake { severity: Severity::Error, code, title: title.into() }
     }
 
-    pub fn warning(code: &'static str, title: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::new(code, title) }
-    }
-
-    /// The first place is the primary one.
-    pub fn at(mut self, span: Span, label: impl Into<String>) -> Self {
-        self.labels.push((span, label.into()));
-        self
+    pub fn warning(code: &'static str, title: impl Into<String>) -> Mistake {
+        Mistake { severity: Severity::Warning, ..Self::new(code, title) }
     }
 
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        let help = help.into();
+        self.said.iter_mut().for_each(|words| words.help = Some(help.clone()));
         self
     }
 
-    fn same(&self, other: &Self) -> bool {
-        (self.code, &self.title, &self.labels) == (other.code, &other.title, &other.labels)
+    /// Whether the other one says nothing new.
+    fn says(&self, other: &Self) -> bool {
+        other.said.iter().all(|new| self.said.iter().any(|it| it.same(new)))
     }
 
-    fn render(&self, source: &Source, all: usize) -> String {
-        let mut snippet = Snippet::source(&source.text).path(&source.path);
-        for (index, (span, label)) in self.labels.iter().enumerate() {
-            let kind = if index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
-            snippet = snippet.annotation(kind.span(span.clone()).label(label));
+    /// Whether it was found here already. What is found twice in one environment is two mistakes.
+    fn holds_in(&self, environment: Option<&str>) -> bool {
+        let here = |words: &Words| match environment {
+            None => words.everywhere,
+            Some(name) => words.environments.contains(name),
+        };
+        self.said.iter().any(here)
+    }
+
+    fn join(&mut self, other: Self) {
+        for new in other.said {
+            match self.said.iter_mut().find(|it| it.same(&new)) {
+                Some(known) => {
+                    known.environments.extend(new.environments);
+                    known.everywhere |= new.everywhere;
+                }
+                None => self.said.push(new),
+            }
         }
+    }
+
+    fn render(&self, text: &str, path: &str, all: usize) -> String {
+        let [words, others @ ..] = self.said.as_slice() else { return String::new() };
+        let place = AnnotationKind::Primary.span(self.place.range()).label(shown(&words.label));
         let level = match self.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let title = level.primary_title(&self.title).id(self.code);
-        let mut group = Group::with_title(title).element(snippet);
-        if !self.environments.is_empty() && self.environments.len() < all {
-            let names: Vec<String> = self.environments.iter().map(|name| format!("`{name}`")).collect();
-            group = group.element(Level::NOTE.message(format!("in environment {}", names.join(", "))));
+        let title = level.primary_title(shown(&words.title)).id(self.code);
+        let mut group = Group::with_title(title).element(Snippet::source(text).path(path).annotation(place));
+        if !words.everywhere && !words.environments.is_empty() && words.environments.len() < all {
+            group = group.element(Level::NOTE.message(words.place()));
         }
-        if let Some(help) = &self.help {
-            group = group.element(Level::HELP.message(help));
+        for other in others {
+            let note = format!("{}: {}: {}", other.place(), other.title, other.label);
+            group = group.element(Level::NOTE.message(shown(&note)));
+        }
+        let first = words.help.iter().cloned();
+        let differing = others.iter().filter(|other| other.help != words.help);
+        let rest = differing.filter_map(|it| Some(format!("{}: {}", it.place(), it.help.as_ref()?)));
+        for help in first.chain(rest) {
+            group = group.element(Level::HELP.message(shown(&help)));
         }
         Renderer::plain().render(&[group])
     }
+}
+
+impl Words {
+    fn same(&self, other: &Self) -> bool {
+        (&self.title, &self.label, &self.help) == (&other.title, &other.label, &other.help)
+    }
+
+    fn place(&self) -> String {
+        if self.environments.is_empty() {
+            return "outside `[environments]`".to_owned();
+        }
+        let names: Vec<String> = self.environments.iter().map(|name| format!("`{}`", shown(name))).collect();
+        format!("in environment {}", names.join(", "))
+    }
+}
+
+fn starts_with<A: AsRef<str>, B: AsRef<str>>(path: &[A], head: &[B]) -> bool {
+    path.len() >= head.len() && path.iter().zip(head).all(|(key, other)| key.as_ref() == other.as_ref())
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::{
     diagnostics::{Finding, Report},
-    source::{Located, value_or},
+    source::{Decided, Located, value_or},
     words::{Domain, Word},
 };
 
@@ -33,7 +33,7 @@ pub enum HostedZone {
 
 #[derive(Clone, Debug)]
 pub struct Dns {
-    pub zone: Domain,
+    pub zone: Decided<Domain>,
     pub hosted_zone: HostedZone,
     pub parent: Option<Domain>,
 }
@@ -48,12 +48,10 @@ pub fn ownership_prefix(record_type: &str) -> String {
 
 impl Dns {
     pub fn resolve(spec: &Spec, report: &mut Report) -> Self {
-        let zone: Domain = report.read(spec.zone.as_ref());
+        let zone: Decided<Domain> = report.read(spec.zone.as_ref());
         let hosted_zone = value_or(&spec.hosted_zone, HostedZone::Create);
         let parent: Option<Domain> = spec.parent_zone.as_ref().and_then(|asked| report.try_read(asked));
-        if let (Some(asked), Some(parent)) = (&spec.parent_zone, &parent)
-            && zone != Domain::default()
-        {
+        if let (Some(asked), Some(parent), Some(zone)) = (&spec.parent_zone, &parent, zone.sound()) {
             let finding = |title: String| Finding::new("dns/parent-zone", title);
             if hosted_zone == HostedZone::Existing {
                 report.add(
@@ -78,27 +76,22 @@ impl Dns {
 
     /// A host as it was typed: a label below the zone, or a whole name. None if it is not one that the certificate is for.
     pub fn host(&self, asked: &Located<String>, report: &mut Report) -> Option<Domain> {
+        let zone = self.zone.sound()?;
         let whole =
-            if asked.contains('.') { asked.to_string() } else { format!("{}.{}", asked.as_str(), self.zone) };
-        if self.zone == Domain::default() {
-            return None;
-        }
+            if asked.contains('.') { asked.to_string() } else { format!("{}.{zone}", asked.as_str()) };
         let title = |what: &str| format!("`{}` {what}", asked.escape_debug());
         let host = Domain::read(&whole);
         let finding = match &host {
             None => Finding::new("application/host", title("is not the name of a host"))
                 .at(asked.span(), "a label such as `shop`, or a whole name of at most 64 characters"),
-            Some(host) if *host != self.zone && !host.inside(&self.zone) => {
-                Finding::new("application/host", title(&format!("does not lie in `{}`", self.zone)))
+            Some(host) if host != zone && !host.inside(zone) => {
+                Finding::new("application/host", title(&format!("does not lie in `{zone}`")))
                     .at(asked.span(), "nobody would find it")
-                    .help(format!("write a label such as `shop`, for `shop.{}`", self.zone))
+                    .help(format!("write a label such as `shop`, for `shop.{zone}`"))
             }
-            Some(host) if host.labels() > self.zone.labels() + 1 => {
-                Finding::new("application/host", title(&format!("lies too deep in `{}`", self.zone)))
-                    .at(
-                        asked.span(),
-                        format!("the certificate is for `{zone}` and `*.{zone}`", zone = self.zone),
-                    )
+            Some(host) if host.labels() > zone.labels() + 1 => {
+                Finding::new("application/host", title(&format!("lies too deep in `{zone}`")))
+                    .at(asked.span(), format!("the certificate is for `{zone}` and `*.{zone}`"))
                     .help("write one label, such as `shop`")
             }
             Some(_) => return host,

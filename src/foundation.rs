@@ -11,7 +11,8 @@ use crate::{
     dns::Dns,
     github::{Github, OidcProvider},
     network::Network,
-    words::{Account, Domain, Name, Repository, Text},
+    source::Decided,
+    words::{Account, Atomic, Bare, Bareword, Label, Name, Repository, Text},
 };
 
 /// What all environments share. Files that belong to no environment see only this.
@@ -31,7 +32,7 @@ pub struct Foundation {
 pub struct Environment {
     pub platform: Name,
     pub name: Name,
-    pub account: Account,
+    pub account: Decided<Account>,
     pub region: Region,
     pub roles: Roles,
     /// What everything bears beside our own tags.
@@ -52,16 +53,15 @@ pub struct Environment {
 
 impl Foundation {
     /// Where the image of an application is kept: without a tag, and in small letters, as registries want it.
-    pub fn image(&self, repository: &Repository) -> String {
-        format!("ghcr.io/{}/{}", self.github.owner.lower(), repository.lower())
+    pub fn image(&self, repository: &Repository) -> Bareword {
+        Bareword::of("ghcr.io").and('/', self.github.owner.lower()).and('/', repository.lower())
     }
 }
 
 impl Foundation {
     /// As Docker names them: `linux/amd64,linux/arm64`.
-    pub fn platforms(&self) -> Text {
-        let platforms: Vec<String> = self.architectures.iter().map(|it| format!("linux/{it}")).collect();
-        Text::ours(platforms.join(","))
+    pub fn platforms(&self) -> Label {
+        Label::list(",", self.architectures.iter().map(|it| Bareword::of("linux").and('/', it)))
     }
 
     /// Whether GitHub's runners, which are of the first architecture, must emulate another one.
@@ -83,8 +83,8 @@ impl Foundation {
 impl Environment {
     /// What the names of everything in this environment begin with, and the name of its cluster: for
     /// Terraform, which makes it, and for the manifests, which find it.
-    pub fn prefix(&self) -> String {
-        format!("{}-{}", self.platform, self.name)
+    pub fn prefix(&self) -> Bareword {
+        Bareword::of(&self.platform).and('-', &self.name)
     }
 
     /// Whether its bootstrap stack makes the provider that vouches for GitHub's tokens.
@@ -101,7 +101,7 @@ impl Environment {
     /// What Flux reads Git with: a person puts it before the first run, and only the apply role fetches it.
     pub fn git_credential(&self) -> Vec<Secret> {
         let secret = |key: &str, about| Secret {
-            namespace: "flux-system".to_owned(),
+            namespace: Bareword::of("flux-system"),
             key: format!("git/{key}"),
             writer: Writer::Person,
             about,
@@ -116,8 +116,8 @@ impl Environment {
     }
 
     /// A parameter that a namespace reads.
-    pub fn parameter(&self, namespace: impl fmt::Display, key: impl AsRef<str>) -> String {
-        format!("/{}/{}/{namespace}/{}", self.platform, self.name, key.as_ref())
+    pub fn parameter(&self, namespace: impl Atomic, key: impl Atomic) -> Bareword {
+        Bareword::of("").and('/', &self.platform).and('/', &self.name).and('/', namespace).and('/', key)
     }
 
     /// Where it lies in Parameter Store.
@@ -138,19 +138,17 @@ impl Environment {
     /// Whether what may be done to `NAME-*` of one of them would reach the other.
     pub fn nests(&self, other: &Self) -> bool {
         let within = |inner: &Self, outer: &Self| inner.prefix().starts_with(&format!("{}-", outer.prefix()));
-        self.account == other.account && (within(self, other) || within(other, self))
+        self.account.same(&other.account) && (within(self, other) || within(other, self))
     }
 
     /// Whether both would answer for the same names.
     pub fn same_zone(&self, other: &Self) -> bool {
-        let zone =
-            |it: &Self| it.dns.as_ref().map(|dns| dns.zone.clone()).filter(|it| *it != Domain::default());
-        zone(self).is_some() && zone(self) == zone(other)
+        self.dns.as_ref().zip(other.dns.as_ref()).is_some_and(|(own, other)| own.zone.same(&other.zone))
     }
 
     /// The bucket that load balancers log into. Buckets share one name space with the whole world.
-    pub fn log_bucket(&self) -> String {
-        format!("{}-lb-logs-{}", self.prefix(), self.account)
+    pub fn log_bucket(&self) -> Bareword {
+        self.prefix().and('-', "lb-logs").and('-', &self.account)
     }
 
     /// The ARN of the policy that limits every role that Terraform makes.
@@ -177,25 +175,29 @@ impl Environment {
     }
 
     /// The name of a role of this environment.
-    pub fn role(&self, what: &str) -> String {
-        format!("{}-{what}", self.prefix())
+    pub fn role(&self, what: impl Atomic) -> Bareword {
+        self.prefix().and('-', what)
     }
 
     /// A role that Terraform makes.
-    pub fn role_arn(&self, what: &str) -> Text {
+    pub fn role_arn(&self, what: impl Atomic) -> Text {
         Text::ours(format!("arn:aws:iam::{}:role{}{}", self.account, self.roles.path, self.role(what)))
     }
 
     /// The role that reads the secrets of a namespace.
-    pub fn reader_arn(&self, namespace: &str) -> Text {
-        self.role_arn(&format!("secrets-{namespace}"))
+    pub fn reader_arn(&self, namespace: impl Atomic) -> Text {
+        self.role_arn(Bareword::of("secrets").and('-', namespace))
     }
 
     /// Buckets share one name space with the whole world, so the account is part of the name.
-    pub fn state_bucket(&self) -> String {
-        format!("{}-tfstate-{}", self.prefix(), self.account)
+    pub fn state_bucket(&self) -> Bareword {
+        self.prefix().and('-', "tfstate").and('-', &self.account)
     }
 }
+
+/// As its name.
+impl Atomic for Environment {}
+impl Bare for Environment {}
 
 impl fmt::Display for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

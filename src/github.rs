@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::{
     diagnostics::{Finding, Report},
-    source::{Located, value_or},
+    source::{Decided, Located, value_or},
     words::{Owner, Repository, Text},
 };
 
@@ -66,8 +66,8 @@ pub struct Ids {
 #[derive(Clone, Debug)]
 pub struct Github {
     pub owner: Owner,
-    pub infrastructure: Repository,
-    pub manifests: Repository,
+    pub infrastructure: Decided<Repository>,
+    pub manifests: Decided<Repository>,
     /// Owner and infrastructure repository by number.
     pub ids: Option<(u64, u64)>,
     pub oidc_provider: OidcProvider,
@@ -81,17 +81,14 @@ pub struct Slug<'a>(&'a Owner, &'a Repository);
 impl Github {
     pub fn resolve(spec: Option<&Spec>, report: &mut Report) -> Self {
         let spec = spec.cloned().unwrap_or_default();
-        let owner: Owner = report.read(spec.owner.as_ref());
+        let owner: Owner = report.value(spec.owner.as_ref());
         let names = spec.repositories.unwrap_or_default();
-        let mut named = |asked: Option<&Located<String>>, default| match asked {
-            None => Repository::ours(default),
-            asked => report.read(asked),
-        };
+        let mut named = |asked, default| report.read_or(asked, Repository::ours(default));
         let infrastructure = named(names.infrastructure.as_ref(), "infrastructure");
         let manifests = named(names.kubernetes_manifest.as_ref(), "kubernetes-manifest");
         if let Some(asked) = names.kubernetes_manifest.as_ref().or(names.infrastructure.as_ref())
-            && infrastructure.same(&manifests)
-            && infrastructure != Repository::default()
+            && let (Some(infrastructure), Some(manifests)) = (infrastructure.sound(), manifests.sound())
+            && infrastructure.same(manifests)
         {
             report.add(
                 Finding::new("github/repositories", format!("two repositories would be `{infrastructure}`"))
@@ -100,7 +97,7 @@ impl Github {
             );
         }
         let ids = spec.ids.and_then(|ids| Some((*ids.owner?, *ids.infrastructure?)));
-        if let (None, Some(owner)) = (ids, &spec.owner.filter(|_| !report.excused("github.ids"))) {
+        if let (None, Some(owner)) = (ids, &spec.owner.filter(|_| !report.excused(&["github", "ids"]))) {
             report.add(
                 Finding::warning("github/ids", "GitHub's own numbers are not known")
                     .at(owner.span(), "repositories made since 2026-07-15 name them to AWS")

@@ -15,7 +15,7 @@ use crate::{
     page::Page,
     pages,
     quotas::{self, Demand, Sum},
-    words::{AddonVersion, Hcl, Repository, Text},
+    words::{AddonVersion, Bareword, Hcl, Repository, Text},
 };
 
 /// What belongs to no environment. `environments` is for lists that name them all; examples speak of the first.
@@ -58,7 +58,7 @@ pub fn pages(
     let after = &addons(contributions, false);
     let addon_roles = &contributions
         .iter()
-        .filter_map(|it| Some(it.addon.as_ref().and(it.identity.as_ref())?.role.to_owned()))
+        .filter_map(|it| Some(Bareword::of(it.addon.as_ref().and(it.identity.as_ref())?.role)))
         .collect::<Vec<_>>();
     // Whom Terraform gives a role to by name: add-ons, or with Pod Identity every service account.
     let passed = &if environment.pod_identity() {
@@ -91,8 +91,8 @@ pub fn pages(
     let mut pages = pages! {
         {
             environment: Environment, foundation: Foundation, applications: Vec<Application>,
-            identities: Vec<Holder>, before: Vec<Addon>, after: Vec<Addon>, addon_roles: Vec<String>, single: bool,
-            passed: Vec<String>, ceiling: Ceiling, bucket: bool, edge: bool, rules: bool, groups: bool, bottlerocket: bool, readers: Vec<Reader>,
+            identities: Vec<Holder>, before: Vec<Addon>, after: Vec<Addon>, addon_roles: Vec<Bareword>, single: bool,
+            passed: Vec<Bareword>, ceiling: Ceiling, bucket: bool, edge: bool, rules: bool, groups: bool, bottlerocket: bool, readers: Vec<Reader>,
             folders: Vec<String>, secrets: Vec<Secret>, shares: Vec<Share>,
             puts: Vec<Put>, provider: &'static str, private: bool, late: bool, delivered: Vec<Repository>,
             demands: Vec<Demand>, sums: Vec<Sum>,
@@ -177,7 +177,7 @@ fn folders(secrets: &[Secret]) -> Vec<String> {
 
 /// A namespace with a secret store, and the folders below platform and environment that its role reads.
 struct Reader {
-    namespace: String,
+    namespace: Bareword,
     folders: Vec<Text>,
 }
 
@@ -185,16 +185,16 @@ struct Reader {
 const DATABASES: &str = "database";
 
 fn readers(secrets: &[Secret]) -> Vec<Reader> {
-    let mut readers: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let mut readers: BTreeMap<Bareword, BTreeSet<String>> = BTreeMap::new();
     for Secret { namespace, .. } in secrets {
-        readers.entry(namespace).or_default().insert(namespace.clone());
+        readers.entry(namespace.clone()).or_default().insert(namespace.to_string());
     }
     let logins = secrets.iter().map(Secret::folder).filter(|it| it.ends_with(&format!("/{DATABASES}")));
-    if let Some(folders) = readers.get_mut(DATABASES) {
+    if let Some(folders) = readers.get_mut(&Bareword::of(DATABASES)) {
         folders.extend(logins);
     }
-    let reader = |(namespace, folders): (&str, BTreeSet<String>)| Reader {
-        namespace: namespace.to_owned(),
+    let reader = |(namespace, folders): (Bareword, BTreeSet<String>)| Reader {
+        namespace,
         folders: folders.into_iter().map(Text::ours).collect(),
     };
     readers.into_iter().map(reader).collect()
@@ -203,7 +203,7 @@ fn readers(secrets: &[Secret]) -> Vec<Reader> {
 /// A service account that is somebody to AWS: a component's, or an application's.
 struct Holder {
     /// The end of the role's name.
-    role: String,
+    role: Bareword,
     namespace: String,
     service_account: String,
     statements: Vec<Statement>,
@@ -214,7 +214,7 @@ struct Holder {
 impl From<Identity> for Holder {
     fn from(Identity { role, namespace, service_account, statements }: Identity) -> Self {
         Self {
-            role: role.to_owned(),
+            role: Bareword::of(role),
             namespace: namespace.to_owned(),
             service_account: service_account.to_owned(),
             statements,

@@ -13,6 +13,7 @@
 pub mod source;
 pub mod words;
 pub mod diagnostics;
+pub mod syntax;
 pub mod shape;
 pub mod yaml;
 pub mod format;

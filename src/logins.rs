@@ -8,7 +8,7 @@ use crate::{
     foundation::Environment,
     page::{Page, Place, Role, mounted, seeded},
     pages,
-    words::{Cpu, Memory},
+    words::{Bareword, Cpu, Memory},
 };
 
 /// The Jobs of one environment, and what they share.
@@ -38,7 +38,7 @@ pub fn pages(environment: &Environment, shares: &[Share]) -> Vec<Page> {
         let Share { application, .. } = share;
         for login in &share.logins() {
             pages.extend(pages! {
-                { environment: Environment, database: Database, share: Share, login: u32, room: Room, scripts: String }
+                { environment: Environment, database: Database, share: Share, login: u32, room: Room, scripts: Bareword }
                 Resource "kubernetes-manifest/clusters/{environment}/databases/{application}-login-{login}.yaml",
                 Resource "kubernetes-manifest/clusters/{environment}/databases/logins/{application}-login-{login}/login.yaml",
             });

@@ -13,7 +13,7 @@ use crate::{
     foundation::{Environment, Foundation},
     page::{Page, Place, Role, contributed, seeded},
     pages,
-    words::Name,
+    words::{Bareword, Name},
     yaml,
 };
 
@@ -56,7 +56,7 @@ pub struct Example {
 
 /// Where a namespace's secrets come from.
 struct Store {
-    namespace: String,
+    namespace: Bareword,
     /// Whether Terraform makes some of them up.
     made: bool,
     /// Whether a person puts some of them.
@@ -141,11 +141,12 @@ pub fn pages(
 /// Where each namespace finds its secrets. A namespace of the platform is there before the store is; an application's
 /// comes with the tenants, and its store with it.
 fn stores(environment: &Environment, secrets: &[Secret], tenants: &[&Name]) -> Vec<Page> {
-    let namespaces: BTreeSet<&String> = secrets.iter().map(|it| &it.namespace).collect();
-    let store = |namespace: &String| {
-        let tenant = tenants.iter().any(|it| it.to_string() == *namespace);
+    let namespaces: BTreeSet<&Bareword> = secrets.iter().map(|it| &it.namespace).collect();
+    let tenants: BTreeSet<Bareword> = tenants.iter().map(Bareword::of).collect();
+    let store = |namespace: &Bareword| {
+        let tenant = tenants.contains(namespace);
         let layer = &if tenant { Layer::Tenants } else { Layer::Configs };
-        pages! { { environment: Environment, namespace: String }
+        pages! { { environment: Environment, namespace: Bareword }
             Resource "kubernetes-manifest/clusters/{environment}/{layer}/{namespace}/store.yaml",
         }
     };

@@ -8,7 +8,7 @@ use crate::{
     catalogue::Region,
     diagnostics::{Finding, Report},
     source::{Located, value_or},
-    words::{Text, Word},
+    words::{Label, Text, Word},
 };
 
 /// The addresses of an environment.
@@ -122,7 +122,9 @@ impl Network {
     /// Without a region, which was reported, nobody knows how many zones there are.
     pub fn resolve(spec: Option<&Spec>, region: Option<&Region>, report: &mut Report) -> Self {
         let spec = spec.cloned().unwrap_or_default();
-        let Range(range) = report.read(spec.range.as_ref());
+        let range = report.read_or(spec.range.as_ref(), Range::default());
+        let sound = range.sound().is_some() && !report.excused(&["network", "range"]);
+        let Range(range) = range.value();
         let (unknown, region) = (region.is_none(), &region.cloned().unwrap_or_default());
         let known = region.zones().len();
         let count = value_or(&spec.zones, known.min(3) as u32) as usize;
@@ -133,7 +135,7 @@ impl Network {
                     .help(format!("write {known} or fewer")),
             );
         }
-        let peers = peers(spec.peers.as_deref(), range, spec.range.as_ref(), report);
+        let peers = peers(spec.peers.as_deref(), Some(range).filter(|_| sound), report);
         let mut endpoints: Vec<Endpoint> = spec.endpoints.iter().flatten().map(|it| **it).collect();
         endpoints.sort();
         endpoints.dedup();
@@ -155,12 +157,12 @@ impl Network {
     }
 
     /// The public ranges, as a person lists them.
-    pub fn public(&self) -> Text {
+    pub fn public(&self) -> Label {
         list(self.zones.iter().map(|zone| zone.public))
     }
 
     /// The ranges for databases, as a person lists them.
-    pub fn databases(&self) -> Text {
+    pub fn databases(&self) -> Label {
         list(self.zones.iter().map(|zone| zone.database))
     }
 
@@ -177,7 +179,7 @@ impl Network {
     }
 
     /// The private ranges, as a person lists them.
-    pub fn private(&self) -> Text {
+    pub fn private(&self) -> Label {
         list(self.zones.iter().map(|zone| zone.private))
     }
 }
@@ -226,14 +228,12 @@ impl Default for Peer {
 
 fn peers(
     asked: Option<&[Located<String>]>,
-    range: Ipv4Net,
-    own: Option<&Located<String>>,
+    own: Option<Ipv4Net>,
     report: &mut Report,
 ) -> Vec<Located<Ipv4Net>> {
-    let known = own.is_none_or(|own| Range::read(own).is_some()) && !report.excused("network.range");
     let mut read = |asked: &Located<String>| {
         let Peer(peer) = report.try_read(asked)?;
-        if known && (peer.contains(&range) || range.contains(&peer)) {
+        if let Some(range) = own.filter(|range| peer.contains(range) || range.contains(&peer)) {
             report.add(
                 Finding::new(
                     "network/overlap",
@@ -248,9 +248,8 @@ fn peers(
     asked.unwrap_or_default().iter().filter_map(&mut read).collect()
 }
 
-fn list(ranges: impl Iterator<Item = Ipv4Net>) -> Text {
-    let ranges: Vec<String> = ranges.map(|range| range.to_string()).collect();
-    Text::ours(ranges.join(", "))
+fn list(ranges: impl Iterator<Item = Ipv4Net>) -> Label {
+    Label::list(", ", ranges)
 }
 
 /// The first half is for private subnets, of up to four zones. The fifth eighth begins with the public

@@ -4,7 +4,10 @@ use std::fmt;
 
 use sha1::{Digest, Sha1};
 
-use crate::format::align;
+use crate::{
+    format::align,
+    words::{Atomic, Bareword},
+};
 
 #[derive(Debug)]
 pub struct Page {
@@ -41,7 +44,7 @@ pub enum Role {
     Component,
     /// A file of a ConfigMap that its folder makes.
     Mounted {
-        map: String,
+        map: Bareword,
         namespace: &'static str,
     },
     Unlisted,
@@ -164,16 +167,26 @@ pub fn contributed(by: &impl fmt::Display, pages: impl IntoIterator<Item = Page>
 /// These pages as files of a ConfigMap, and what it is called. Its name ends in a checksum of the files, so that whoever names it
 /// changes with them. kustomize would append a checksum by itself, but only to references in the same build, and the readers of
 /// this ConfigMap are built apart from it.
-pub fn mounted(map: &str, namespace: &'static str, mut pages: Vec<Page>) -> (String, Vec<Page>) {
+pub fn mounted(map: &'static str, namespace: &'static str, mut pages: Vec<Page>) -> (Bareword, Vec<Page>) {
     let mut digest = Sha1::new();
     for page in &pages {
         digest.update(&page.path);
         digest.update(page.text());
     }
-    let checksum: String = digest.finalize().iter().take(5).map(|byte| format!("{byte:02x}")).collect();
-    let map = format!("{map}-{checksum}");
+    let map = Bareword::of(map).and('-', Checksum(digest.finalize().iter().take(5).copied().collect()));
     pages.iter_mut().for_each(|page| page.role = Role::Mounted { map: map.clone(), namespace });
     (map, pages)
+}
+
+/// The first bytes of a digest.
+struct Checksum(Vec<u8>);
+
+impl Atomic for Checksum {}
+
+impl fmt::Display for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
 }
 
 impl fmt::Display for Owner {

@@ -9,12 +9,14 @@ use crate::{
         watch,
     },
     contribution::{Contribution, Layer, Part},
+    foundation::Environment,
     github::Github,
     infrastructure, logins,
     manifests::{self, Example},
     page::{Owner, Page, Place, Role, contributed},
     platform::{Platform, Stage},
     repository,
+    words::{Bareword, Name},
 };
 
 /// Files by path. A `BTreeMap`, so that every walk over it is in the same order.
@@ -39,14 +41,18 @@ pub struct Plan {
 
 pub fn plan(platform: Platform) -> Plan {
     let Platform { foundation, applications, stages } = platform;
+    let applications: Vec<Application> = applications.iter().map(|it| Application::clone(it)).collect();
     let environments = stages.iter().map(|stage| stage.environment.clone()).collect();
     let parts = parts(&stages);
     let first = &stages[0];
     let example = Example::new(&first.environment, &first.workloads, &first.secrets);
-    let every_way = &ways(&applications.iter().collect::<Vec<_>>(), &stages);
+    let every_way = &every_way(&applications, &stages);
     let mut pages: Vec<Page> = Vec::new();
+    let running = running(&stages);
     for it in &applications {
-        let (workloads, ways) = (workloads_of(it, &stages), ways(&[it], &stages));
+        let running = running.get(&it.name).map(Vec::as_slice).unwrap_or_default();
+        let workloads: Vec<&Workload> = running.iter().map(|(workload, _)| *workload).collect();
+        let ways = Ways::of(running.iter().copied());
         pages.extend(contributed(&it.name, it.pages(&foundation)));
         let repository = repository::pages(it, &foundation, &environments, &workloads, &ways);
         pages.extend(contributed(&it.name, repository));
@@ -110,21 +116,23 @@ pub fn plan(platform: Platform) -> Plan {
     collect(pages, &foundation.github)
 }
 
-/// How the releases of applications reach each environment.
-fn ways(applications: &[&Application], stages: &[Stage]) -> Ways {
-    let of = |application| {
-        let way = move |stage| Some((workload_of(application, stage)?, &stage.environment));
-        stages.iter().filter_map(way)
-    };
-    Ways::of(applications.iter().copied().flat_map(of))
+/// Each application's workloads, in the order of the environments.
+type Running<'s> = BTreeMap<&'s Name, Vec<(&'s Workload, &'s Environment)>>;
+
+fn running(stages: &[Stage]) -> Running<'_> {
+    let mut running = Running::new();
+    for Stage { environment, workloads, .. } in stages {
+        for workload in workloads {
+            running.entry(&workload.application.name).or_default().push((workload, environment));
+        }
+    }
+    running
 }
 
-fn workloads_of<'s>(application: &Application, stages: &'s [Stage]) -> Vec<&'s Workload> {
-    stages.iter().filter_map(|stage| workload_of(application, stage)).collect()
-}
-
-fn workload_of<'s>(application: &Application, stage: &'s Stage) -> Option<&'s Workload> {
-    stage.workloads.iter().find(|it| it.application.name == application.name)
+/// How the releases of all applications reach each environment, by application.
+fn every_way(applications: &[Application], stages: &[Stage]) -> Ways {
+    let running = running(stages);
+    Ways::of(applications.iter().filter_map(|it| running.get(&it.name)).flatten().copied())
 }
 
 /// Each component that any environment has, by name.
@@ -174,12 +182,12 @@ enum Entry {
     Component(String),
     /// A file of a ConfigMap that the folder makes.
     Mounted {
-        map: String,
+        map: Bareword,
         namespace: &'static str,
         file: String,
     },
     /// An image, whose tag is set here and nowhere else, and what a robot finds that line by.
-    Image(String, String),
+    Image(Bareword, String),
 }
 
 impl Lists {

@@ -1,5 +1,10 @@
 //! What was decided: every value chosen and checked, nothing left to guess.
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
+
 use crate::{
     application::{Application, Delivery, Exposure, Workload, delivery, permissions, room},
     aws::{self, Roles},
@@ -14,14 +19,14 @@ use crate::{
     foundation::{Environment, Foundation},
     github::Github,
     network::Network,
-    source::Located,
+    source::{Located, Span},
     words::{Account, Domain, Name, Repository, Word},
 };
 
 #[derive(Debug)]
 pub struct Platform {
     pub foundation: Foundation,
-    pub applications: Vec<Application>,
+    pub applications: Vec<Rc<Application>>,
     pub stages: Vec<Stage>,
 }
 
@@ -39,9 +44,9 @@ pub struct Stage {
 /// only if there was no error.
 pub fn resolve(blueprint: &Blueprint, report: &mut Report) -> Option<Platform> {
     let base = &blueprint.base;
-    let name: Name = report.read(base.name.as_ref());
+    let name: Name = report.value(base.name.as_ref());
     let mut foundation = Foundation {
-        purpose: base.purpose.as_ref().map(|purpose| report.read(Some(purpose))),
+        purpose: base.purpose.as_ref().map(|purpose| report.value(Some(purpose))),
         name,
         github: Github::resolve(base.github.as_ref(), report),
         architectures: Vec::new(),
@@ -51,9 +56,10 @@ pub fn resolve(blueprint: &Blueprint, report: &mut Report) -> Option<Platform> {
     let mut stages: Vec<Stage> = Vec::new();
     for (name, spec) in &blueprint.environments {
         report.enter(name.as_ref().map(|name| name.as_str()));
-        let first = |account: &Account| stages.iter().all(|stage| stage.environment.account != *account);
+        let first = |account: &Account| stages.iter().all(|stage| *stage.environment.account != *account);
         let stateful = applications.iter().any(|it| it.database.is_some());
-        let environment = environment(name.as_ref(), spec, &foundation, (first, stateful), report);
+        let place = name.as_ref().map_or_else(|| blueprint.place.clone(), Located::span);
+        let environment = environment((name.as_ref(), &place), spec, &foundation, (first, stateful), report);
         let nested = stages.iter().find(|it| it.environment.nests(&environment));
         if let (Some(other), Some(name)) = (nested, name) {
             let title = format!("`{}` and `{}` cannot be told apart", other.environment, environment.name);
@@ -65,7 +71,7 @@ pub fn resolve(blueprint: &Blueprint, report: &mut Report) -> Option<Platform> {
         }
         let twin = stages.iter().find(|it| it.environment.same_zone(&environment));
         if let (Some(twin), Some(asked)) = (twin, spec.dns.as_ref().and_then(|dns| dns.zone.as_ref()))
-            && !report.excused("dns")
+            && !report.excused(&["dns"])
         {
             report.add(
                 Finding::new("dns/shared", format!("two environments have the zone `{}`", asked.escape_debug()))
@@ -75,9 +81,15 @@ pub fn resolve(blueprint: &Blueprint, report: &mut Report) -> Option<Platform> {
         }
         stages.push(stage(environment, spec, base, &applications, report));
     }
-    for (stage, (name, spec)) in stages.iter().zip(&blueprint.environments) {
+    let mut zones: BTreeMap<&Domain, Vec<&Stage>> = BTreeMap::new();
+    for stage in &stages {
+        if let Some(dns) = &stage.environment.dns {
+            zones.entry(&dns.zone).or_default().push(stage);
+        }
+    }
+    for (stage, (name, _)) in stages.iter().zip(&blueprint.environments) {
         report.enter(name.as_ref().map(|name| name.as_str()));
-        delegated(stage, &stages, spec, report);
+        delegated(stage, &zones, report);
     }
     report.enter(None);
     let built_for = |arm| stages.iter().any(|stage| stage.environment.cluster.has(arm));
@@ -87,13 +99,15 @@ pub fn resolve(blueprint: &Blueprint, report: &mut Report) -> Option<Platform> {
     (!report.failed()).then_some(Platform { foundation, applications, stages })
 }
 
-fn applications(base: &Spec, github: &Github, report: &mut Report) -> Vec<Application> {
-    let mut taken = vec![github.infrastructure.clone(), github.manifests.clone()];
+fn applications(base: &Spec, github: &Github, report: &mut Report) -> Vec<Rc<Application>> {
+    // GitHub and many disks take two spellings of one word for one name.
+    let of_platform = [&github.infrastructure, &github.manifests].map(|it| it.lower());
+    let mut taken: BTreeSet<Repository> = of_platform.into();
     let specs = base.applications.iter().flatten();
     let resolve = |(name, spec): (&Located<String>, _)| {
         let application = Application::resolve(name, spec, report);
-        let known = application.repository != Repository::default();
-        if known && taken.iter().any(|it| it.same(&application.repository)) {
+        let sound = application.repository.sound();
+        if sound.is_some_and(|it| !taken.insert(it.lower())) {
             let title = format!("two repositories would be `{}`", application.repository);
             report.add(
                 Finding::new("application/repository", title)
@@ -101,12 +115,11 @@ fn applications(base: &Spec, github: &Github, report: &mut Report) -> Vec<Applic
                     .help("give it a `repository` of its own"),
             );
         }
-        taken.push(application.repository.clone());
-        application
+        Rc::new(application)
     };
-    let applications: Vec<Application> = specs.map(resolve).collect();
+    let applications: Vec<Rc<Application>> = specs.map(resolve).collect();
     let names = base.applications.iter().flatten().map(|(name, _)| name).zip(&applications);
-    let names: Vec<_> = names.filter_map(|(name, it)| Some((name, it.database.as_ref()?))).collect();
+    let names: Vec<_> = names.filter_map(|(name, it)| Some((name, it.database.as_ref()?.sound()?))).collect();
     database::apart(&names, report);
     applications
 }
@@ -116,7 +129,7 @@ fn applications(base: &Spec, github: &Github, report: &mut Report) -> Vec<Applic
 const LONGEST_ENVIRONMENT: usize = 12;
 
 fn environment(
-    name: Option<&Located<String>>,
+    (name, place): (Option<&Located<String>>, &Span),
     spec: &Spec,
     foundation: &Foundation,
     (first, stateful): (impl FnOnce(&Account) -> bool, bool),
@@ -133,8 +146,8 @@ fn environment(
     let account = report.read(aws.account.as_ref());
     let region = aws.region.as_ref().and_then(|asked| Region::read(asked));
     let network = Network::resolve(spec.network.as_ref(), region.as_ref(), report);
-    let at = aws.account.as_ref().map(Located::span).unwrap_or_default();
-    if let Some(asked) = spec.database.as_ref().filter(|_| !stateful && !report.excused("applications")) {
+    let at = &aws.account.as_ref().map_or_else(|| place.clone(), Located::span);
+    if let Some(asked) = spec.database.as_ref().filter(|_| !stateful && !report.excused(&["applications"])) {
         report.add(
             Finding::warning("database/unused", "no application has a database")
                 .at(asked.span(), "so nothing of this is made")
@@ -146,7 +159,7 @@ fn environment(
     }
     Environment {
         platform: foundation.name.clone(),
-        name: name.map_or_else(|| Name::ours("production"), |name| report.read(Some(name))),
+        name: name.map_or_else(|| Name::ours("production"), |name| report.value(Some(name))),
         cluster: Cluster::resolve(spec.cluster.as_ref(), &network, &account, at, report),
         database: stateful.then(|| Database::resolve(spec.database.as_ref(), region.as_ref(), report)),
         dns: spec.dns.as_ref().map(|dns| Dns::resolve(dns, report)),
@@ -170,14 +183,14 @@ fn stage(
     environment: Environment,
     spec: &Spec,
     base: &Spec,
-    applications: &[Application],
+    applications: &[Rc<Application>],
     report: &mut Report,
 ) -> Stage {
     let (mut workloads, mut known) = (Vec::new(), applications.iter());
     for (name, spec) in spec.applications.iter().flatten() {
         if base.applications.as_ref().is_some_and(|base| base.contains_key(name)) {
             workloads.extend(known.next().map(|it| it.workload(name, spec, &environment, report)));
-        } else if !report.taken("applications") {
+        } else if !report.taken(&["applications"]) {
             report.add(
                 Finding::new("application/unknown", format!("`{}` is not in the base", name.escape_debug()))
                     .at(name.span(), "only an overlay speaks of it")
@@ -186,16 +199,15 @@ fn stage(
         }
     }
     let mut needs = components::needs(&environment);
-    needs.extend(applications.iter().flat_map(Application::needs));
+    needs.extend(applications.iter().flat_map(|it| it.needs()));
     needs.extend(workloads.iter().flat_map(Workload::needs));
     let components = spec.components.clone().unwrap_or_default();
     let contributions = components::resolve(&components, needs, &environment, report);
     names(&contributions, spec, report);
     zones(&contributions, spec, &environment, report);
-    hosts(&workloads, &contributions, spec, report);
-    let at: Vec<_> = spec.applications.iter().flatten().map(|(name, _)| name).collect();
-    room::check(&workloads, &at, &environment.cluster, report);
-    permissions::check(&workloads, &at, environment.roles.boundary.is_none(), report);
+    hosts(&workloads, &contributions, report);
+    room::check(&workloads, &environment.cluster, report);
+    permissions::check(&workloads, environment.roles.boundary.is_none(), report);
     let mut secrets: Vec<Secret> = contributions.iter().flat_map(|it| it.secrets.clone()).collect();
     secrets.extend(environment.database.iter().flat_map(Database::secrets));
     secrets.extend(workloads.iter().flat_map(Workload::secrets));
@@ -207,7 +219,7 @@ fn stage(
 /// A volume lies in one zone, and its pod can run only there. A group with fewer nodes than zones leaves a zone without a node.
 fn zones(contributions: &[Contribution], spec: &Spec, environment: &Environment, report: &mut Report) {
     let (groups, zones) = (&environment.cluster.node_groups, environment.network.zones.len() as u32);
-    let excused = ["cluster", "network"].iter().any(|it| report.excused(it));
+    let excused = report.excused(&["cluster"]) || report.excused(&["network"]);
     let has_volumes = contributions.iter().any(|it| it.watches);
     let Some(largest) = groups.iter().max_by_key(|group| group.min) else { return };
     if excused || !has_volumes || largest.min >= zones {
@@ -217,7 +229,8 @@ fn zones(contributions: &[Contribution], spec: &Spec, environment: &Environment,
     let asked = cluster.and_then(|it| it.node_groups.as_ref()).into_iter().flatten();
     let group = asked.filter(|(name, _)| name.as_str() == largest.name.to_string());
     let at = group.map(|(name, group)| group.min.as_ref().map_or_else(|| name.span(), Located::span)).next();
-    let at = at.or_else(|| Some(spec.network.as_ref()?.zones.as_ref()?.span())).unwrap_or_default();
+    // Three nodes lie in as many zones, if nobody says anything else of either.
+    let Some(at) = at.or_else(|| Some(spec.network.as_ref()?.zones.as_ref()?.span())) else { return };
     report.add(
         Finding::warning("monitoring/zones", "a volume of monitoring may lie in a zone without a node")
             .at(at, format!("`{}` may have {} nodes, and the network has {zones} zones", largest.name, largest.min))
@@ -228,38 +241,31 @@ fn zones(contributions: &[Contribution], spec: &Spec, environment: &Environment,
 }
 
 /// A host leads to one place.
-fn hosts(workloads: &[Workload], contributions: &[Contribution], spec: &Spec, report: &mut Report) {
+fn hosts(workloads: &[Workload], contributions: &[Contribution], report: &mut Report) {
     let own = contributions.iter().flat_map(|it| it.hosts.iter().map(|host| (host, it.name.to_owned())));
-    let mut taken: Vec<(&Domain, String)> = own.collect();
-    for workload in workloads {
-        let Some(Exposure { host, .. }) = &workload.exposure else { continue };
-        let name = &workload.application.name;
-        let asked = spec.applications.iter().flatten().find(|(it, _)| it.as_str() == name.to_string());
-        if let (Some((_, other)), Some((at, _))) = (taken.iter().find(|(it, _)| *it == host), asked) {
+    let mut taken: BTreeMap<&Domain, String> = own.collect();
+    for Workload { place, application, exposure, .. } in workloads {
+        let Some(Exposure { host, .. }) = exposure else { continue };
+        if let Some(other) = taken.get(host) {
             report.add(
                 Finding::new("application/host", format!("two would be found at `{host}`"))
-                    .at(at.span(), format!("`{other}` has this host as well"))
+                    .at(place.clone(), format!("`{other}` has this host as well"))
                     .help("give each a `host` of its own"),
             );
         }
-        taken.push((host, name.to_string()));
+        taken.entry(host).or_insert_with(|| application.name.to_string());
     }
 }
 
 /// A name that one environment delegates to another is answered by the zone of the other: no record beside the delegation counts.
-fn delegated(stage: &Stage, stages: &[Stage], spec: &Spec, report: &mut Report) {
-    for Workload { application, exposure, .. } in &stage.workloads {
+fn delegated(stage: &Stage, zones: &BTreeMap<&Domain, Vec<&Stage>>, report: &mut Report) {
+    for Workload { place, exposure, .. } in &stage.workloads {
         let Some(Exposure { host, .. }) = exposure else { continue };
-        let zone = |it: &&Stage| {
-            it.environment.name != stage.environment.name
-                && it.environment.dns.as_ref().is_some_and(|dns| dns.zone == *host)
-        };
-        let asked =
-            spec.applications.iter().flatten().find(|(it, _)| it.as_str() == application.name.to_string());
-        if let (Some(other), Some((at, _))) = (stages.iter().find(zone), asked) {
+        let others = zones.get(host).into_iter().flatten();
+        if let Some(other) = others.copied().find(|it| it.environment.name != stage.environment.name) {
             report.add(
                 Finding::new("application/host", format!("`{host}` is the zone of `{}`", other.environment))
-                    .at(at.span(), "its host would never be found: that zone answers for this name")
+                    .at(place.clone(), "its host would never be found: that zone answers for this name")
                     .help("give it another `host`"),
             );
         }
@@ -278,14 +284,14 @@ fn names(contributions: &[Contribution], spec: &Spec, report: &mut Report) {
     taken.extend(contributions.iter().flat_map(|it| it.reserved));
     let namespaces: Vec<_> = contributions.iter().flat_map(Contribution::namespaces).collect();
     taken.extend(namespaces.iter().map(|it| it.name));
-    let stateful = |other: &str| {
-        spec.applications.iter().flatten().any(|(name, it)| name.as_str() == other && it.has_database())
-    };
+    let taken: BTreeSet<&str> = taken.into_iter().collect();
+    let stateful = spec.applications.iter().flatten().filter(|(_, it)| it.has_database());
+    let stateful: BTreeSet<&str> = stateful.map(|(name, _)| name.as_str()).collect();
     for name in spec.applications.iter().flatten().map(|(name, _)| name) {
         // A login of a database has a Kustomization in `flux-system`, too.
         let login = name
             .rsplit_once("-login-")
-            .filter(|(other, number)| stateful(other) && number.parse::<u32>().is_ok());
+            .filter(|(other, number)| stateful.contains(other) && number.parse::<u32>().is_ok());
         if let Some((other, _)) = login {
             report.add(
                 Finding::new("application/reserved", format!("the name `{}` is taken", name.as_str()))

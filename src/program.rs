@@ -72,8 +72,8 @@ impl Program {
             None => language.map(own).unwrap_or_default().iter().map(Step::ours).collect(),
         };
         let (lint, test) = (steps(lint, Language::lint), steps(test, Language::test));
-        let excused = |key: &str, report: &Report| report.excused(&format!("applications.{}.{key}", **name));
-        let known = !excused("language", report) && !excused("commands", report);
+        let known = !report.excused(&["applications", name, "language"])
+            && !report.excused(&["applications", name, "commands"]);
         if test.is_empty() && known {
             report.add(
                 Finding::new("application/commands", "nothing tests it before it is released")
@@ -198,7 +198,14 @@ impl Step {
     }
 
     fn asked(command: &Located<String>, report: &mut Report) -> Self {
-        let run: Text = report.read(Some(command));
+        if command.is_empty() {
+            report.add(
+                Finding::new("application/commands", "a command is empty")
+                    .at(command.span(), "nothing would run")
+                    .help("write a command, such as `make test`, or leave it out"),
+            );
+        }
+        let run: Text = report.value(Some(command));
         Self { name: run.clone(), run }
     }
 }

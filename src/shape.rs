@@ -2,6 +2,8 @@
 //!
 //! What does not fit is reported and taken out of the tree, so that the rest becomes types.
 
+use std::fmt;
+
 use serde_json::Value;
 use toml::{
     Spanned,
@@ -11,6 +13,7 @@ use toml::{
 use crate::{
     diagnostics::{Finding, Report},
     source::Span,
+    words::double_quoted,
 };
 
 /// The table of overlays. Paths begin anew inside each of them.
@@ -19,9 +22,16 @@ pub const ENVIRONMENTS: &str = "environments";
 /// Why a key cannot differ between environments. A schema with it and `not` refuses the key.
 pub const PLATFORM_WIDE: &str = "x-platform-wide";
 
+/// The way to a key from the top. It borrows, because it is made for every table.
+#[derive(Clone, Copy)]
+pub enum Path<'a> {
+    Top,
+    Key(&'a Path<'a>, &'a str),
+}
+
 /// Reports what does not fit, and takes it out of the tree.
 pub fn check(tree: &mut DeTable<'_>, schema: &Value, report: &mut Report) {
-    Check { report }.table(tree, schema, "");
+    Check { report }.table(tree, schema, Path::Top);
 }
 
 struct Check<'a> {
@@ -29,32 +39,38 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn table(&mut self, table: &mut DeTable<'_>, schema: &Value, path: &str) {
+    fn table(&mut self, table: &mut DeTable<'_>, schema: &Value, path: Path<'_>) {
+        let overlay = matches!(path, Path::Key(Path::Top, ENVIRONMENTS));
         for key in table.keys().cloned().collect::<Vec<_>>() {
             let (span, mut name) = (key.span(), key.get_ref().to_string());
-            let overlay = path == ENVIRONMENTS;
             if overlay {
                 self.report.enter(Some(&name));
             }
             if property(schema, &name).is_none() {
                 // A misspelt key is read as the one that was meant, so that nobody misses that one.
                 let value = table.remove(name.as_str());
-                let near = self.unknown(&name, span.clone(), schema);
+                let near = self.unknown(&name, span.clone().into(), schema);
                 let near = near.filter(|near| !table.contains_key(near.as_str()));
                 let (Some(near), Some(value)) = (near, value) else { continue };
                 table.insert(Spanned::new(span.clone(), near.clone().into()), value);
                 name = near;
             }
-            let inner = if overlay { String::new() } else { join(path, &name) };
+            let inner = if overlay { Path::Top } else { Path::Key(&path, &name) };
+            let free = property(schema, &name).is_some_and(|it| *it == Value::Bool(true));
+            if let Some(finding) = misfit_key(&name, span.clone().into()).filter(|_| free) {
+                self.report.add(finding);
+                table.remove(name.as_str());
+                continue;
+            }
             if let (Some(schema), Some(value)) = (property(schema, &name), table.get_mut(name.as_str()))
-                && let Err(finding) = self.value(value, span.clone(), schema, &inner)
+                && let Err(finding) = self.value(value, span.clone().into(), schema, inner)
             {
                 self.report.add(finding);
-                self.report.excuse(&inner);
+                self.report.excuse(inner.keys());
                 table.remove(name.as_str());
                 if schema["type"] == "object" {
                     // What was meant as a table is there, whatever it says.
-                    let key = Spanned::new(span.clone(), name.into());
+                    let key = Spanned::new(span.clone(), name.clone().into());
                     table.insert(key, Spanned::new(span, DeValue::Table(DeTable::new())));
                 }
             }
@@ -85,14 +101,15 @@ impl Check<'_> {
         value: &mut Spanned<DeValue<'_>>,
         key: Span,
         schema: &Value,
-        path: &str,
+        path: Path<'_>,
     ) -> Result<(), Finding> {
         if schema.get("not").is_some() {
             let title = format!("`{path}` cannot differ between environments");
             let why = schema[PLATFORM_WIDE].as_str().unwrap_or_default();
             return Err(Finding::new("blueprint/platform-wide", title).at(key, "platform-wide").help(why));
         }
-        let (span, found, choices) = (value.span(), value.get_ref().type_str(), choices(schema));
+        let (span, found) = (Span::from(value.span()), value.get_ref().type_str());
+        let choices = choices(schema);
         let wanted = if choices.is_empty() { schema["type"].as_str() } else { Some("string") };
         match (wanted, value.get_mut()) {
             (Some("object"), DeValue::Table(table)) => self.table(table, schema, path),
@@ -105,11 +122,8 @@ impl Check<'_> {
                     return Err(Finding::new("blueprint/length", title).at(span, label));
                 }
                 let misfit = |item| self.value(item, key.clone(), &schema["items"], path).err();
-                let mut misfits: Vec<Finding> = array.iter_mut().filter_map(misfit).collect();
-                if let Some(last) = misfits.pop() {
-                    misfits.into_iter().for_each(|finding| self.report.add(finding));
-                    return Err(last);
-                }
+                let misfits = array.iter_mut().filter_map(misfit).collect();
+                return self.all(misfits);
             }
             (Some("string"), DeValue::String(word)) => {
                 if !choices.is_empty() && !choices.contains(&word.as_ref()) {
@@ -133,7 +147,12 @@ impl Check<'_> {
                 }
             }
             (Some("number"), DeValue::Float(_) | DeValue::Integer(_)) => {}
-            (Some("boolean"), DeValue::Boolean(_)) | (None, _) => {}
+            (Some("boolean"), DeValue::Boolean(_)) => {}
+            (None, _) => {
+                let mut found = Vec::new();
+                misfits(value, path, &mut found);
+                return self.all(found);
+            }
             (Some(wanted), _) => {
                 let title = format!("`{path}` has the wrong type");
                 let label = format!("expected {}, found {found}", wanted.replace("object", "table"));
@@ -142,13 +161,65 @@ impl Check<'_> {
         }
         Ok(())
     }
+
+    /// The last one is returned, so that what holds it is taken out.
+    fn all(&mut self, mut misfits: Vec<Finding>) -> Result<(), Finding> {
+        let last = misfits.pop();
+        misfits.into_iter().for_each(|finding| self.report.add(finding));
+        last.map_or(Ok(()), Err)
+    }
 }
 
-/// Reports each required key that a whole tree lacks.
-pub fn require(table: &DeTable<'_>, span: Span, schema: &Value, path: &str, report: &mut Report) {
+/// What a table without a schema holds that neither our types nor YAML take.
+fn misfits(value: &Spanned<DeValue<'_>>, path: Path<'_>, found: &mut Vec<Finding>) {
+    let misfit =
+        |title: String, label: &str| Finding::new("blueprint/value", title).at(value.span().into(), label);
+    match value.get_ref() {
+        DeValue::Integer(number) if parse(number).is_none() => {
+            found.push(misfit(format!("a number in `{path}` is out of range"), "whole numbers have 64 bits"));
+        }
+        DeValue::Float(number) if !number.as_str().parse::<f64>().is_ok_and(f64::is_finite) => {
+            let title = format!("a number in `{path}` is not finite");
+            found.push(misfit(title, "this becomes JSON, which has neither `inf` nor `nan`"));
+        }
+        DeValue::Array(array) => array.iter().for_each(|item| misfits(item, path, found)),
+        DeValue::Table(table) => {
+            for (key, value) in table {
+                found.extend(misfit_key(key.get_ref(), key.span().into()));
+                misfits(value, path, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The longest key that YAML takes without a mark before it, with its quotes (YAML 1.2.2, 7.4.3).
+const LONGEST_KEY: usize = 1024;
+
+/// By this key the parser hands over a date.
+const DATE: &str = "$__toml_private_datetime";
+
+fn misfit_key(key: &str, span: Span) -> Option<Finding> {
+    let length = double_quoted(key).chars().count();
+    if key == DATE {
+        let finding = Finding::new("blueprint/value", format!("`{DATE}` cannot be a key"));
+        return Some(finding.at(span, "the parser of TOML uses this key itself"));
+    }
+    (length > LONGEST_KEY).then(|| {
+        Finding::new("blueprint/value", format!("a key has {length} characters, with its quotes"))
+            .at(span, format!("YAML takes at most {LONGEST_KEY}"))
+    })
+}
+
+/// Reports each required key that a whole tree lacks. `span` is where the table stands.
+pub fn require(table: &DeTable<'_>, span: &Span, schema: &Value, report: &mut Report) {
+    require_in(table, span, schema, Path::Top, report);
+}
+
+fn require_in(table: &DeTable<'_>, span: &Span, schema: &Value, path: Path<'_>, report: &mut Report) {
     for key in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        let path = join(path, key);
-        if !table.contains_key(key) && !report.taken(&path) {
+        let path = Path::Key(&path, key);
+        if !table.contains_key(key) && !taken(path, report) {
             let words = schema["properties"][key]["description"].as_str().unwrap_or_default();
             let words = words.trim_end_matches('.');
             let help = format!("add `{key}`: {}", first_small(words));
@@ -160,13 +231,17 @@ pub fn require(table: &DeTable<'_>, span: Span, schema: &Value, path: &str, repo
         }
     }
     for (key, value) in table {
-        let path = join(path, key.get_ref());
+        let path = Path::Key(&path, key.get_ref());
         if let (DeValue::Table(inner), Some(schema)) = (value.get_ref(), property(schema, key.get_ref()))
-            && !report.taken(&path)
+            && !taken(path, report)
         {
-            require(inner, value.span(), schema, &path, report);
+            require_in(inner, &value.span().into(), schema, path, report);
         }
     }
+}
+
+fn taken(path: Path<'_>, report: &Report) -> bool {
+    report.has_excuses() && report.taken(&path.keys())
 }
 
 /// Lays an overlay over a base. Every value keeps the place where it was written.
@@ -217,8 +292,29 @@ fn parse(number: &DeInteger<'_>) -> Option<i64> {
     i64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
-fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+impl Path<'_> {
+    pub fn keys(&self) -> Vec<String> {
+        match self {
+            Self::Top => Vec::new(),
+            Self::Key(above, key) => {
+                let mut keys = above.keys();
+                keys.push((*key).to_owned());
+                keys
+            }
+        }
+    }
+}
+
+/// As TOML writes a dotted key.
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Key(above, key) = self else { return Ok(()) };
+        if !matches!(above, Path::Top) {
+            write!(f, "{above}.")?;
+        }
+        let bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+        if bare { f.write_str(key) } else { write!(f, "{key:?}") }
+    }
 }
 
 fn list(words: impl IntoIterator<Item = impl AsRef<str>>) -> String {

@@ -7,7 +7,12 @@ use std::fmt;
 
 use askama::filters::Escaper;
 
+mod bare;
 pub mod filters;
+mod unseen;
+
+pub use bare::{Atomic, Bare, Bareword, Label};
+pub use unseen::{is_unseen, masked, shown};
 
 /// A value that is read from a string by one rule. Its default is the placeholder that stands in
 /// for a bad or missing value, so that the rules after it still run; nobody can type it.
@@ -17,6 +22,17 @@ pub trait Word: Default {
     const RULE: &'static str;
 
     fn read(word: &str) -> Option<Self>;
+}
+
+/// What a filter for any words takes.
+pub trait Words {
+    fn words(&self) -> &str;
+}
+
+impl<T: Words + ?Sized> Words for &T {
+    fn words(&self) -> &str {
+        (**self).words()
+    }
 }
 
 /// Makes a word that is an atom, and therefore may be displayed.
@@ -48,8 +64,23 @@ macro_rules! atoms {
                 f.write_str(&self.0)
             }
         }
+
+        impl Atomic for $name {}
+
+        impl Words for $name {
+            fn words(&self) -> &str {
+                &self.0
+            }
+        }
     )+};
 }
+
+/// Atoms whose rule keeps them from being misread: none begins with a digit or ends with `:`, and none is a word of YAML.
+macro_rules! bare {
+    ($($name:ident),+ $(,)?) => { $(impl Bare for $name {})+ };
+}
+
+bare!(DatabaseName, Name, RolePath, SecretKey, UrlPath, VariableName);
 
 atoms! {
     /// A lower-case name, such as `ledger`. It is part of role names (64 characters), of bucket names
@@ -431,10 +462,11 @@ impl DatabaseClass {
 }
 
 impl DatabaseName {
-    /// Whether a login of that database may be called so: its name, `_`, and a number.
-    pub fn is_login_of(&self, other: &Self) -> bool {
-        let number = self.0.strip_prefix(&other.0).and_then(|rest| rest.strip_prefix('_'));
-        number.is_some_and(|it| !it.is_empty() && it.bytes().all(|b| b.is_ascii_digit()))
+    /// The database of which a login may be called so: what stands before `_` and a number.
+    pub fn owner(&self) -> Option<Self> {
+        let (owner, number) = self.0.rsplit_once('_')?;
+        let counts = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+        counts.then(|| Self(owner.to_owned()))
     }
 }
 
@@ -464,8 +496,8 @@ impl Repository {
     }
 
     /// Container registries know no capitals.
-    pub fn lower(&self) -> String {
-        self.0.to_ascii_lowercase()
+    pub fn lower(&self) -> Self {
+        Self(self.0.to_ascii_lowercase())
     }
 
     /// GitHub and many disks take two spellings of one word for one name.
@@ -476,8 +508,8 @@ impl Repository {
 
 impl SecretKey {
     /// What the Secret is called that holds it: a new key is a new Secret, so pods that use it restart by themselves.
-    pub fn secret(&self) -> String {
-        self.0.replace('/', "-")
+    pub fn secret(&self) -> Bareword {
+        Bareword::of(Self(self.0.replace('/', "-")))
     }
 }
 
@@ -492,6 +524,12 @@ impl Domain {
     }
 }
 
+impl UrlPath {
+    pub fn ours(word: &'static str) -> Self {
+        Self::read(word).expect("our own names follow our own rule")
+    }
+}
+
 impl RolePath {
     /// Where roles lie by themselves.
     pub fn root() -> Self {
@@ -501,8 +539,8 @@ impl RolePath {
 
 impl Owner {
     /// Container registries know no capitals.
-    pub fn lower(&self) -> String {
-        self.0.to_ascii_lowercase()
+    pub fn lower(&self) -> Self {
+        Self(self.0.to_ascii_lowercase())
     }
 }
 
@@ -558,12 +596,14 @@ impl Word for Text {
         "spaces around it, control and invisible characters and `${{` are not safe in every file";
 
     fn read(words: &str) -> Option<Self> {
-        let unseen = |c: char| {
-            c.is_control()
-                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-        };
-        (words.trim() == words && words.len() <= 200 && !words.contains(unseen) && !words.contains("${{"))
+        (words.trim() == words && words.len() <= 200 && !words.contains(is_unseen) && !words.contains("${{"))
             .then(|| Self(words.to_owned()))
+    }
+}
+
+impl Words for Text {
+    fn words(&self) -> &str {
+        &self.0
     }
 }
 
@@ -657,15 +697,14 @@ pub fn is_bare(word: &str) -> bool {
         && !YAML_WORDS.contains(&word.to_ascii_lowercase().as_str())
 }
 
-/// A double-quoted string, read alike by YAML 1.1, YAML 1.2 and JSON.
+/// A double-quoted string, read alike by YAML 1.1 and YAML 1.2.
 pub fn double_quoted(words: &str) -> String {
     let mut out = String::from('"');
     for c in words.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
-            _ if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') => {
-                out.push_str(&format!("\\u{:04x}", c as u32));
-            }
+            '\u{10000}'.. if is_unseen(c) => out.push_str(&format!("\\U{:08x}", c as u32)),
+            _ if is_unseen(c) => out.push_str(&format!("\\u{:04x}", c as u32)),
             _ => out.push(c),
         }
     }

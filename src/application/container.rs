@@ -4,7 +4,7 @@
 use super::{Application, Variable, variables};
 use crate::{
     database::Share,
-    words::{Memory, SecretKey, Text, VariableName, Word},
+    words::{Label, Memory, SecretKey, Text, VariableName, Word},
 };
 
 /// User and group of the image, the Deployment and the smoke test. Above 10000, so that it is no user of a node.
@@ -74,7 +74,7 @@ pub struct Trial {
     /// How long the program may take to start, in seconds.
     pub start: u32,
     /// The statuses with which it may answer the readiness probe.
-    pub readiness: Text,
+    pub readiness: Label,
     /// The exit statuses of a program that ended well after SIGTERM.
     pub ends: Text,
 }
@@ -116,7 +116,7 @@ impl Trial {
             variables,
             // Emulated code runs several times slower than the processor's own.
             start: application.start_within * if emulated { 4 } else { 1 },
-            readiness: Text::ours(match (database, depends) {
+            readiness: Label::ours(match (database, depends) {
                 (true, _) => "503",
                 (false, true) => "200 503",
                 (false, false) => "200",

@@ -1,5 +1,7 @@
 //! How a release comes into the manifests of an environment, and what Flux has to do with it.
 
+use std::rc::Rc;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -11,7 +13,7 @@ use crate::{
     page::Page,
     pages,
     source::{Located, value_or},
-    words::{Name, Repository},
+    words::{Bareword, Name, Repository},
 };
 
 /// How a release comes into the manifests of an environment.
@@ -30,7 +32,7 @@ pub enum Delivery {
 /// How the releases of an application reach an environment.
 #[derive(Clone)]
 pub struct Way {
-    pub application: Application,
+    pub application: Rc<Application>,
     pub environment: Name,
     pub delivery: Delivery,
     pub auto_merge: bool,
@@ -43,7 +45,7 @@ pub struct Ways(Vec<Way>);
 impl Ways {
     pub fn of<'w>(workloads: impl Iterator<Item = (&'w Workload, &'w Environment)>) -> Self {
         let way = |(workload, environment): (&Workload, &Environment)| Way {
-            application: workload.application.clone(),
+            application: Rc::clone(&workload.application),
             environment: environment.name.clone(),
             delivery: workload.delivery,
             auto_merge: workload.auto_merge,
@@ -97,7 +99,7 @@ impl Ways {
 /// Only a pull request can merge by itself.
 pub fn auto_merge(name: &Located<String>, spec: &Spec, report: &mut Report) -> bool {
     let opens = spec.delivery() == Delivery::PullRequest;
-    let known = !report.excused(&format!("applications.{}.delivery", **name));
+    let known = !report.excused(&["applications", name, "delivery"]);
     if let Some(asked) = spec.auto_merge.as_ref().filter(|it| ***it && known && !opens) {
         report.add(
             Finding::new("application/auto-merge", "there is no pull request that could merge by itself")
@@ -121,7 +123,7 @@ pub fn marker(workload: &Workload) -> String {
 /// The repositories whose releases open pull requests: each holds the key of the GitHub App that does.
 pub fn opened(workloads: &[Workload]) -> Vec<Repository> {
     let open = workloads.iter().filter(|it| it.delivery == Delivery::PullRequest);
-    open.map(|it| it.application.repository.clone()).collect()
+    open.map(|it| it.application.repository.clone().value()).collect()
 }
 
 fn automated(workloads: &[Workload]) -> impl Iterator<Item = &Workload> {
@@ -136,7 +138,7 @@ fn private(workloads: &[Workload]) -> bool {
 /// What Flux writes and looks with. The credential that reads Git is another one.
 pub fn secrets(workloads: &[Workload]) -> Vec<Secret> {
     let secret = |key: &str, about| Secret {
-        namespace: "flux-system".to_owned(),
+        namespace: Bareword::of("flux-system"),
         key: key.to_owned(),
         writer: Writer::Person,
         about,
@@ -170,7 +172,8 @@ pub fn pages(workloads: &[Workload], foundation: &Foundation, environment: &Envi
             Resource "kubernetes-manifest/clusters/{environment}/applications/image-automation/registry.yaml",
         });
     }
-    for Workload { application, .. } in automated(workloads) {
+    for workload in automated(workloads) {
+        let application = &*workload.application;
         let name = &application.name;
         pages.extend(
             pages! { { application: super::Application, foundation: Foundation, environment: Environment }

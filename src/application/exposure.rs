@@ -8,7 +8,7 @@ use crate::{
     foundation::Environment,
     network::Zone,
     source::{Located, value_or},
-    words::{Account, Domain, Text, Word},
+    words::{Account, Domain, Label, Text, Word},
 };
 
 /// What its Ingress says.
@@ -80,9 +80,9 @@ impl Exposure {
         report: &mut Report,
     ) -> Option<Self> {
         let ranges: Vec<_> =
-            spec.allowed_ranges.iter().flatten().map(|it| (it.span(), report.read(Some(it)))).collect();
+            spec.allowed_ranges.iter().flatten().map(|it| (it.span(), report.value(Some(it)))).collect();
         let Some(asked) = &spec.host else {
-            if !report.excused(&format!("applications.{}.host", **name)) {
+            if !report.excused(&["applications", name, "host"]) {
                 let keys = [
                     ("public", spec.public.as_ref().map(Located::span)),
                     ("allowed-ranges", ranges.first().map(|(span, _)| span.clone())),
@@ -127,13 +127,13 @@ impl Exposure {
     }
 
     /// Who it is for.
-    pub fn audience(&self) -> Text {
-        Text::ours(if self.public { "the internet" } else { "inside the network" })
+    pub fn audience(&self) -> Label {
+        Label::ours(if self.public { "the internet" } else { "inside the network" })
     }
 
     /// The kind of subnets that the load balancer stands in.
-    pub fn subnets(&self) -> Text {
-        Text::ours(if self.public { "public" } else { "private" })
+    pub fn subnets(&self) -> Label {
+        Label::ours(if self.public { "public" } else { "private" })
     }
 
     /// Where the load balancer stands in a zone.
@@ -144,7 +144,7 @@ impl Exposure {
 
 /// A host without a zone would have neither record nor certificate.
 fn host(asked: &Located<String>, environment: &Environment, report: &mut Report) -> Option<Domain> {
-    if environment.dns.is_none() && !report.excused("dns") {
+    if environment.dns.is_none() && !report.excused(&["dns"]) {
         report.add(
             Finding::new("application/zone", "a host needs a zone")
                 .at(asked.span(), "no zone holds its record")
@@ -158,7 +158,7 @@ fn host(asked: &Located<String>, environment: &Environment, report: &mut Report)
 fn web_acl(asked: &Located<String>, environment: &Environment, report: &mut Report) -> Option<WebAcl> {
     let acl: WebAcl = report.try_read(asked)?;
     let (region, account) = (environment.region.to_string(), environment.account.to_string());
-    let known = !report.excused("aws") && environment.account != Account::default();
+    let known = !report.excused(&["aws"]) && environment.account.sound().is_some();
     if known && (acl.region != region || acl.account != account) {
         report.add(
             Finding::new("application/web-acl", format!("this web ACL is of account `{}` in `{}`", acl.account, acl.region))

@@ -136,16 +136,15 @@ fn action(asked: &Located<String>, report: &mut Report) -> Option<Text> {
     Some(action.text)
 }
 
-/// Whether IAM takes the policies. `names` are where applications are named, and `bounded` is whether the boundary is ours.
-pub fn check(workloads: &[Workload], names: &[&Located<String>], bounded: bool, report: &mut Report) {
-    let find = |it: &Workload| names.iter().find(|name| name.as_str() == it.application.name.to_string());
+/// Whether IAM takes the policies. `bounded` is whether the boundary is ours.
+pub fn check(workloads: &[Workload], bounded: bool, report: &mut Report) {
     for workload in workloads {
         let permissions = workload.permissions.iter();
         let length: usize = permissions.map(|it| length(&it.actions) + length(&it.resources) + 80).sum();
-        if let Some(at) = find(workload).filter(|_| length > POLICY) {
+        if length > POLICY {
             report.add(
                 Finding::new("application/permissions", "no role takes so many permissions")
-                    .at(at.span(), format!("they take {length} characters of {POLICY}"))
+                    .at(workload.place.clone(), format!("they take {length} characters of {POLICY}"))
                     .help("write `*` behind what several have in common, such as `s3:Get*`"),
             );
         }
@@ -153,13 +152,13 @@ pub fn check(workloads: &[Workload], names: &[&Located<String>], bounded: bool, 
     let Ceiling { actions, resources } = Ceiling::of(workloads);
     let all = length(&actions) + length(&resources);
     let asks = workloads.iter().find(|it| !it.permissions.is_empty());
-    if let Some(at) = asks.and_then(find).filter(|_| bounded && all > BOUNDARY) {
+    if let Some(first) = asks.filter(|_| bounded && all > BOUNDARY) {
         report.add(
             Finding::new(
                 "application/permissions",
                 "the boundary of roles does not take so many permissions",
             )
-            .at(at.span(), format!("all applications together take {all} characters of {BOUNDARY}"))
+            .at(first.place.clone(), format!("all applications together take {all} characters of {BOUNDARY}"))
             .help("write `*` behind what several have in common, or name a `permissions-boundary` of yours"),
         );
     }

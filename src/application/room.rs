@@ -4,7 +4,6 @@ use super::Workload;
 use crate::{
     cluster::{Allocatable, Cluster, NodeGroup},
     diagnostics::{Finding, Report},
-    source::Located,
     words::{Cpu, Memory},
 };
 
@@ -16,21 +15,15 @@ struct Offer<'c> {
     pods: u32,
 }
 
-/// Nothing is said where the size of any node is not known: it may be a large one. `names` are where applications are named.
-pub fn check(workloads: &[Workload], names: &[&Located<String>], cluster: &Cluster, report: &mut Report) {
+/// Nothing is said where the size of any node is not known: it may be a large one.
+pub fn check(workloads: &[Workload], cluster: &Cluster, report: &mut Report) {
     let offers: Option<Vec<Offer>> = cluster.node_groups.iter().map(offer).collect();
-    let Some(offers) = offers.filter(|_| !report.excused("cluster") && !report.excused("applications"))
-    else {
-        return;
-    };
+    let known = !report.excused(&["cluster"]) && !report.excused(&["applications"]);
+    let Some(offers) = offers.filter(|_| known) else { return };
     for workload in workloads {
-        let Some(at) = names.iter().find(|name| name.as_str() == workload.application.name.to_string())
-        else {
-            continue;
-        };
-        alone(workload, at, &offers, report);
+        alone(workload, &offers, report);
     }
-    together(workloads, names, &offers, report);
+    together(workloads, &offers, report);
 }
 
 fn offer(group: &NodeGroup) -> Option<Offer<'_>> {
@@ -40,7 +33,8 @@ fn offer(group: &NodeGroup) -> Option<Offer<'_>> {
 }
 
 /// One application on all nodes there may be.
-fn alone(workload: &Workload, at: &Located<String>, offers: &[Offer], report: &mut Report) {
+fn alone(workload: &Workload, offers: &[Offer], report: &mut Report) {
+    let at = &workload.place;
     let (name, size) = (&workload.application.name, &workload.size);
     let fits = |offer: &Offer| (offer.cpu.0 / size.cpu.0).min(offer.memory.0 / size.memory.0).min(offer.pods);
     let asks = format!("a pod asks for {} of CPU and {} of memory", size.cpu, size.memory);
@@ -49,17 +43,17 @@ fn alone(workload: &Workload, at: &Located<String>, offers: &[Offer], report: &m
             offers.iter().map(|it| format!("one of `{}` offers {} and {}", it.group.name, it.cpu, it.memory));
         report.add(
             Finding::new("application/node", format!("no node has room for a pod of `{name}`"))
-                .at(at.span(), asks)
+                .at(at.clone(), asks)
                 .help(format!("{}: ask for less, or add larger nodes", sentence(each))),
         );
         return;
     }
-    let room: u32 = offers.iter().map(|offer| offer.group.max.saturating_mul(fits(offer))).sum();
-    if room < size.max {
+    let room: u64 = offers.iter().map(|it| u64::from(it.group.max) * u64::from(fits(it))).sum();
+    if room < size.max.into() {
         let each = offers.iter().map(|it| format!("`{}` {} × {}", it.group.name, it.group.max, fits(it)));
         report.add(
             Finding::new("application/room", format!("the nodes have room for {room} pods of `{name}`, not for {}", size.max))
-                .at(at.span(), asks)
+                .at(at.clone(), asks)
                 .help(format!(
                     "nodes × pods on each: {}, together {room}; raise a `max` of `[cluster.node-groups]`, or write `replicas.max = {room}`",
                     sentence(each)
@@ -69,8 +63,8 @@ fn alone(workload: &Workload, at: &Located<String>, offers: &[Offer], report: &m
 }
 
 /// All of them at their largest. They need not all be so at one time, so this is for a person to decide.
-fn together(workloads: &[Workload], names: &[&Located<String>], offers: &[Offer], report: &mut Report) {
-    let Some(at) = names.first() else { return };
+fn together(workloads: &[Workload], offers: &[Offer], report: &mut Report) {
+    let Some(first) = workloads.first() else { return };
     let sum = |of: fn(&Workload) -> u32| {
         workloads.iter().map(|it| u64::from(it.size.max) * u64::from(of(it))).sum::<u64>()
     };
@@ -94,7 +88,7 @@ fn together(workloads: &[Workload], names: &[&Located<String>], offers: &[Offer]
             "application/room",
             format!("at their largest, all applications ask for {}", word(cpu, memory)),
         )
-        .at(at.span(), format!("the nodes offer {}", word(cores, bytes)))
+        .at(first.place.clone(), format!("the nodes offer {}", word(cores, bytes)))
         .help(format!(
             "{}; {}: raise a `max` of `[cluster.node-groups]`, or lower `replicas.max`",
             sentence(terms),

@@ -46,7 +46,7 @@ impl Shutdown {
         let alive = pre_stop + drain;
         let deregistration_delay = value_or(&spec.deregistration_delay, drain);
         let grace_period = value_or(&spec.grace_period, alive + 15);
-        let known = !report.excused(&format!("applications.{}.shutdown", **name));
+        let known = !report.excused(&["applications", name, "shutdown"]);
         if let Some(at) = spec.grace_period.as_ref().filter(|_| grace_period <= alive && known) {
             report.add(
                 Finding::new(

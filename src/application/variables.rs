@@ -10,7 +10,7 @@ use crate::{
     diagnostics::{Finding, Report},
     program::{Language, Program},
     source::Located,
-    words::{Name, SecretKey, Text, VariableName, Word},
+    words::{Bareword, Name, SecretKey, Text, VariableName, Word},
 };
 
 /// A table of the blueprint.
@@ -139,7 +139,7 @@ impl SecretVariable {
     /// What a person puts into Parameter Store for it.
     pub fn put(&self, application: &Name) -> Secret {
         Secret {
-            namespace: application.to_string(),
+            namespace: Bareword::of(application),
             key: self.key.to_string(),
             writer: Writer::Person,
             about: "a secret that the application finds in its environment",

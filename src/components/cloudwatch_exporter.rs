@@ -11,8 +11,8 @@ use crate::{
     foundation::Environment,
     page::Page,
     pages,
-    source::Located,
-    words::Hcl,
+    source::{Located, Span},
+    words::{Bareword, Hcl},
 };
 
 /// What only AWS can measure, for the monitoring of the cluster: the database, certificates and load balancers.
@@ -34,16 +34,21 @@ impl Component for CloudwatchExporter {
         Need::CloudMetrics
     }
 
-    fn contribute(&self, environment: &Environment, report: &mut Report) -> Contribution {
+    fn examine(&self, place: &Span, environment: &Environment, report: &mut Report) {
         let nothing = environment.database.is_none() && environment.dns.is_none();
-        if nothing && !report.excused("dns") && !report.excused("applications") {
-            let at = self.enabled.as_ref().map(Located::span).unwrap_or_default();
+        if nothing && !report.excused(&["dns"]) && !report.excused(&["applications"]) {
             report.add(
                 Finding::new("component/metrics", "there is nothing to measure in CloudWatch")
-                    .at(at, "this reads of a database, or of a zone's certificate and load balancers")
+                    .at(
+                        place.clone(),
+                        "this reads of a database, or of a zone's certificate and load balancers",
+                    )
                     .help("leave the component out: it is on by itself where there is one of them"),
             );
         }
+    }
+
+    fn contribute(&self, environment: &Environment, _: &mut Report) -> Contribution {
         let image = &environment.catalogue.image(IMAGE);
         let digest = &image.contains('@');
         let pages = pages! { { environment: Environment }
@@ -53,7 +58,7 @@ impl Component for CloudwatchExporter {
             Resource "kubernetes-manifest/clusters/{environment}/monitoring/cloudwatch-exporter/service-account.yaml",
         };
         let checksum = &pages[0].checksum();
-        let deployment = pages! { { environment: Environment, image: String, digest: bool, checksum: String }
+        let deployment = pages! { { environment: Environment, image: Bareword, digest: bool, checksum: String }
             Resource "kubernetes-manifest/clusters/{environment}/monitoring/cloudwatch-exporter/deployment.yaml",
         };
         Contribution {

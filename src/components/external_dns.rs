@@ -10,7 +10,7 @@ use crate::{
     dns,
     foundation::Environment,
     pages,
-    source::{Located, value_or},
+    source::{Located, Span, value_or},
     words::{Domain, Hcl, Text},
 };
 
@@ -46,17 +46,20 @@ impl Component for ExternalDns {
         Need::Records
     }
 
-    fn contribute(&self, environment: &Environment, report: &mut Report) -> Contribution {
-        if environment.dns.is_none() && !report.excused("dns") {
-            let at = self.enabled.as_ref().map(Located::span).unwrap_or_default();
+    fn examine(&self, place: &Span, environment: &Environment, report: &mut Report) {
+        if environment.dns.is_none() && !report.excused(&["dns"]) {
             report.add(
                 Finding::new("component/zone", "there is no zone to write records into")
-                    .at(at, "this needs one")
+                    .at(place.clone(), "this needs one")
                     .help("add `[dns]` with `zone = \"example.com\"`, or leave the component out"),
             );
         }
+    }
+
+    fn contribute(&self, environment: &Environment, _: &mut Report) -> Contribution {
         let sync = &(value_or(&self.policy, Policy::UpsertOnly) == Policy::Sync);
-        let zones = &Zones { own: environment.dns.as_ref().map(|dns| dns.zone.clone()).unwrap_or_default() };
+        let own = environment.dns.as_ref().map(|dns| dns.zone.clone().value());
+        let zones = &Zones { own: own.unwrap_or_default() };
         let release = &Release {
             name: "external-dns",
             source: "external-dns",

@@ -14,7 +14,7 @@ use crate::{
     foundation::Environment,
     pages,
     source::{Located, value_or},
-    words::{Domain, Text, Word},
+    words::{Bareword, Domain, Text, Word},
 };
 
 /// What watches the platform: Prometheus, Alertmanager and Grafana.
@@ -251,7 +251,7 @@ impl Monitoring {
     fn stack(&self, version: u32, environment: &Environment, report: &mut Report) -> Stack {
         let storage = value_or(&self.storage, 30);
         let size = value_or(&self.retention_size, storage * 4 / 5);
-        let known = !report.excused("components.monitoring.storage");
+        let known = !report.excused(&["components", "monitoring", "storage"]);
         if let Some(asked) = self.retention_size.as_ref().filter(|_| size * 10 > storage * 9 && known) {
             report.add(
                 Finding::new("monitoring/retention", format!("{size} GiB fill a volume of {storage} GiB"))
@@ -278,7 +278,7 @@ impl Monitoring {
 
     fn receiver(&self, report: &mut Report) -> Option<Receiver> {
         let alerts = self.alerts.as_ref().map(|it| **it);
-        let known = !report.excused("components.monitoring.alerts");
+        let known = !report.excused(&["components", "monitoring", "alerts"]);
         if let Some(asked) = self.email.as_ref().filter(|_| alerts != Some(Alerts::Email) && known) {
             report.add(
                 Finding::warning("monitoring/email", "no alert goes by mail")
@@ -308,7 +308,7 @@ impl Monitoring {
 
     fn mail(&self, report: &mut Report) -> Mail {
         if let (None, Some(asked)) = (&self.email, &self.alerts)
-            && !report.excused("components.monitoring.email")
+            && !report.excused(&["components", "monitoring", "email"])
         {
             report.add(
                 Finding::new("monitoring/email", "mail needs somebody to go to")
@@ -317,7 +317,7 @@ impl Monitoring {
             );
         }
         let email = self.email.as_deref().cloned().unwrap_or_default();
-        let Mailbox(from) = report.read(email.from.as_ref());
+        let Mailbox(from) = report.value(email.from.as_ref());
         let to: Vec<String> = email
             .to
             .iter()
@@ -325,8 +325,8 @@ impl Monitoring {
             .filter_map(|asked| report.try_read(asked))
             .map(|Mailbox(it)| it)
             .collect();
-        let Server(server) = report.read(email.server.as_ref());
-        let user = email.user.as_ref().map(|asked| report.read(Some(asked)));
+        let Server(server) = report.value(email.server.as_ref());
+        let user = email.user.as_ref().map(|asked| report.value(Some(asked)));
         Mail {
             to: Text::ours(to.join(", ")),
             user: user.unwrap_or_else(|| Text::ours(from.clone())),
@@ -341,7 +341,9 @@ impl Grafana {
         let Some(asked) = &self.host else {
             let stray = self.access.as_ref().map(Located::span);
             let stray = stray.or_else(|| Some(self.allow.as_ref()?.first()?.span()));
-            if let Some(at) = stray.filter(|_| !report.excused("components.monitoring.grafana.host")) {
+            if let Some(at) =
+                stray.filter(|_| !report.excused(&["components", "monitoring", "grafana", "host"]))
+            {
                 report.add(
                     Finding::warning("monitoring/host", "Grafana has no load balancer")
                         .at(at, "nothing is decided by it here")
@@ -350,7 +352,7 @@ impl Grafana {
             }
             return None;
         };
-        if environment.dns.is_none() && !report.excused("dns") {
+        if environment.dns.is_none() && !report.excused(&["dns"]) {
             report.add(
                 Finding::new("monitoring/zone", "a host needs a zone")
                     .at(asked.span(), "no zone holds its record")
@@ -366,7 +368,7 @@ impl Grafana {
             .map(|Allowed(it)| it)
             .collect();
         if let Some(access) = self.access.as_ref().filter(|_| public && self.allow.is_none())
-            && !report.excused("components.monitoring.grafana.allow")
+            && !report.excused(&["components", "monitoring", "grafana", "allow"])
         {
             report.add(
                 Finding::warning("monitoring/public", "the whole internet reaches Grafana's login")
@@ -388,8 +390,8 @@ impl Grafana {
 
 impl Stack {
     /// The name of the Secret that Grafana's administrator logs in with. A new password has a new name, so that the pod restarts.
-    fn login(&self) -> String {
-        format!("grafana-login-{}", self.password_number)
+    fn login(&self) -> Bareword {
+        Bareword::of("grafana-login").and('-', self.password_number)
     }
 
     /// The numbers of the passwords that Parameter Store holds.
@@ -408,7 +410,7 @@ impl Stack {
 
     fn secrets(&self) -> Vec<Secret> {
         let secret = |key: &str, writer, about| Secret {
-            namespace: "monitoring".to_owned(),
+            namespace: Bareword::of("monitoring"),
             key: key.to_owned(),
             writer,
             about,

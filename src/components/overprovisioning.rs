@@ -46,15 +46,14 @@ impl Component for Overprovisioning {
         Need::Reserve
     }
 
+    fn examine(&self, place: &Span, environment: &Environment, report: &mut Report) {
+        let reserve = self.reserve(environment, report);
+        self.fits(reserve, place, environment, report);
+        grows(place, environment, report);
+    }
+
     fn contribute(&self, environment: &Environment, report: &mut Report) -> Contribution {
-        let zones = u32::try_from(environment.network.zones.len()).unwrap_or(u32::MAX);
-        let reserve = &Reserve {
-            replicas: value_or(&self.replicas, zones.max(1)),
-            cpu: self.cpu.as_ref().map_or(Cpu(250), |asked| report.read(Some(asked))),
-            memory: self.memory.as_ref().map_or(Memory(256), |asked| report.read(Some(asked))),
-        };
-        self.fits(reserve, environment, report);
-        self.grows(environment, report);
+        let reserve = &self.reserve(environment, report);
         Contribution {
             about: "keeps room free, so that new pods do not wait for a node",
             namespaces: vec![Namespace {
@@ -75,8 +74,17 @@ impl Component for Overprovisioning {
 }
 
 impl Overprovisioning {
+    fn reserve(&self, environment: &Environment, report: &mut Report) -> Reserve {
+        let zones = u32::try_from(environment.network.zones.len()).unwrap_or(u32::MAX);
+        Reserve {
+            replicas: value_or(&self.replicas, zones.max(1)),
+            cpu: report.read_or(self.cpu.as_ref(), Cpu(250)).value(),
+            memory: report.read_or(self.memory.as_ref(), Memory(256)).value(),
+        }
+    }
+
     /// A pod that fits on no node waits for ever, and makes the autoscaler add nodes in vain.
-    fn fits(&self, reserve: &Reserve, environment: &Environment, report: &mut Report) {
+    fn fits(&self, reserve: Reserve, place: &Span, environment: &Environment, report: &mut Report) {
         let groups = environment.cluster.node_groups.iter();
         let known = groups.filter_map(|group| Some((group, group.shape?)));
         let Some((group, shape)) = known.min_by_key(|(_, shape)| Allocatable::of(*shape)) else { return };
@@ -85,7 +93,7 @@ impl Overprovisioning {
         let mut refuse = |asked: &Option<Located<String>>, said: String, label: String, most: String| {
             report.add(
                 Finding::new("component/reserve", said)
-                    .at(asked.as_ref().map_or_else(|| self.place(), Located::span), label)
+                    .at(asked.as_ref().map_or_else(|| place.clone(), Located::span), label)
                     .help(format!("write `{most}` or less, with something left for what runs on every node")),
             );
         };
@@ -106,24 +114,17 @@ impl Overprovisioning {
             );
         }
     }
+}
 
-    /// Where no group grows, nothing replaces the room that was taken.
-    fn grows(&self, environment: &Environment, report: &mut Report) {
-        let groups = &environment.cluster.node_groups;
-        if groups.iter().all(|group| group.min >= group.max) && !report.excused("cluster.node-groups") {
-            report.add(
-                Finding::warning("component/room", "room is kept free, and no node group can grow")
-                    .at(self.place(), "once it is taken, nothing replaces it")
-                    .help("give a node group a `max` above its `min`, or leave this out"),
-            );
-        }
-    }
-
-    /// Where the blueprint speaks of it.
-    fn place(&self) -> Span {
-        let texts = [&self.cpu, &self.memory].into_iter().flatten().map(Located::span);
-        let enabled = self.enabled.iter().map(Located::span);
-        enabled.chain(self.replicas.iter().map(Located::span)).chain(texts).next().unwrap_or_default()
+/// Where no group grows, nothing replaces the room that was taken.
+fn grows(place: &Span, environment: &Environment, report: &mut Report) {
+    let groups = &environment.cluster.node_groups;
+    if groups.iter().all(|group| group.min >= group.max) && !report.excused(&["cluster", "node-groups"]) {
+        report.add(
+            Finding::warning("component/room", "room is kept free, and no node group can grow")
+                .at(place.clone(), "once it is taken, nothing replaces it")
+                .help("give a node group a `max` above its `min`, or leave this out"),
+        );
     }
 }
 

@@ -1,10 +1,10 @@
 //! How a template writes words: one filter for each language.
 
-use std::{borrow::Borrow, fmt::Display};
+use std::borrow::Borrow;
 
 use askama::{Result, Values, filters::Safe};
 
-use super::{Action, Hcl, Text};
+use super::{Action, Bare, Hcl, Label, Text, Words};
 
 /// A whole number, the one thing that may stand in YAML without quotes.
 #[askama::filter_fn]
@@ -67,19 +67,17 @@ pub fn yaml(text: impl Borrow<Text>, _: &dyn Values) -> Result<Safe<String>> {
     Ok(Safe(super::double_quoted(&text.borrow().0)))
 }
 
-/// A word that YAML takes for itself without quotes: it begins with a letter or `/` and is no word like `on`.
-/// Anything else is a mistake of ours, found when it is rendered.
+/// A word that YAML takes for itself without quotes, as its type says.
 #[askama::filter_fn]
-pub fn bare(word: impl Display, _: &dyn Values) -> Result<Safe<String>> {
-    let word = word.to_string();
-    if super::is_bare(&word) { Ok(Safe(word)) } else { Err(askama::Error::Fmt) }
+pub fn bare(word: impl Bare, _: &dyn Values) -> Result<Safe<String>> {
+    Ok(Safe(word.to_string()))
 }
 
 /// Words as the value of a key in YAML: without quotes where every reader takes them for a string, with as few marks as can be
 /// elsewhere.
 #[askama::filter_fn]
-pub fn scalar(text: impl Borrow<Text>, _: &dyn Values) -> Result<Safe<String>> {
-    let words = &text.borrow().0;
+pub fn scalar(words: impl Words, _: &dyn Values) -> Result<Safe<String>> {
+    let words = words.words();
     let plain = words.split(' ').all(|word| !word.is_empty())
         && words.starts_with(|c: char| c.is_ascii_alphabetic())
         && words.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./@=+, ".contains(&b))
@@ -88,18 +86,16 @@ pub fn scalar(text: impl Borrow<Text>, _: &dyn Values) -> Result<Safe<String>> {
         && !words.contains('\'')
         && words.bytes().all(|b| (0x20..0x7f).contains(&b));
     Ok(Safe(match (plain, marked) {
-        (true, _) => words.clone(),
+        (true, _) => words.to_owned(),
         (_, true) => format!("'{words}'"),
         _ => super::double_quoted(words),
     }))
 }
 
-/// Words without any mark: letters, digits, spaces and what an atom has, with commas. For diagrams, whose labels know no escape.
+/// Words without any mark, as their type says. For diagrams, whose labels know no escape.
 #[askama::filter_fn]
-pub fn plain(text: impl Borrow<Text>, _: &dyn Values) -> Result<Safe<String>> {
-    let words = &text.borrow().0;
-    let fair = words.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./:@, ".contains(&b));
-    if fair { Ok(Safe(words.clone())) } else { Err(askama::Error::Fmt) }
+pub fn plain(label: impl Borrow<Label>, _: &dyn Values) -> Result<Safe<String>> {
+    Ok(Safe(label.borrow().words().to_owned()))
 }
 
 /// Plain words in Markdown: every mark that could begin something else is escaped.
@@ -117,11 +113,11 @@ pub fn line(text: impl Borrow<Text>, _: &dyn Values) -> Result<Safe<String>> {
 
 /// One word of a shell, quoted where it has to be.
 #[askama::filter_fn]
-pub fn sh(text: impl Borrow<Text>, _: &dyn Values) -> Result<Safe<String>> {
-    let words = &text.borrow().0;
+pub fn sh(text: impl Words, _: &dyn Values) -> Result<Safe<String>> {
+    let words = text.words();
     let plain =
         !words.is_empty() && words.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./:@,".contains(&b));
-    Ok(Safe(if plain { words.clone() } else { format!("'{}'", words.replace('\'', r"'\''")) }))
+    Ok(Safe(if plain { words.to_owned() } else { format!("'{}'", words.replace('\'', r"'\''")) }))
 }
 
 /// What follows `uses:`, and the tag that a person reads: `owner/action@SHA # v1.2.3`.

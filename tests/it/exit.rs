@@ -102,5 +102,5 @@ fn the_usual_blueprint_is_found() {
 fn the_schema_is_printed() {
     let output = blueprint(&["schema"]);
     let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(schema, blueprint::blueprint::schema());
+    assert_eq!(schema, *blueprint::blueprint::schema());
 }

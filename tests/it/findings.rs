@@ -127,7 +127,7 @@ fn shapes_are_checked_to_the_bottom() {
     });
     let (mut tree, mut report) = (tree.into_inner(), Report::default());
     shape::check(&mut tree, &schema, &mut report);
-    shape::require(&tree, 0..0, &schema, "", &mut report);
+    shape::require(&tree, &(0..0).into(), &schema, &mut report);
     let source = Source { path: "shape.toml".to_owned(), text: text.to_owned() };
     let found = report.render(&source);
     let titles = |title: &str| found.matches(title).count();
@@ -172,6 +172,29 @@ fn every_code_has_a_fixture() {
     assert_eq!(earned, known);
 }
 
+/// The nearest that TOML 1.0 allows: line breaks and a last comma in arrays, other escapes, whole times, and marks that are no escape.
+#[test]
+fn toml_1_0_is_taken() {
+    let text = wide(|_| ())
+        + r#"
+[applications.neighbour]
+env = { A = "\\x41 \\e \u00e9", B = '\x41 \e', "C" = "07:32" }
+code-owners = [
+  "@acme/shop-team", # a comment
+]
+commands = { lint = [
+  "make lint",
+], test = ["make test"] }
+"#;
+    let source = Source { path: "test.toml".to_owned(), text };
+    let mut report = Report::default();
+    assert!(draw(&source, &mut report).is_some(), "{}", report.render(&source));
+    let whole = "a = 07:32:00\nb = [1979-05-27 07:32:00Z, 1979-05-27T07:32:00.5-07:00, 1979-05-27]\n";
+    let mut report = Report::default();
+    blueprint::syntax::check(&Source { path: String::new(), text: whole.to_owned() }, &mut report);
+    assert!(report.codes().is_empty(), "{:?}", report.codes());
+}
+
 /// What a language needs is enough for it, and nothing is known of a program without a language.
 #[test]
 fn memory_is_judged_by_the_language() {
@@ -181,6 +204,100 @@ fn memory_is_judged_by_the_language() {
     assert_eq!(found, 3, "{words}");
     for memory in ["384Mi", "1Mi", "16Mi"] {
         assert!(!words.contains(&format!("]: {memory} is less")), "{words}");
+    }
+}
+
+/// Each path that a rule asks for is a way to a key of the schema: `name` stands for a name that a person chose.
+#[test]
+fn every_path_that_is_asked_for_is_in_the_schema() {
+    let schema = blueprint::blueprint::schema();
+    let mut count = 0;
+    for (path, text) in walk("src").into_iter().filter(|(path, _)| path != "diagnostics.rs") {
+        for rest in text.split(".excused(").skip(1).chain(text.split("report.taken(&[").skip(1)) {
+            let list = rest.strip_prefix("&[").unwrap_or(rest).split(']').next().unwrap();
+            if list.starts_with("path.keys()") {
+                continue;
+            }
+            let mut table = schema;
+            for key in list.split(',').map(str::trim).filter(|key| !key.is_empty()) {
+                let literal = key.strip_prefix('"').and_then(|key| key.strip_suffix('"'));
+                table = match literal {
+                    Some(key) => &table["properties"][key],
+                    None => &table["additionalProperties"],
+                };
+                assert!(table.is_object(), "`src/{path}`: `{list}` is not in the schema, from `{key}` on");
+            }
+            count += 1;
+        }
+    }
+    assert!(count > 20, "the paths were not found: {count}");
+}
+
+/// A mistake of one environment excuses nothing in another.
+#[test]
+fn a_mistake_in_staging_hides_none_in_production() {
+    let text = |staging: &str| {
+        wide(|table| {
+            let production: toml::Table = toml::from_str(
+                "cluster.node-groups.general = { min = 5, max = 4 }\nmonitoring = { storage = 10, retention-size = 10 }",
+            )
+            .unwrap();
+            let staging: toml::Table = toml::from_str(staging).unwrap();
+            let environments = table["environments"].as_table_mut().unwrap();
+            environments.clear();
+            environments.insert("staging".into(), staging.into());
+            let mut overlay = toml::Table::new();
+            overlay.insert("cluster".into(), production["cluster"].clone());
+            let monitoring =
+                toml::Table::from_iter([("monitoring".to_owned(), production["monitoring"].clone())]);
+            overlay.insert("components".into(), monitoring.into());
+            environments.insert("production".into(), overlay.into());
+        })
+    };
+    let codes = |text: String| {
+        let source = Source { path: String::new(), text };
+        let mut report = Report::default();
+        draw(&source, &mut report);
+        report.codes()
+    };
+    let alone = codes(text(""));
+    assert!(alone.contains(&"cluster/nodes") && alone.contains(&"monitoring/retention"), "{alone:?}");
+    for mistake in [
+        "cluster.node-groups.general = { min = 'a' }",
+        "cluster.node-groups = 1",
+        "components.monitoring = { storage = 'a', retention-size = 'b' }",
+    ] {
+        let both = codes(text(mistake));
+        assert!(alone.iter().all(|code| both.contains(code)), "{mistake}: {both:?}");
+    }
+}
+
+/// What stands once in the file is said once, with the environments that it concerns and what it means there.
+#[test]
+fn a_mistake_that_stands_once_is_said_once() {
+    let (report, source) = report("places");
+    let words = report.render(&source);
+    assert_eq!(report.codes().iter().filter(|it| **it == "application/repository").count(), 1, "{words}");
+    let fixtures = fixtures().into_iter().map(|name| self::report(&name));
+    for (report, source) in fixtures {
+        let words = report.render(&source);
+        let heads = words.split("\n\n").map(|it| it.split('\n').take(2).collect::<Vec<_>>().join("\n"));
+        let mut seen = BTreeSet::new();
+        for head in heads {
+            assert!(seen.insert(head.clone()), "twice:\n{head}");
+        }
+    }
+}
+
+/// No finding points at the first line for want of a place: what stands there is a mistake, or the name of the platform.
+#[test]
+fn every_finding_has_a_place() {
+    for name in fixtures() {
+        let (report, source) = report(&name);
+        let first = source.text.lines().next().unwrap();
+        let words = report.render(&source);
+        let at_first = words.contains(&format!(" --> {name}.toml:1:"));
+        assert!(!at_first || first == "schema = 2", "{words}");
     }
 }
 

@@ -6,9 +6,14 @@ use blueprint::{
     diagnostics::Report,
     source::Source,
     words::{
-        AddonVersion, Cpu, DatabaseClass, DatabaseName, Domain, Hcl, InstanceType, Memory, Name, Owner,
-        Release, Repository, RolePath, SecretKey, Text, UrlPath, VariableName, Word, is_bare,
+        Account, AddonVersion, Atomic, Bare, CodeOwner, Cpu, DatabaseClass, DatabaseName, Domain, Hcl,
+        InstanceType, Memory, Name, Owner, Release, Repository, RolePath, SecretKey, Text, UrlPath,
+        VariableName, Word, Words, YAML_WORDS, is_bare,
     },
+};
+use proptest::{
+    strategy::{Strategy, ValueTree},
+    test_runner::TestRunner,
 };
 
 use crate::{plan, tree, walk, wide};
@@ -118,7 +123,7 @@ macro_rules! endings {
 }
 
 endings! {
-    Bare "", Env "env", Go "go", HclTest "hcl", Html "html", Json "json", Md "md", Mod "mod", Sh "sh", Sql "sql", Sum "sum",
+    Plain "", Env "env", Go "go", HclTest "hcl", Html "html", Json "json", Md "md", Mod "mod", Sh "sh", Sql "sql", Sum "sum",
     Tf "tf", Toml "toml", Txt "txt",
     Yaml "yaml", Yml "yml",
 }
@@ -161,8 +166,20 @@ struct Yamled {
 
 #[derive(Template)]
 #[template(source = "key: #{ word|bare }#", ext = "yaml")]
-struct Bared<'a> {
-    word: &'a str,
+struct Bared<W: Bare> {
+    word: W,
+}
+
+#[derive(Template)]
+#[template(source = "key: #{ word|scalar }#", ext = "yaml")]
+struct Scalar<W: Words> {
+    word: W,
+}
+
+#[derive(Template)]
+#[template(source = "#{ word }#", ext = "")]
+struct Displayed<W: Atomic> {
+    word: W,
 }
 
 #[derive(Template)]
@@ -192,7 +209,7 @@ fn every_filter_means_its_words() {
         hcl::parse(&text).unwrap();
     }
     for word in ["no", "1.5", "250m", "a: b", "a b", "", "-", "~", "True", "a:", "ä"] {
-        assert!(Bared { word }.render().is_err() && !is_bare(word), "`{word}` must not stand bare");
+        assert!(!is_bare(word), "`{word}` must not stand bare");
     }
     assert_eq!(Bared { word: "ghcr.io/a/b" }.render().unwrap(), "key: ghcr.io/a/b");
     let _: Hcl = Hcl::string("${local.name}");
@@ -316,7 +333,7 @@ fn nobody_types_a_placeholder() {
     placeholder::<UrlPath>();
     placeholder::<VariableName>();
     placeholder::<SecretKey>();
-    placeholder::<blueprint::words::Account>();
+    placeholder::<Account>();
 }
 
 /// Amazon's own processors have a `g` behind the generation.
@@ -368,5 +385,179 @@ fn an_application_may_be_called_as_our_files() {
         let theirs = tree(plan);
         let lost = ours.keys().find(|path| !theirs.contains_key(*path));
         assert!(lost.is_none(), "an application called `{word}` takes the place of {lost:?}");
+    }
+}
+
+/// Words near the rule of an atom, always the same.
+fn samples(pattern: &str) -> Vec<String> {
+    let strategy = proptest::string::string_regex(pattern).unwrap();
+    let mut runner = TestRunner::deterministic();
+    let mut sample = || strategy.new_tree(&mut runner).unwrap().current();
+    let odd = ["1e3", "0x1f", "2048", "1.5", "1shop.example", "1-1.example", "/", "a/b", "N"];
+    let odd = odd.into_iter().chain(YAML_WORDS).map(str::to_owned);
+    (0..200).map(|_| sample()).chain(odd).collect()
+}
+
+/// Whoever displays an atom writes its letters, and whoever writes it as a scalar writes a string.
+fn meets_filters<W: Word + Words + Atomic>(pattern: &str, bare: fn(&W) -> Option<String>) {
+    let samples = samples(pattern);
+    let read: Vec<(&String, W)> = samples.iter().filter_map(|it| Some((it, W::read(it)?))).collect();
+    assert!(read.len() > 20, "`{pattern}` makes too few words: {}", read.len());
+    for (word, atom) in &read {
+        assert_eq!(Displayed { word: atom }.render().unwrap(), **word);
+        let yaml = [Scalar { word: atom }.render().ok(), bare(atom)];
+        for text in yaml.into_iter().flatten() {
+            let back: serde_json::Value = serde_yaml::from_str(&text).unwrap();
+            assert_eq!(back, serde_json::json!({ "key": word }), "{text}");
+        }
+    }
+}
+
+macro_rules! every_atom {
+    (bare { $($bare:ident $bare_pattern:literal,)+ } quoted { $($quoted:ident $quoted_pattern:literal,)+ }) => {
+        /// The rule of each atom implies what its filters ask for.
+        #[test]
+        fn every_atom_meets_its_filters() {
+            $(meets_filters::<$bare>($bare_pattern, |word| {
+                let text = Bared { word }.render().ok();
+                assert!(is_bare(&word.to_string()), "`{word}` must not stand bare");
+                text
+            });)+
+            $(meets_filters::<$quoted>($quoted_pattern, |_| None);)+
+            let source = include_str!("../../src/words.rs");
+            let named = |line: &str| line.strip_suffix('(')?.strip_prefix("    ").map(str::to_owned);
+            let atoms = source.lines().filter_map(named).filter(|it| it.starts_with(char::is_uppercase));
+            let tried = [$(stringify!($bare)),+].into_iter().chain([$(stringify!($quoted)),+]);
+            assert_eq!(atoms.collect::<BTreeSet<_>>(), tried.map(str::to_owned).collect());
+            let bare = source.split("\nbare!(").nth(1).unwrap().split(')').next().unwrap();
+            assert_eq!(bare.split(',').map(str::trim).collect::<BTreeSet<_>>(), [$(stringify!($bare)),+].into());
+        }
+    };
+}
+
+every_atom! {
+    bare {
+        DatabaseName "[a-z][a-z0-9_]{0,12}",
+        Name "[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,8})?",
+        RolePath "(/[A-Za-z0-9._]{1,10}){0,3}/",
+        SecretKey "[a-z][a-z0-9]{0,8}(/[a-z0-9]{1,8}){0,3}",
+        UrlPath "(/[A-Za-z0-9._-]{1,8}){0,3}/?",
+        VariableName "[A-Za-z][A-Za-z0-9_]{0,12}",
+    }
+    quoted {
+        Account "[0-9]{12}",
+        AddonVersion "v[0-9]{1,3}\\.[0-9]{1,3}\\.[0-9]{1,3}-eksbuild\\.[0-9]{1,2}",
+        CodeOwner "@[a-z0-9]{1,12}(/[a-z0-9_]{1,12})?",
+        DatabaseClass "db\\.[a-z][0-9][a-z]{0,2}\\.[a-z0-9]{1,8}",
+        Domain "[a-z0-9]{1,6}(-[a-z0-9]{1,4})?(\\.[a-z0-9]{1,6}){0,2}\\.[a-z]{2,5}",
+        InstanceType "[a-z]{1,3}[0-9]{1,2}[a-z]{0,3}\\.[a-z0-9]{1,8}",
+        Owner "[A-Za-z0-9]{1,20}",
+        Release "[0-9]\\.[0-9]{1,2}\\.[0-9]-[0-9a-f]{8}",
+        Repository "[A-Za-z0-9][A-Za-z0-9._]{0,20}",
+    }
+}
+
+/// A zone, a host and names of GitHub may begin with digits, where YAML would read a number.
+#[test]
+fn names_may_begin_with_a_digit() {
+    let files = tree(plan(&wide(|table| {
+        table["dns"]["zone"] = "1shop.example".into();
+        table["github"]["owner"] = "1shop".into();
+        table["github"]["repositories"]["kubernetes-manifest"] = "2048".into();
+        table["applications"]["ledger-api"]["host"] = "2048".into();
+        table["components"].as_table_mut().unwrap().remove("monitoring");
+        table.remove("environments");
+    })));
+    let ingress = "2048/apps/ledger-api/overlays/production/ingress.yaml";
+    let ingress: serde_yaml::Value = serde_yaml::from_str(&files[ingress]).unwrap();
+    assert_eq!(ingress["spec"]["rules"][0]["host"], "2048.1shop.example");
+}
+
+/// A blueprint that says this, and what comes of it.
+fn answer(head: &str, tail: &str) -> (Option<crate::Tree>, String) {
+    let minimal = include_str!("../../blueprints/minimal.toml");
+    let text = format!("{head}{minimal}\n{tail}");
+    let source = Source { path: "test.toml".to_owned(), text };
+    let mut report = Report::default();
+    let drawn = draw(&source, &mut report).map(tree);
+    (drawn, report.render(&source))
+}
+
+/// What neither our types nor YAML take is a finding, and no panic.
+#[test]
+fn no_input_ends_in_a_panic() {
+    let values = "[components.metrics-server.values]\n";
+    let long = "k".repeat(1030);
+    let refused = [
+        format!("{values}big = 99999999999999999999"),
+        format!("{values}big = [{{ low = 0x8000000000000001, high = 1e999 }}]"),
+        format!("{values}\"$__toml_private_datetime\" = \"07:32:00\""),
+        format!("{values}inner = {{ \"$__toml_private_datetime\" = 1 }}"),
+        format!("{values}{long} = 1"),
+        format!("{values}inner = [{{ {long} = 1 }}]"),
+        "[applications.\"$__toml_private_datetime\"]".to_owned(),
+        "[environments.\"$__toml_private_datetime\"]".to_owned(),
+        "[environments.\"\\u001b[31mred\"]".to_owned(),
+        "[applications.\"\\u009bred\"]".to_owned(),
+        "[applications.empty]\ncommands = { test = [\"\"] }".to_owned(),
+        "[applications.many]\nport = 99999999999999999999".to_owned(),
+        "[applications.ffff.env]\nA = \"\\uFFFF\"".to_owned(),
+        "[applications.fffe.env]\nA = \"\\uFFFE\"".to_owned(),
+        "[applications.bidi.env]\nA = \"\u{61c}\"".to_owned(),
+        format!("[{}]", vec!["a"; 50_000].join(".")),
+    ];
+    for tail in refused {
+        let (drawn, words) = answer("", &tail);
+        assert!(drawn.is_none() && words.contains("error["), "{tail:.80}");
+        let unseen = |c: char| blueprint::words::is_unseen(c) && c != '\n';
+        assert!(!words.contains(unseen), "{tail:.80}: {}", words.escape_debug());
+    }
+    let taken = [
+        format!("{values}\"\\uFFFE\" = \"\\uFFFF\\u202E\\u00AD\""),
+        format!("{values}big = [9223372036854775807, -9223372036854775808, 1e308]"),
+        format!("{values}{} = 1", &long[..1000]),
+        "[applications.tag]\ncommands = { lint = [], test = [\"true\"] }".to_owned(),
+    ];
+    for tail in taken {
+        let (drawn, words) = answer("", &tail);
+        let files = drawn.unwrap_or_else(|| panic!("{words}"));
+        for (path, text) in files.iter().filter(|(path, _)| path.ends_with(".yaml")) {
+            for document in serde_yaml::Deserializer::from_str(text) {
+                <serde_yaml::Value as serde::Deserialize>::deserialize(document)
+                    .unwrap_or_else(|error| panic!("{path}: {error}"));
+            }
+        }
+    }
+}
+
+/// The largest and the smallest number of each key are answered.
+#[test]
+fn numbers_at_their_limits_are_answered() {
+    let whole: toml::Table = toml::from_str(&wide(|_| ())).unwrap();
+    let mut paths = Vec::new();
+    integers(&whole, &mut Vec::new(), &mut paths);
+    assert!(paths.len() > 20, "{paths:?}");
+    for number in [0, 1, u32::MAX.into(), i64::MAX] {
+        for path in &paths {
+            let mut table = whole.clone();
+            let (key, folder) = path.split_last().unwrap();
+            let inner = folder.iter().fold(&mut table, |table, key| table[key].as_table_mut().unwrap());
+            inner.insert(key.clone(), number.into());
+            let source = Source { path: String::new(), text: toml::to_string(&table).unwrap() };
+            let mut report = Report::default();
+            assert_eq!(draw(&source, &mut report).is_none(), report.failed(), "{path:?} = {number}");
+        }
+    }
+}
+
+fn integers(table: &toml::Table, path: &mut Vec<String>, paths: &mut Vec<Vec<String>>) {
+    for (key, value) in table {
+        path.push(key.clone());
+        match value {
+            toml::Value::Integer(_) if !path.iter().any(|it| it == "values") => paths.push(path.clone()),
+            toml::Value::Table(table) => integers(table, path, paths),
+            _ => {}
+        }
+        path.pop();
     }
 }

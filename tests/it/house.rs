@@ -59,6 +59,21 @@ fn components_never_name_each_other() {
     }
 }
 
+/// A stand-in is told by its type. A rule that compares with a default would take a real value for one.
+#[test]
+fn no_rule_compares_with_a_default() {
+    for (path, text) in walk("src") {
+        for line in text.lines().filter(|line| line.contains("::default()")) {
+            let compares = ["== ", "!= "].iter().any(|mark| {
+                line.split(mark).nth(1).is_some_and(|rest| {
+                    rest.split([' ', ')']).next().unwrap_or_default().contains("::default(")
+                })
+            });
+            assert!(!compares, "`src/{path}` compares with a default: {line}");
+        }
+    }
+}
+
 /// `|safe` would walk around the escaper.
 #[test]
 fn no_template_trusts_a_word() {

@@ -77,7 +77,7 @@ fn edited(path: &[String], value: Option<toml::Value>) -> String {
 #[test]
 fn every_key_stands_in_the_manual() {
     let entries = entries();
-    for (key, schema) in keys(&schema(), &[]) {
+    for (key, schema) in keys(schema(), &[]) {
         let name = key.join(".");
         let (_, words) = entry(&entries, &key).unwrap_or_else(|| panic!("add `{name}` to the manual"));
         let said = words.split_whitespace().collect::<Vec<_>>().join(" ");

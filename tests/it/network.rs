@@ -9,7 +9,7 @@ use ipnet::Ipv4Net;
 use proptest::prelude::*;
 
 fn network(range: Ipv4Net, region: &str) -> Network {
-    let spec = Spec { range: Some(Located::new(0..0, range.to_string())), ..Spec::default() };
+    let spec = Spec { range: Some(Located::new((0..0).into(), range.to_string())), ..Spec::default() };
     let mut report = Report::default();
     let network = Network::resolve(Some(&spec), Region::read(region).as_ref(), &mut report);
     assert!(!report.failed());
@@ -51,7 +51,7 @@ proptest! {
 fn a_zone_more_moves_no_other() {
     let range = "10.0.0.0/16".parse().unwrap();
     let (three, four) = (network(range, "eu-west-1").zones, {
-        let spec = Spec { zones: Some(Located::new(0..0, 4)), ..Spec::default() };
+        let spec = Spec { zones: Some(Located::new((0..0).into(), 4)), ..Spec::default() };
         Network::resolve(Some(&spec), Region::read("eu-west-2").as_ref(), &mut Report::default()).zones
     });
     for (a, b) in three.iter().zip(&four) {
@@ -77,7 +77,7 @@ fn a_small_region_gets_what_it_has() {
     let mut report = Report::default();
     assert_eq!(Network::resolve(None, Some(&region), &mut report).zones.len(), 2);
     assert!(!report.failed());
-    let spec = Spec { zones: Some(Located::new(0..0, 3)), ..Spec::default() };
+    let spec = Spec { zones: Some(Located::new((0..0).into(), 3)), ..Spec::default() };
     Network::resolve(Some(&spec), Some(&region), &mut report);
     assert_eq!(report.codes(), ["network/zones"]);
 }

@@ -11,7 +11,7 @@ fn every_key_is_described() {
     assert!(schema["required"].as_array().unwrap().iter().any(|key| key == "name"));
     assert!(overlay.get("required").is_none() && overlay["properties"]["name"].get("not").is_some());
     assert!(!schema.to_string().contains("\"null\""), "TOML has no null");
-    closed(&schema, "");
+    closed(schema, "");
 }
 
 fn closed(schema: &Value, path: &str) {
@@ -30,7 +30,7 @@ fn closed(schema: &Value, path: &str) {
 /// A second reader of the schema says the same of every blueprint that we have, good or bad.
 #[test]
 fn another_reader_agrees() {
-    let validator = jsonschema::validator_for(&schema()).unwrap();
+    let validator = jsonschema::validator_for(schema()).unwrap();
     let json = |text: &str| serde_json::to_value(toml::from_str::<toml::Table>(text).unwrap()).unwrap();
     for (path, text) in blueprints() {
         let errors: Vec<String> =

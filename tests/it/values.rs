@@ -7,7 +7,7 @@ use crate::{plan, tree, wide};
 /// What some reader of YAML 1.1 or 1.2 takes for a boolean, a null, a number, a date or a mark.
 const MISREAD: &str = "no|No|NO|on|off|y|Yes|true|null|~||1e3|0644|0o17|0x1F|1_000|12:30:45|1.|.5|+1|-1|.inf|.NaN|\
     2026-01-01|2026-01-01T00:00:00Z|=|<<|!x|&a|*a|%a|@a|`a|- a|a: b|a #b|a:|#|{}|[]|\"|'|\\| a|a |a\nb|\t|---|?|ä|\u{85}|\
-    \u{2028}|\u{feff}|\u{7f}|\0";
+    \u{2028}|\u{feff}|\u{7f}|\u{fffe}|\u{ffff}|\u{ad}|\u{202e}|\u{61c}|\u{e0041}|\u{10ffff}|\0";
 
 #[test]
 fn strings_that_could_be_misread_are_quoted() {
