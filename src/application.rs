@@ -421,7 +421,7 @@ impl Workload {
             namespace: Bareword::of(&self.application.name),
             key: "registry/docker-config".to_owned(),
             writer: Writer::Person,
-            about: "the credential that pulls the application's image, as a Docker configuration",
+            about: "the pull credential for the image of the application, as a Docker configuration",
         };
         let logins = self.database.iter().flat_map(Share::secrets);
         let own: BTreeSet<Secret> =

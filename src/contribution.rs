@@ -75,7 +75,7 @@ impl Part {
         match self.releases.len() {
             0 if self.addon => Label::ours("EKS, as an add-on"),
             0 if self.manifest => Label::ours("Flux, from plain manifests"),
-            0 => Label::ours("its operator, which the runbook installs first"),
+            0 => Label::ours("its operator, which Terraform installs first"),
             1 => Label::ours("Flux, in the layer ").and(&layers),
             _ => Label::ours("Flux, in the layers ").and(&layers),
         }
@@ -389,15 +389,15 @@ impl Layer {
     /// What it holds, for the README.
     pub fn about(self) -> Label {
         Label::ours(match self {
-            Self::Controllers => "what others need: the charts of the components",
-            Self::Configs => "what the components of the layer before define",
-            Self::Tenants => "for each application: namespace, quota, limits, the right to deploy into it",
+            Self::Controllers => "the Helm charts of the components that other layers need",
+            Self::Configs => "custom resources of the components in controllers",
+            Self::Tenants => "for each application: namespace, quota, limits, deployer permissions",
             Self::Databases => {
-                "what the Jobs that make logins share, and for each login: the Flux Kustomization that makes it"
+                "shared objects of the login Jobs, and for each login: the Flux Kustomization that creates it"
             }
             Self::Applications => "for each application: the Flux Kustomization that deploys it",
-            Self::Monitoring => "what watches the others, and nothing waits for it",
-            Self::Overprovisioning => "room that is kept free, and nothing waits for it",
+            Self::Monitoring => "monitoring, on which no other layer depends",
+            Self::Overprovisioning => "spare capacity, on which no other layer depends",
         })
     }
 }

@@ -253,7 +253,7 @@ impl Database {
             namespace: Bareword::of(NAMESPACE),
             key: format!("master/{number}/password"),
             writer: Writer::Terraform,
-            about: "a numbered password of the master login",
+            about: "a password of the master login, by its number",
         };
         numbers(self.master_password_version).into_iter().map(secret).collect()
     }

@@ -107,10 +107,13 @@ impl Environment {
             about,
         };
         match self.github.app {
-            Some(_) => vec![secret("app-private-key", "private key of the GitHub App as which Flux reads")],
+            Some(_) => vec![secret(
+                "app-private-key",
+                "private key of the GitHub App with which Flux reads the manifests",
+            )],
             None => vec![
-                secret("identity", "private half of the deploy key with which Flux reads"),
-                secret("known-hosts", "GitHub's own SSH keys, by which Flux knows that it speaks to GitHub"),
+                secret("identity", "private key of the deploy key with which Flux reads the manifests"),
+                secret("known-hosts", "SSH host keys of GitHub, with which Flux verifies the host"),
             ],
         }
     }

@@ -428,7 +428,7 @@ DEFECTS = [
     Defect(
         "words that name another duration than the rule",
         {"alert rules"},
-        lambda tree: change(of_kind(tree, "PrometheusRule"), r"for half an hour", "for an hour"),
+        lambda tree: change(of_kind(tree, "PrometheusRule"), r"for 30 minutes", "for an hour"),
     ),
     Defect(
         "a heartbeat that is left out every second time",

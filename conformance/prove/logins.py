@@ -418,7 +418,7 @@ def foreign(world):
     if server.major >= 16:
         server.ask(f"GRANT legacy TO {MASTER} WITH ADMIN OPTION")
     server.ask("CREATE DATABASE archive OWNER legacy")
-    world.make("archive", 1, word, refused='the database "archive" belongs to "legacy" already')
+    world.make("archive", 1, word, refused='the database "archive" already belongs to "legacy"')
     roles = server.ask("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'archive%'")
     if (world.owner("archive"), roles) != ("legacy", "0"):
         raise Failure(f"it was touched: its owner is `{world.owner('archive')}`, and there are {roles} roles")
@@ -439,7 +439,7 @@ def foreign(world):
     world.alive("strayed", (1, word), (2, PASSWORDS["two"]))
     # A role that is somebody's login is no owner, and the master is no application's login.
     server.ask("CREATE ROLE person LOGIN")
-    world.make("person", 1, word, refused='the role "person" is somebody\'s login')
+    world.make("person", 1, word, refused='the role "person" can log in')
     world.make("books", 3, "", refused="the password of the login is empty")
 
 

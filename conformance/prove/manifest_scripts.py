@@ -241,9 +241,9 @@ def post(proof, script):
     if len(body) > COMMENT_LIMIT:
         raise Failure(f"the comment has {len(body)} characters; GitHub takes {COMMENT_LIMIT}")
     for words in (
-        "- production: 2 objects, of which 1 are new and 0 go away",
-        "- staging: 1 objects, of which 0 are new and 1 go away",
-        "was cut",
+        "- production: 2 objects changed, of which 1 are new and 0 go away",
+        "- staging: 1 objects changed, of which 0 are new and 1 are removed",
+        "was truncated",
         "/actions/runs/77",
         "</details>",
     ):
@@ -253,5 +253,5 @@ def post(proof, script):
     if len(fences) != 2 or not body.index("<details>") < body.index("`" * 10) < body.rindex("`" * 10) < body.rindex("</details>"):
         raise Failure(f"the difference is not folded in one block\n{body[:1000]}\n…\n{body[-600:]}")
     _, comments = call("")
-    if len(comments) != 1 or "Nothing." not in comments[0]["body"] or "<details>" in comments[0]["body"]:
+    if len(comments) != 1 or "No changes." not in comments[0]["body"] or "<details>" in comments[0]["body"]:
         raise Failure(f"a pull request that changes nothing any more still shows a difference\n{comments}")

@@ -255,7 +255,7 @@ def tunnel(proof, script):
                 done.refuse("the command ran although the wrong server answered")
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
-        done = call(nobody.getsockname()[1], "echo", "the command ran", patience=2).expect(1, "no way through")
+        done = call(nobody.getsockname()[1], "echo", "the command ran", patience=2).expect(1, "no connection through")
         if "the command ran" in done.out:
             done.refuse("the command ran although nobody answered")
 
@@ -296,7 +296,7 @@ def fair(body, environment):
     leaks = [what for what, secret in PLANTED.items() if secret in body]
     if leaks:
         raise Failure(f"the comment shows {', '.join(leaks)}")
-    for words in (f"Terraform: {environment}", "<details>", "Plan: 4001 to add, 0 to change, 1 to destroy.", "was cut", "/actions/runs/77"):
+    for words in (f"Terraform: {environment}", "<details>", "Plan: 4001 to add, 0 to change, 1 to destroy.", "was truncated", "/actions/runs/77"):
         if words not in body:
             raise Failure(f"the comment does not say `{words}`\n{body[:1000]}")
     if len(re.findall(r"^\s*```", body, re.M)) != 2 or body.index("<details>") > body.index("```diff") or body.rindex("</details>") < body.rindex("```"):
@@ -319,7 +319,7 @@ def plan_comment(proof, script):
     fair(proof.run(["bash", script, "--print", plan], cwd=folder, environment=setting(proof, folder)).stdout, "production")
     plan.write_text("No changes. Your infrastructure matches the configuration.\n", encoding="utf-8")
     body = proof.run(["bash", script, "--print", plan], cwd=folder, environment=setting(proof, folder)).stdout
-    if "**No changes." not in body or "was cut" in body:
+    if "**No changes." not in body or "was truncated" in body:
         raise Failure(f"a plan without changes is not shown as one\n{body}")
 
 
@@ -424,7 +424,7 @@ def still_main(proof, script):
     def expect(checkout, code):
         environment = {**setting(proof, folder), "GITHUB_SERVER_URL": f"file://{folder / 'served'}"}
         done = proof.run(["bash", script, "production"], cwd=checkout, codes=(code,), environment=environment)
-        if code and "::error title=A newer plan replaces this one" not in done.stdout:
+        if code and "::error title=Superseded by a newer plan" not in done.stdout:
             raise Failure(f"a plan is refused without a word\n{done.stdout}")
 
     commit(platform_main="one", gitops_main="one")

@@ -134,7 +134,7 @@ def prove(proof, tree, script):
         before = world.account("fill")
         refuses(world)
         calls = breaks_off(world)
-        calls += world.run(0, f"remove the NS record of {world.names['zone']} from the zone above")
+        calls += world.run(0, f"remove the NS record of {world.names['zone']} from the parent zone")
         ordered(calls)
         compare(before, world.account("list"), world.name, world.names["log-bucket"])
         again = world.run(0, "Done.")
@@ -145,11 +145,11 @@ def prove(proof, tree, script):
 
 def refuses(world):
     """Nothing is begun for the wrong name, and nothing in the wrong cluster."""
-    calls = world.run(2, "nothing was done", typed="another")
+    calls = world.run(2, "nothing was changed", typed="another")
     world.set(authority="ZWxzZXdoZXJl")
-    calls += world.run(2, "speaks to another cluster")
+    calls += world.run(2, "is connected to another cluster")
     world.set(authority=AUTHORITY, reached=False)
-    calls += world.run(2, "does not reach it")
+    calls += world.run(2, "cannot connect to it")
     world.set(reached=True)
     if calls:
         raise Failure(f"something was changed before it was known what for\n{chr(10).join(calls)}")
@@ -158,11 +158,11 @@ def refuses(world):
 def breaks_off(world):
     """Twice in the middle, each with words that say what to settle; nothing of a later step is touched."""
     world.set(volumes={"pvc-1": ["Delete", "vol-1"], "pvc-2": ["Retain", "vol-2"]})
-    calls = world.run(1, "asked to outlive their claims: pvc-2 vol-2")
+    calls = world.run(1, "have the reclaim policy Retain: pvc-2 vol-2")
     if any("persistentvolumeclaims" in call for call in calls):
         raise Failure("claims were deleted beside a volume that was to outlive them")
     world.set(volumes={"pvc-1": ["Delete", "vol-1"]}, stuck=["persistentvolumeclaims"])
-    calls += world.run(1, "there are still claims:", TEARDOWN_TIMEOUT="0")
+    calls += world.run(1, "there are still PersistentVolumeClaims:", TEARDOWN_TIMEOUT="0")
     world.set(stuck=[])
     late = [call for call in calls if re.match(r"aws (elbv2|ec2|route53)|terraform", call)]
     if late:

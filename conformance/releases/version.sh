@@ -366,10 +366,10 @@ notes=$("$shell" "$script" notes)
 judge 'length' short "$([ "${#notes}" -lt 121000 ] && echo short || echo "${#notes}")"
 notes_have '- breaks ('
 notes_have "- 50 $long ("
-notes_have 'These notes are cut'
+notes_have 'These notes are truncated'
 notes_have '/commits/v0.1.0)'
 entries=$(printf '%s\n' "$notes" | grep -c '^- ')
-notes_have "Changes left out: $((51 - entries))."
+notes_have "Changes omitted: $((51 - entries))."
 judge 'whole lines' "$entries" "$(printf '%s\n' "$notes" | grep -cE '^- .* \([0-9a-f]{40}\)$')"
 
 # --- titles of pull requests

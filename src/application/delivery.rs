@@ -146,14 +146,16 @@ pub fn secrets(workloads: &[Workload]) -> Vec<Secret> {
     let mut secrets = Vec::new();
     if automated(workloads).next().is_some() {
         secrets
-            .push(secret("git-write/identity", "private half of the deploy key with which Flux writes tags"));
-        secrets
-            .push(secret("git-write/known-hosts", "GitHub's own SSH keys, for the deploy key that writes"));
+            .push(secret("git-write/identity", "private key of the deploy key with which Flux commits tags"));
+        secrets.push(secret(
+            "git-write/known-hosts",
+            "SSH host keys of GitHub, for the deploy key with write access",
+        ));
     }
     if private(workloads) {
         secrets.push(secret(
             "registry/docker-config",
-            "the credential that lists tags, as a Docker configuration",
+            "the credential with which Flux lists image tags, as a Docker configuration",
         ));
     }
     secrets

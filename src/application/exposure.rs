@@ -128,7 +128,7 @@ impl Exposure {
 
     /// Who it is for.
     pub fn audience(&self) -> Label {
-        Label::ours(if self.public { "the internet" } else { "inside the network" })
+        Label::ours(if self.public { "the internet" } else { "the VPC" })
     }
 
     /// The kind of subnets that the load balancer stands in.

@@ -142,7 +142,7 @@ impl SecretVariable {
             namespace: Bareword::of(application),
             key: self.key.to_string(),
             writer: Writer::Person,
-            about: "a secret that the application finds in its environment",
+            about: "a secret environment variable of the application",
         }
     }
 }

@@ -62,7 +62,7 @@ impl Component for CloudwatchExporter {
             Resource "kubernetes-manifest/clusters/{environment}/monitoring/cloudwatch-exporter/deployment.yaml",
         };
         Contribution {
-            about: "reads from CloudWatch what only AWS can measure",
+            about: "exports CloudWatch metrics of AWS services to Prometheus",
             namespaces: vec![Namespace {
                 name: "cloudwatch-exporter",
                 pods: PodSecurity::Restricted,

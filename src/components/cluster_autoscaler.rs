@@ -46,7 +46,7 @@ impl Component for ClusterAutoscaler {
             values: self.values.clone().unwrap_or_default(),
         };
         Contribution {
-            about: "adds nodes where pods wait for room, and takes empty ones away",
+            about: "adds nodes for pending pods and removes underutilized nodes",
             identity: Some(Identity {
                 role: "cluster-autoscaler",
                 namespace: "cluster-autoscaler",

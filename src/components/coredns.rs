@@ -26,7 +26,7 @@ impl Component for Coredns {
 
     fn contribute(&self, environment: &Environment, report: &mut Report) -> Contribution {
         Contribution {
-            about: "gives Services their names",
+            about: "cluster DNS: resolves the names of Services",
             addon: Some(Addon {
                 name: "coredns",
                 version: addon_version("coredns", self.version.as_ref(), environment, report),

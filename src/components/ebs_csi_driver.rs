@@ -28,7 +28,7 @@ impl Component for EbsCsiDriver {
 
     fn contribute(&self, environment: &Environment, report: &mut Report) -> Contribution {
         Contribution {
-            about: "makes volumes for claims",
+            about: "provisions EBS volumes for PersistentVolumeClaims",
             addon: Some(Addon {
                 name: "aws-ebs-csi-driver",
                 version: addon_version("ebs-csi-driver", self.version.as_ref(), environment, report),

@@ -72,7 +72,7 @@ impl Component for ExternalDns {
             values: self.values.clone().unwrap_or_default(),
         };
         Contribution {
-            about: "writes the records of host names into the zone",
+            about: "manages the DNS records of host names in the Route 53 zone",
             identity: Some(Identity {
                 role: "external-dns",
                 namespace: "external-dns",

@@ -62,7 +62,7 @@ impl Component for ExternalSecrets {
             values: self.values.clone().unwrap_or_default(),
         };
         Contribution {
-            about: "brings secrets from Parameter Store into the namespaces that may read them",
+            about: "synchronizes secrets from Parameter Store into the namespaces that may read them",
             definitions: Some("external-secrets"),
             identity: environment.pod_identity().then(identity),
             pages: pages! { { release: Release, environment: Environment }

@@ -33,7 +33,7 @@ impl Component for Flux {
         let (flux, operator) =
             (&environment.catalogue.tool("flux"), &environment.catalogue.chart("flux-operator"));
         Contribution {
-            about: "brings into the cluster what stands in this repository",
+            about: "applies this repository to the cluster",
             first: true,
             reserved: &[
                 "flux",

@@ -26,7 +26,7 @@ impl Component for KubeProxy {
 
     fn contribute(&self, environment: &Environment, report: &mut Report) -> Contribution {
         Contribution {
-            about: "leads the addresses of Services to their pods",
+            about: "routes Service addresses to pods",
             addon: Some(Addon {
                 name: "kube-proxy",
                 version: addon_version("kube-proxy", self.version.as_ref(), environment, report),

@@ -57,7 +57,7 @@ impl Component for LoadBalancerController {
             });
         }
         Contribution {
-            about: "makes a load balancer of an Ingress",
+            about: "creates an Application Load Balancer for Ingresses",
             identity: Some(Identity {
                 role: "load-balancer-controller",
                 namespace: "load-balancer-controller",

@@ -46,7 +46,7 @@ impl Component for MetricsServer {
             values: self.values.clone().unwrap_or_default(),
         };
         Contribution {
-            about: "measures what pods use, for autoscaling",
+            about: "measures the resource usage of pods, for autoscaling",
             pages: pages! { { release: Release, environment: Environment }
                 Resource "kubernetes-manifest/clusters/{environment}/controllers/metrics-server/release.yaml",
             },

@@ -208,7 +208,7 @@ impl Component for Monitoring {
         let cloud = (environment.database.is_some() || environment.dns.is_some())
             .then(|| Needed { need: Need::CloudMetrics, by: "component `monitoring`".to_owned() });
         Contribution {
-            about: "watches the platform, and says when something is wrong",
+            about: "metrics, dashboards and alerts: Prometheus, Grafana, Alertmanager",
             needs: stack.entrance.iter().map(balancer).chain(cloud).collect(),
             secrets: stack.secrets(),
             watches: true,
@@ -287,20 +287,16 @@ impl Monitoring {
             );
         }
         let (file, key, about) = match alerts? {
-            Alerts::Slack => {
-                ("url", "alertmanager/slack-url", "the address of the Slack webhook that alerts go to")
+            Alerts::Slack => ("url", "alertmanager/slack-url", "the URL of the Slack webhook for alerts"),
+            Alerts::Email => {
+                ("password", "alertmanager/email-password", "the SMTP password for alerts by email")
             }
-            Alerts::Email => (
-                "password",
-                "alertmanager/email-password",
-                "the password of the login that sends alerts by mail",
-            ),
             Alerts::Pagerduty => (
                 "key",
                 "alertmanager/pagerduty-key",
-                "the key of the PagerDuty service that alerts go to, for its Events API v2",
+                "the Events API v2 integration key of the PagerDuty service for alerts",
             ),
-            Alerts::Webhook => ("url", "alertmanager/webhook-url", "the address that alerts go to"),
+            Alerts::Webhook => ("url", "alertmanager/webhook-url", "the URL of the webhook for alerts"),
         };
         let mail = (alerts == Some(Alerts::Email)).then(|| self.mail(report));
         Some(Receiver { alerts: alerts?, file, key, about, mail })
@@ -416,7 +412,7 @@ impl Stack {
             about,
         };
         let password = |number| {
-            let about = "a numbered password of Grafana's administrator";
+            let about = "a password of Grafana's administrator, by its number";
             secret(&Self::password(number), Writer::Terraform, about)
         };
         let receiver = self.receiver.iter().map(|it| secret(it.key, Writer::Person, it.about));
@@ -424,7 +420,7 @@ impl Stack {
             secret(
                 HEARTBEAT,
                 Writer::Person,
-                "the address that hears each minute that alerts are on their way",
+                "the URL that receives the heartbeat of the alerting every minute",
             )
         });
         numbers(self.password_number).into_iter().map(password).chain(receiver).chain(heartbeat).collect()

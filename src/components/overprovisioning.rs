@@ -55,7 +55,7 @@ impl Component for Overprovisioning {
     fn contribute(&self, environment: &Environment, report: &mut Report) -> Contribution {
         let reserve = &self.reserve(environment, report);
         Contribution {
-            about: "keeps room free, so that new pods do not wait for a node",
+            about: "reserves spare capacity, so that new pods do not wait for a node",
             namespaces: vec![Namespace {
                 name: "overprovisioning",
                 pods: PodSecurity::Restricted,

@@ -26,7 +26,7 @@ impl Component for PodIdentityAgent {
 
     fn contribute(&self, environment: &Environment, report: &mut Report) -> Contribution {
         Contribution {
-            about: "hands pods the credentials of their roles",
+            about: "provides pods with the credentials of their IAM roles",
             addon: Some(Addon {
                 name: "eks-pod-identity-agent",
                 version: addon_version("pod-identity-agent", self.version.as_ref(), environment, report),

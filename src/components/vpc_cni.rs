@@ -27,7 +27,7 @@ impl Component for VpcCni {
 
     fn contribute(&self, environment: &Environment, report: &mut Report) -> Contribution {
         Contribution {
-            about: "gives pods addresses in the network and enforces network policies",
+            about: "assigns VPC addresses to pods and enforces network policies",
             addon: Some(Addon {
                 name: "vpc-cni",
                 version: addon_version("vpc-cni", self.version.as_ref(), environment, report),

@@ -13,7 +13,7 @@ import (
 )
 #%- if application.database.is_some() %#
 
-// serving is a service whose database answers as it is told.
+// serving is a service with a fake database.
 func serving(t *testing.T, failure error) (*service, *httptest.Server) {
 	t.Helper()
 	database := newWatch(func(context.Context) error { return failure })
@@ -66,7 +66,7 @@ func TestEachPathHasItsStatus(t *testing.T) {
 		{up, http.MethodHead, "/", http.StatusOK},
 		{up, http.MethodPost, "/", http.StatusMethodNotAllowed},
 		{up, http.MethodGet, "/nowhere", http.StatusNotFound},
-		// Only its own port has the metrics.
+		// Metrics are only on their own port.
 		{up, http.MethodGet, metricsPath, http.StatusNotFound},
 #%- if application.database.is_some() %#
 		{down, http.MethodGet, livenessPath, http.StatusOK},
@@ -79,7 +79,7 @@ func TestEachPathHasItsStatus(t *testing.T) {
 			t.Errorf("%s %s: %d, not %d", it.method, it.path, response.StatusCode, it.status)
 		}
 		if strings.Contains(body, "gone") {
-			t.Errorf("%s %s tells the reason to whoever asks: %s", it.method, it.path, body)
+			t.Errorf("%s %s sends the reason to the client: %s", it.method, it.path, body)
 		}
 	}
 }
@@ -91,12 +91,12 @@ func TestDrainingEndsConnectionsWithAnAnswer(t *testing.T) {
 	it, server := serving(t)
 #%- endif %#
 	if response, _ := ask(t, server.Client(), http.MethodGet, server.URL); response.Close {
-		t.Error("a connection ends before it must")
+		t.Error("the connection is closed too early")
 	}
 	it.drain()
 	response, _ := ask(t, server.Client(), http.MethodGet, server.URL)
 	if response.StatusCode != http.StatusOK || !response.Close {
-		t.Errorf("status %d, and the connection ends: %t", response.StatusCode, response.Close)
+		t.Errorf("status %d, connection closed: %t", response.StatusCode, response.Close)
 	}
 	response, _ = ask(t, server.Client(), http.MethodGet, server.URL+readinessPath)
 	if response.StatusCode != http.StatusServiceUnavailable {

@@ -7,7 +7,7 @@ import (
 )
 #%- endif %#
 
-// settings are what the environment decides.
+// settings are read from environment variables.
 type settings struct {
 	port        string
 	metricsPort string
@@ -17,10 +17,10 @@ type settings struct {
 }
 #%- if application.database.is_some() %#
 
-// databaseSettings arrive as environment variables, which the cluster fills from Parameter Store.
+// databaseSettings are environment variables with values from Parameter Store.
 type databaseSettings struct {
 	host, port, name, username, password string
-	// Where the certificates lie that vouch for the server. The image says it.
+	// File with the certificate authorities of the server, set by the image.
 	authorities string
 }
 #%- endif %#
@@ -68,7 +68,7 @@ func readSettings(environment func(string) string) settings {
 #%- if application.database.is_some() %#
 	}
 	if len(missing) > 0 {
-		return settings{}, fmt.Errorf("not in the environment: %s", strings.Join(missing, ", "))
+		return settings{}, fmt.Errorf("missing environment variables: %s", strings.Join(missing, ", "))
 	}
 	return it, nil
 #%- else %#

@@ -13,13 +13,13 @@ struct Way {
 const BY_HAND: Way = Way {
     asked: "delivery = 'manual'",
     words: &[
-        "a person sets the tag",
+        "a person opens a pull request",
         "a person sets newTag",
         "sed -i.bak",
         "before you set its tag",
         "set \\`newTag:",
     ],
-    row: "a person sets the tag",
+    row: "manual: a person opens a pull request that sets the tag",
 };
 const MERGED: Way = Way {
     asked: "delivery = 'pull-request'",
@@ -28,8 +28,8 @@ const MERGED: Way = Way {
 };
 const MERGES: Way = Way {
     asked: "delivery = 'pull-request'\nauto-merge = true",
-    words: &["merges by itself", "merge by themselves", "auto-merge"],
-    row: "the release opens a pull request, which merges by itself once its checks have passed",
+    words: &["merged automatically", "auto-merge"],
+    row: "the release opens a pull request, which is merged automatically when its checks pass",
 };
 const BY_FLUX: Way = Way {
     asked: "delivery = 'image-automation'",
@@ -39,11 +39,11 @@ const BY_FLUX: Way = Way {
         "git-write",
         "flux suspend image update",
         "*Deploy keys*",
-        "Flux finds",
+        "Flux detects",
         "Flux commits",
         "Flux pushes",
     ],
-    row: "Flux finds the new tag",
+    row: "Flux detects the new tag",
 };
 const WAYS: [&Way; 4] = [&BY_HAND, &MERGED, &MERGES, &BY_FLUX];
 
@@ -133,7 +133,7 @@ fn steps_stand_in_an_order_in_which_they_work() {
         let files = drawn(&[way]);
         for (path, push) in [
             ("shop/README.md", "Push the program to `main`"),
-            ("kubernetes-manifest/README.md", "Push what is rendered to `main`"),
+            ("kubernetes-manifest/README.md", "Push the rendered files to `main`"),
         ] {
             let text = &files[path];
             let steps = text.split("## Set up the repository").nth(1).unwrap().split("\n## ").next().unwrap();
@@ -146,7 +146,7 @@ fn steps_stand_in_an_order_in_which_they_work() {
             let numbers = steps.lines().filter_map(|it| it.split_once(". ")?.0.parse::<usize>().ok());
             let numbers: Vec<usize> = numbers.collect();
             assert_eq!(numbers, (1..=numbers.len()).collect::<Vec<_>>(), "{path}: {}", way.asked);
-            assert!(steps.contains("A private repository on GitHub Free has"), "{path}: {}", way.asked);
+            assert!(steps.contains("Private repositories on GitHub Free have"), "{path}: {}", way.asked);
         }
     }
 }

@@ -183,6 +183,44 @@ impl World {
     }
 }
 
+/// The annotation by which External Secrets reads a new secret at once: each text that tells a person to put one names it, and
+/// preflight only where one is to be put.
+#[test]
+fn a_secret_that_is_put_can_be_read_at_once() {
+    let annotate = "annotate externalsecrets --all force-sync=\"$(date +%s)\" --overwrite";
+    let world = World::new("production");
+    let hint = |world: &World| world.run(&["production"]).1.contains(annotate);
+    assert!(!hint(&world), "nothing is to be put");
+    let put = fs::read_to_string(world.path("world/parameters")).unwrap();
+    let late = "/orchard/production/shop/registry/docker-config";
+    world.set("parameters", &put.replace(late, "/orchard/production/another"));
+    let said = world.run(&["production"]).1;
+    let command = format!("  bash scripts/tunnel orchard-production kubectl --namespace shop {annotate}\n");
+    assert_eq!(said.matches(&command).count(), 1, "{said}");
+    // External Secrets does not read the Git credential.
+    world.set("parameters", &put.replace("/flux-system/git/identity", "/flux-system/git/another"));
+    assert!(!hint(&world) && world.missing().len() == 1);
+
+    for (path, text) in blueprints() {
+        let files = tree(plan(&text));
+        let by_hand = files.iter().filter(|(path, _)| path.ends_with("/names.txt"));
+        for (names, _) in
+            by_hand.filter(|(_, text)| named(text, "secret").iter().any(|it| !it.contains(" alias/aws/ssm ")))
+        {
+            let runbook = &files[&names.replace("names.txt", "README.md")];
+            let secrets = runbook.split("\n## ").find(|it| it.starts_with("Secrets\n")).unwrap();
+            assert!(
+                secrets.contains(annotate),
+                "{path}: {names} lists secrets, and the runbook has no `{annotate}`"
+            );
+        }
+        for (readme, text) in files.iter().filter(|(path, _)| path.ends_with("/README.md")) {
+            let told = text.contains("docker-config.json") || text.contains("## How secrets are injected");
+            assert!(!told || text.contains("force-sync=\"$(date +%s)\" --overwrite"), "{path}: {readme}");
+        }
+    }
+}
+
 /// X08: preflight asks for exactly the secrets that a person must put, in every environment of every blueprint.
 #[test]
 fn x08_what_a_person_puts_is_what_preflight_asks_for() {
@@ -282,16 +320,16 @@ fn everything_is_missing_at_first() {
     let (missing, later) = world.said();
     let what: Vec<&str> = missing.iter().map(|(what, _)| what.as_str()).collect();
     let mut wanted = vec![
-        "repository acme/infrastructure, or your right to see it".to_owned(),
-        "GitHub environment staging, with reviewers, for main alone".to_owned(),
-        "repository acme/kubernetes-manifest, or your right to see it".to_owned(),
+        "repository acme/infrastructure, or your access to it".to_owned(),
+        "GitHub environment staging, with reviewers, for main only".to_owned(),
+        "repository acme/kubernetes-manifest, or your access to it".to_owned(),
         // Both environments are in one account and region.
-        "quota L-1216C47A, vCPUs of on-demand instances: 5; needed are 12 for the first apply and 48 at most"
+        "quota L-1216C47A, vCPUs of on-demand instances: limit 5; the first apply needs 12, the maximum is 48"
             .to_owned(),
-        "quota L-0263D0A3, elastic IP addresses: 5; needed are 6 for the first apply and 6 at most"
+        "quota L-0263D0A3, elastic IP addresses: limit 5; the first apply needs 6, the maximum is 6"
             .to_owned(),
         "administrator arn:aws:iam::111122223333:role/platform-team: there is no such role".to_owned(),
-        "provider token.actions.githubusercontent.com of account 111122223333, for sts.amazonaws.com"
+        "OIDC provider token.actions.githubusercontent.com of account 111122223333, for sts.amazonaws.com"
             .to_owned(),
         "stack orchard-staging-bootstrap".to_owned(),
         "environments/staging/gitops/.terraform.lock.hcl, for three platforms".to_owned(),
@@ -302,7 +340,7 @@ fn everything_is_missing_at_first() {
     wanted.extend(early.into_iter().map(|path| format!("secret {path}: ")));
     wanted.push("variable BOOTSTRAPPED_STAGING of acme/infrastructure".to_owned());
     wanted.push("repository acme/shop".to_owned());
-    let app = ["key", "client id"]
+    let app = ["private key", "client id"]
         .map(|it| format!("{it} of the GitHub App that opens the pull requests of acme/shop"));
     wanted.extend(app);
     assert_eq!(what.len(), wanted.len(), "{what:#?}");
@@ -334,7 +372,7 @@ fn quotas_are_compared_with_what_the_nodes_need() {
     assert_eq!(world.missing(), []);
     world.set("quota-L-1216C47A", "55.0");
     world.only(
-        "quota L-1216C47A, vCPUs of on-demand instances: 55; needed are 20 for the first apply and 56 at most, 8 of them by others",
+        "quota L-1216C47A, vCPUs of on-demand instances: limit 55; the first apply needs 20, the maximum is 56, both including 8 in use by others",
         "aws service-quotas request-service-quota-increase --region eu-west-1 --service-code ec2 --quota-code L-1216C47A --desired-value 56",
     );
     // AWS refuses a second request.
@@ -343,14 +381,14 @@ fn quotas_are_compared_with_what_the_nodes_need() {
 
     let world = World::new("production");
     world.set("addresses", "5");
-    world.only("elastic IP addresses: 10; needed are 11 for the first apply", "--desired-value 11");
+    world.only("elastic IP addresses: limit 10; the first apply needs 11", "--desired-value 11");
     world.set("addresses", "0");
     world.set("vpcs", "4");
-    world.only("VPCs: 5; needed are 6 for the first apply", "--service-code vpc --quota-code L-F678F1CE");
+    world.only("VPCs: limit 5; the first apply needs 6", "--service-code vpc --quota-code L-F678F1CE");
     world.set("vpcs", "0");
     world.set("types", "");
     let missing = world.missing();
-    assert!(missing.iter().all(|(what, _)| what == "instance type m7i.large: eu-west-1 does not have it"));
+    assert!(missing.iter().all(|(what, _)| what == "instance type m7i.large: not available in eu-west-1"));
     assert!(!missing.is_empty());
 }
 
@@ -386,9 +424,9 @@ fn what_is_missing_is_named_with_its_command() {
 
     let world = World::new("production");
     world.set("policies", "branch 7 main\nbranch 8 release/*\ntag 9 v*");
-    world.only("main alone", "gh api --method DELETE repos/acme/infrastructure/environments/production/deployment-branch-policies/8\n");
+    world.only("main only", "gh api --method DELETE repos/acme/infrastructure/environments/production/deployment-branch-policies/8\n");
     world.set("policies", "");
-    world.only("main alone", "--field name=main");
+    world.only("main only", "--field name=main");
 
     let world = World::new("production");
     world.set("subject", "repo:acme/infrastructure");
@@ -402,11 +440,26 @@ fn what_is_missing_is_named_with_its_command() {
 
     let world = World::new("production");
     world.unset("delivery-key");
-    world.only("key of the GitHub App that opens the pull requests of acme/shop", "--env delivery < FILE");
+    world.only(
+        "private key of the GitHub App that opens the pull requests of acme/shop",
+        "--env delivery < FILE",
+    );
 
     let world = World::new("production");
     world.unset("delivery-id");
     world.only("client id of the GitHub App", "gh variable set DELIVERY_APP_CLIENT_ID --repo acme/shop");
+
+    // A private repository on GitHub Free has no environments.
+    let world = World::new("production");
+    world.unset("delivery-key");
+    world.unset("delivery-id");
+    world.set("repository-delivery-key", "DELIVERY_APP_PRIVATE_KEY");
+    world.only(
+        "client id of the GitHub App",
+        "gh variable set DELIVERY_APP_CLIENT_ID --repo acme/shop --body",
+    );
+    world.set("repository-delivery-id", "DELIVERY_APP_CLIENT_ID");
+    assert_eq!(world.missing(), []);
 
     let world = World::new("production");
     for (state, how) in [
@@ -428,13 +481,13 @@ fn what_is_missing_is_named_with_its_command() {
     world.set("stack", "CREATE_COMPLETE");
     world.set("template", "Resources: {}");
     world.only(
-        "as environments/production/bootstrap/stack.yaml is now",
+        "it differs from environments/production/bootstrap/stack.yaml",
         "--tags project=orchard environment=production managed-by=cloudformation owner=acme",
     );
 
     let world = World::new("staging");
     world.unset("provider");
-    world.only("provider token.actions.githubusercontent.com", "the account's first environment");
+    world.only("OIDC provider token.actions.githubusercontent.com", "the account's first environment");
     let first = World::new("production");
     first.unset("provider");
     assert_eq!(first.missing(), [], "its own stack makes the provider");
@@ -442,14 +495,14 @@ fn what_is_missing_is_named_with_its_command() {
     // What an earlier stack left behind would fail the new one.
     let world = World::new("production");
     world.unset("stack");
-    world.only("has a provider", "oidc-provider = \"existing\"");
+    world.only("already has an OIDC provider", "oidc-provider = \"existing\"");
     world.unset("provider");
     world.only("stack orchard-production-bootstrap", "aws cloudformation deploy");
     world.set("key-alias-orchard-production-tfstate-KeyMetadata.KeyId", "1234");
-    world.only("the alias of an earlier one", "aws kms delete-alias --region eu-west-1 --alias-name alias/orchard-production-tfstate\naws cloudformation deploy");
+    world.only("the key alias of an earlier stack", "aws kms delete-alias --region eu-west-1 --alias-name alias/orchard-production-tfstate\naws cloudformation deploy");
     world.set("bucket", "");
     world.only(
-        "the bucket orchard-production-tfstate-111122223333 of an earlier one",
+        "the bucket orchard-production-tfstate-111122223333 of an earlier stack",
         "bash scripts/adopt production\naws cloudformation deploy",
     );
 
@@ -515,7 +568,7 @@ fn what_is_missing_is_named_with_its_command() {
     assert!(!missing.is_empty());
     for (what, how) in missing {
         assert!(
-            what.contains("with a key that is gone") && how.contains(" --overwrite --value "),
+            what.contains("with a key that was deleted") && how.contains(" --overwrite --value "),
             "{what}: {how}"
         );
         assert!(!what.contains("/flux-system/git/"), "{what}");
@@ -623,6 +676,6 @@ fn what_cannot_be_known_is_neither_there_nor_missing() {
         "ssm describe-parameters",
     ] {
         world.set("denied", call);
-        refuses(&world, &["production"], &format!("`aws {call}` was refused"));
+        refuses(&world, &["production"], &format!("`aws {call}` failed"));
     }
 }

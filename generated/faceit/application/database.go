@@ -20,27 +20,26 @@ import (
 )
 
 const (
-	// How often the database is asked while it answers, and how long it may take: together less than the 5 seconds in
-	// which readiness must follow.
+	// Interval and timeout of the database check: together less than the 5 seconds within which readiness must change.
 	askEvery  = 2 * time.Second
 	askWithin = 2 * time.Second
-	// How long to wait while it does not answer: twice as long each time, so that many pods do not hold it down.
+	// Exponential backoff while the database does not answer, so that many pods do not overload it.
 	firstRetry   = 250 * time.Millisecond
 	longestRetry = 4 * time.Second
 
 	maxConnections = 10
 )
 
-// openDatabase connects when it is first asked. A server that cannot prove its name is refused: there is no way back to a
+// openDatabase connects lazily. A server whose certificate does not match its host name is rejected: there is no fallback to a
 // connection without TLS.
 func openDatabase(settings databaseSettings) (*sql.DB, error) {
 	bundle, err := os.ReadFile(settings.authorities)
 	if err != nil {
-		return nil, fmt.Errorf("the database's authorities: %w", err)
+		return nil, fmt.Errorf("certificate authorities of the database: %w", err)
 	}
 	authorities := x509.NewCertPool()
 	if !authorities.AppendCertsFromPEM(bundle) {
-		return nil, fmt.Errorf("%s holds no certificate", settings.authorities)
+		return nil, fmt.Errorf("%s contains no certificate", settings.authorities)
 	}
 	port, err := strconv.ParseUint(settings.port, 10, 16)
 	if err != nil {
@@ -59,12 +58,12 @@ func openDatabase(settings databaseSettings) (*sql.DB, error) {
 	pool := stdlib.OpenDB(*config)
 	pool.SetMaxOpenConns(maxConnections)
 	pool.SetMaxIdleConns(maxConnections)
-	// After a failover the name leads to another server, and old connections to one that only reads.
+	// After a failover, old connections lead to a server that is read-only.
 	pool.SetConnMaxLifetime(5 * time.Minute)
 	return pool, nil
 }
 
-// watch knows whether the database answers, so that a probe need not wait for it.
+// watch checks the database in the background, so that probes do not wait for it.
 type watch struct {
 	ping     func(context.Context) error
 	answered atomic.Bool
@@ -74,7 +73,7 @@ func newWatch(ping func(context.Context) error) *watch {
 	return &watch{ping: ping}
 }
 
-// run asks until the end.
+// run checks the database until the context ends.
 func (w *watch) run(end context.Context) {
 	retry := firstRetry
 	for {
@@ -91,7 +90,7 @@ func (w *watch) run(end context.Context) {
 			slog.Error("the database does not answer", "error", err)
 		}
 		if err != nil {
-			// A random part, for the pods of a deployment start together.
+			// Jitter, because the pods of a Deployment start at the same time.
 			pause = retry/2 + rand.N(retry/2)
 			retry = min(2*retry, longestRetry)
 		} else {
@@ -105,7 +104,7 @@ func (w *watch) run(end context.Context) {
 	}
 }
 
-// ask waits for an answer, but not for long.
+// ask pings the database, with a timeout.
 func (w *watch) ask(ctx context.Context) error {
 	within, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()

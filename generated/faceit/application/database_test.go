@@ -22,7 +22,7 @@ import (
 	"time"
 )
 
-// authority vouches for names.
+// authority issues certificates.
 type authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
@@ -49,7 +49,7 @@ func newAuthority(t *testing.T) authority {
 	return authority{certificate, key}
 }
 
-// file is what the image holds as DATABASE_CA_FILE.
+// file writes the certificate for DATABASE_CA_FILE.
 func (a authority) file(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "authorities.pem")
@@ -74,7 +74,7 @@ func (a authority) vouch(t *testing.T, name string) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// postgres speaks as the server does, as far as TLS, and counts the clients that trusted it.
+// postgres is a fake server up to the TLS handshake, which counts the clients that trust it.
 func postgres(t *testing.T, certificate tls.Certificate) (port string, trusted *atomic.Int32) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -105,12 +105,12 @@ func greet(connection net.Conn, certificate tls.Certificate, trusted *atomic.Int
 	if _, err := io.ReadFull(connection, request[:]); err != nil {
 		return
 	}
-	// Yes, TLS is spoken here.
+	// TLS is supported.
 	if _, err := connection.Write([]byte("S")); err != nil {
 		return
 	}
 	encrypted := tls.Server(connection, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12})
-	// A client that trusts goes on to say who it is.
+	// A client that trusts the server sends its startup message.
 	if _, err := encrypted.Read(request[:]); err == nil {
 		trusted.Add(1)
 	}
@@ -134,7 +134,7 @@ func TestTheServerMustProveItsName(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// It ends badly in every case, since what answers is no PostgreSQL; the driver may then try once more.
+		// It always fails, because the server is not PostgreSQL; the driver may try again.
 		err = database.PingContext(context.Background())
 		if err == nil || (trusted.Load() > 0) != it.trusted {
 			t.Errorf("%s: trusted %d times: %v", it.about, trusted.Load(), err)
@@ -166,7 +166,7 @@ func TestTheWatchFollowsTheDatabase(t *testing.T) {
 		return nil
 	})
 	if it.reachable() {
-		t.Error("reachable before it was asked")
+		t.Error("reachable before the first check")
 	}
 	down.Store(true)
 	end, cancel := context.WithCancel(context.Background())
@@ -201,5 +201,5 @@ func waitFor(t *testing.T, what string, there func() bool) {
 			return
 		}
 	}
-	t.Fatalf("waited in vain for %s", what)
+	t.Fatalf("timeout: %s", what)
 }

@@ -1,7 +1,7 @@
 // Yours. Written once by blueprint, which leaves it alone from now on.
 
 // Command test-app answers HTTP requests.
-// Whether it reaches its database, it says by `/readyz`.
+// `/readyz` reports whether it can reach its database.
 package main
 
 import (
@@ -17,16 +17,16 @@ import (
 	"time"
 )
 
-// Set by the linker: the release that this is.
+// The version, set by the linker.
 var version = "development"
 
 const (
 	application = "test-app"
 
-	// How long requests are still taken after SIGTERM, each with the word that its connection ends. A client that reuses
-	// connections learns it with an answer, not by a connection that closes under its next request.
+	// How long requests are accepted after SIGTERM, with `Connection: close`, so that clients do not reuse a connection that is
+	// about to be closed.
 	drainFor = 5000 * time.Millisecond
-	// How long open requests may take after that. Both together stay below the 30 seconds that the platform gives it.
+	// How long open requests may take after that. Both together are less than the 30 seconds before SIGKILL.
 	stopWithin = 20000 * time.Millisecond
 )
 
@@ -57,7 +57,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	// A port of its own: the load balancer does not know it, so nobody outside reads the metrics.
+	// A separate port, which the load balancer does not expose.
 	metrics, err := listen(settings.metricsPort, service.metrics())
 	if err != nil {
 		return err
@@ -71,20 +71,20 @@ func run() error {
 		return err
 	case <-stop.Done():
 	}
-	ignore() // a second signal ends it at once
+	ignore() // a second signal terminates immediately
 	slog.Info("draining", "for", drainFor.String())
 	service.drain()
 	time.Sleep(drainFor)
 	within, cancel := context.WithTimeout(context.Background(), stopWithin)
 	defer cancel()
 	if err := public.Shutdown(within); err != nil {
-		return fmt.Errorf("requests were still open: %w", err)
+		return fmt.Errorf("requests still open: %w", err)
 	}
 	slog.Info("stopped")
 	return metrics.Close()
 }
 
-// server is one that listens.
+// server is an HTTP server with its listener.
 type server struct {
 	*http.Server
 	failed chan error
@@ -102,8 +102,8 @@ func listen(port string, handler http.Handler) (*server, error) {
 			ReadHeaderTimeout: 5 * time.Second,
 			ReadTimeout:       30 * time.Second,
 			WriteTimeout:      30 * time.Second,
-			// Longer than the 60 seconds for which a load balancer keeps an idle connection: the side that may send the
-			// next request must be the one that closes it.
+			// Longer than the idle timeout of the load balancer, 60 seconds, so that the load balancer closes idle connections:
+			// otherwise it could send a request on a connection that is being closed.
 			IdleTimeout:    75 * time.Second,
 			MaxHeaderBytes: 32 << 10,
 		},

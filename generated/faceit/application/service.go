@@ -20,7 +20,7 @@ const (
 	metricsPath   = "/metrics"
 )
 
-// service is what answers requests.
+// service answers requests.
 type service struct {
 	database *watch
 	draining atomic.Bool
@@ -35,11 +35,11 @@ func newService(database *watch) *service {
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "http_requests_total",
-			Help: "Requests that were answered, but those of probes.",
+			Help: "Number of requests, except those of probes.",
 		}, []string{"code", "method"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "http_request_duration_seconds",
-			Help:    "How long an answer took, but those to probes.",
+			Help:    "Latency of requests, except those of probes.",
 			Buckets: prometheus.DefBuckets,
 		}, []string{"code", "method"}),
 	}
@@ -50,13 +50,13 @@ func newService(database *watch) *service {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "database_reachable",
-			Help: "1 if the database answered when it was asked last.",
+			Help: "1 if the last check of the database succeeded.",
 		}, database.gauge),
 	)
 	return it
 }
 
-// drain makes this the last request of each connection, and takes the pod out of the Service.
+// drain closes connections after their current request and makes the pod not ready.
 func (s *service) drain() {
 	s.draining.Store(true)
 }
@@ -68,7 +68,7 @@ func (s *service) handler() http.Handler {
 		if s.draining.Load() {
 			w.Header().Set("Connection", "close")
 		}
-		// Probes come often and say nothing about users: they are neither counted nor logged.
+		// Probes are neither counted nor logged.
 		switch r.URL.Path {
 		case livenessPath:
 			s.live(w, r)
@@ -86,7 +86,7 @@ func (s *service) metrics() http.Handler {
 	return mux
 }
 
-// live asks nobody: a restart would not bring a database back.
+// live checks no dependencies: a restart would not fix them.
 func (s *service) live(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, "alive")
 }
@@ -105,12 +105,12 @@ func (s *service) ready(w http.ResponseWriter, _ *http.Request) {
 func (s *service) home(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path != "/":
-		answer(w, http.StatusNotFound, "there is nothing here")
+		answer(w, http.StatusNotFound, "not found")
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
-		answer(w, http.StatusMethodNotAllowed, "ask by GET")
+		answer(w, http.StatusMethodNotAllowed, "method not allowed")
 	default:
-		// The reason is for the log, not for whoever asks.
+		// The reason is logged, but not sent to the client.
 		if err := s.database.ask(r.Context()); err != nil {
 			slog.Error("the database does not answer", "error", err)
 			answer(w, http.StatusServiceUnavailable, "the database does not answer")
@@ -124,11 +124,11 @@ func answer(w http.ResponseWriter, status int, words string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	// A client that went away needs no answer.
+	// The client may have closed the connection.
 	_ = json.NewEncoder(w).Encode(map[string]string{"application": application, "status": words})
 }
 
-// logged writes one line for each request.
+// logged logs each request.
 func logged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin, kept := time.Now(), &status{ResponseWriter: w, code: http.StatusOK}
@@ -138,7 +138,7 @@ func logged(next http.Handler) http.Handler {
 	})
 }
 
-// status remembers which one was sent.
+// status records the status code.
 type status struct {
 	http.ResponseWriter
 	code int
@@ -149,7 +149,7 @@ func (s *status) WriteHeader(code int) {
 	s.ResponseWriter.WriteHeader(code)
 }
 
-// Unwrap lets http.ResponseController find what lies below.
+// Unwrap gives http.ResponseController access to the wrapped writer.
 func (s *status) Unwrap() http.ResponseWriter {
 	return s.ResponseWriter
 }

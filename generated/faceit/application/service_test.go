@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// serving is a service whose database answers as it is told.
+// serving is a service with a fake database.
 func serving(t *testing.T, failure error) (*service, *httptest.Server) {
 	t.Helper()
 	database := newWatch(func(context.Context) error { return failure })
@@ -55,7 +55,7 @@ func TestEachPathHasItsStatus(t *testing.T) {
 		{up, http.MethodHead, "/", http.StatusOK},
 		{up, http.MethodPost, "/", http.StatusMethodNotAllowed},
 		{up, http.MethodGet, "/nowhere", http.StatusNotFound},
-		// Only its own port has the metrics.
+		// Metrics are only on their own port.
 		{up, http.MethodGet, metricsPath, http.StatusNotFound},
 		{down, http.MethodGet, livenessPath, http.StatusOK},
 		{down, http.MethodGet, readinessPath, http.StatusServiceUnavailable},
@@ -66,7 +66,7 @@ func TestEachPathHasItsStatus(t *testing.T) {
 			t.Errorf("%s %s: %d, not %d", it.method, it.path, response.StatusCode, it.status)
 		}
 		if strings.Contains(body, "gone") {
-			t.Errorf("%s %s tells the reason to whoever asks: %s", it.method, it.path, body)
+			t.Errorf("%s %s sends the reason to the client: %s", it.method, it.path, body)
 		}
 	}
 }
@@ -74,12 +74,12 @@ func TestEachPathHasItsStatus(t *testing.T) {
 func TestDrainingEndsConnectionsWithAnAnswer(t *testing.T) {
 	it, server := serving(t, nil)
 	if response, _ := ask(t, server.Client(), http.MethodGet, server.URL); response.Close {
-		t.Error("a connection ends before it must")
+		t.Error("the connection is closed too early")
 	}
 	it.drain()
 	response, _ := ask(t, server.Client(), http.MethodGet, server.URL)
 	if response.StatusCode != http.StatusOK || !response.Close {
-		t.Errorf("status %d, and the connection ends: %t", response.StatusCode, response.Close)
+		t.Errorf("status %d, connection closed: %t", response.StatusCode, response.Close)
 	}
 	response, _ = ask(t, server.Client(), http.MethodGet, server.URL+readinessPath)
 	if response.StatusCode != http.StatusServiceUnavailable {

@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// settings are what the environment decides.
+// settings are read from environment variables.
 type settings struct {
 	port        string
 	metricsPort string
 	database    databaseSettings
 }
 
-// databaseSettings arrive as environment variables, which the cluster fills from Parameter Store.
+// databaseSettings are environment variables with values from Parameter Store.
 type databaseSettings struct {
 	host, port, name, username, password string
-	// Where the certificates lie that vouch for the server. The image says it.
+	// File with the certificate authorities of the server, set by the image.
 	authorities string
 }
 
@@ -49,7 +49,7 @@ func readSettings(environment func(string) string) (settings, error) {
 		},
 	}
 	if len(missing) > 0 {
-		return settings{}, fmt.Errorf("not in the environment: %s", strings.Join(missing, ", "))
+		return settings{}, fmt.Errorf("missing environment variables: %s", strings.Join(missing, ", "))
 	}
 	return it, nil
 }

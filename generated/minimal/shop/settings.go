@@ -2,7 +2,7 @@
 
 package main
 
-// settings are what the environment decides.
+// settings are read from environment variables.
 type settings struct {
 	port        string
 	metricsPort string

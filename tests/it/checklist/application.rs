@@ -433,7 +433,7 @@ fn a16_what_is_released_was_tested_before() {
             (RELEASE, "needs: [version, publish]", "needs: version"),
             (RELEASE, "if: needs.release.outputs.released == 'true'", ""),
             (RELEASE, "released: ${{ steps.release.outputs.released }}", "released: \"true\""),
-            (RELEASE, "packages: read # the image, to verify it", ""),
+            (RELEASE, "packages: read # to verify the image", ""),
             (
                 "application/.github/scripts/deliver.sh",
                 "sh \"$(dirname \"$0\")/verify.sh\" \"$version\"",

@@ -500,7 +500,7 @@ fn k10_flux_reads_git_and_may_not_write() {
                 "url: \"http://github.com/acme/kubernetes-manifest\"",
             ),
             ("flux-system/instance.yaml", "ref: refs/heads/main", "ref: refs/heads/next"),
-            ("production/README.md", "a deploy key that may not write", "a deploy key"),
+            ("production/README.md", "a read-only deploy key", "a deploy key"),
             ("flux-system/operator-source.yaml", "verify: provider: cosign", "x:\n    provider: cosign"),
             (
                 "flux-system/operator-source.yaml",
@@ -523,7 +523,7 @@ fn k10_flux_reads_git_and_may_not_write() {
             let runbook = format!("/environments/{}/README.md", instance.environment.unwrap());
             let (path, text) = platform.files.iter().find(|it| it.0.ends_with(&runbook)).unwrap();
             verdict.see("runbook");
-            let words = if app { "read access to its contents" } else { "a deploy key that may not write" };
+            let words = if app { "read access to its contents" } else { "a read-only deploy key" };
             let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
             verdict.hold(text.contains(words), format!("{path}: Flux may write"));
         }

@@ -114,8 +114,8 @@ fn k20_the_stack_is_configured() {
             ("kube-prometheus-stack/release.yaml", "etcd: false", "general: false"),
             (
                 "kube-prometheus-stack/release.yaml",
-                "own, in controllers/prometheus-operator-crds. enabled: false",
-                "own.\n      enabled: true",
+                "release, controllers/prometheus-operator-crds. enabled: false",
+                "release.\n      enabled: true",
             ),
             (
                 "prometheus-operator-crds/release.yaml",

@@ -101,7 +101,7 @@ fn t15_each_zone_of_production_has_its_own_way_out() {
                 let text = platform.files.iter().filter(|(path, _)| path.starts_with(&root.path));
                 let said = text
                     .flat_map(|(_, text)| text.lines())
-                    .any(|it| it.starts_with("# One NAT gateway") && !it.contains("for each zone"));
+                    .any(|it| it.starts_with("# One NAT gateway") && !it.contains("per zone"));
                 verdict.hold(said, format!("{}: says nowhere that one zone carries all", root.path));
                 continue;
             }
@@ -195,7 +195,7 @@ fn t17_images_and_backups_do_not_pass_the_nat() {
                 "private_dns_enabled = true\n  subnet_ids = [for zone in keys(local.zones) : aws_subnet.public[zone].id]",
             ),
             ("platform/network.tf", "security_group_ids = [aws_security_group.endpoints.id]", ""),
-            ("platform/network.tf", "# Charged by the hour…", ""),
+            ("platform/network.tf", "# Charged per hour…", ""),
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
@@ -232,7 +232,7 @@ fn t17_images_and_backups_do_not_pass_the_nat() {
                 let files = platform.files.iter().filter(|(path, _)| path.starts_with(&root.path));
                 let told = files
                     .flat_map(|(_, text)| text.lines())
-                    .any(|it| it.starts_with("# Charged by the hour and zone"));
+                    .any(|it| it.starts_with("# Charged per hour and zone"));
                 verdict.hold(told, format!("{place} does not say what it costs"));
             }
         }

@@ -85,7 +85,8 @@ fn foreign(text: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// Whether bash reads it.
+/// Whether bash reads it. Windows has none that is meant.
+#[cfg(unix)]
 fn reads(text: &str) -> bool {
     let mut shell =
         Command::new("bash").arg("-n").stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -119,6 +120,7 @@ fn what_a_person_runs_runs_everywhere() {
         for (path, text) in readmes(platform) {
             for (_, _, commands) in blocks(text).into_iter().filter(|(language, _, _)| language == "sh") {
                 verdict.see("commands");
+                #[cfg(unix)]
                 verdict.hold(reads(&commands), format!("{path}: bash does not read:\n{commands}"));
                 for word in foreign(&commands) {
                     verdict.hold(false, format!("{path}: {word}"));
@@ -227,11 +229,86 @@ fn a_first_run_goes_from_top_to_bottom() {
                 it.contains("ROLLBACK_COMPLETE") && it.contains("cloudformation delete-stack")
             });
             verdict.hold(back, format!("{path}: a failed bootstrap stack has no way out"));
-            let again = text.split("\n### ").find(|it| it.starts_with("Come back after a teardown\n"));
+            let again = text
+                .split("\n### ")
+                .find(|it| it.starts_with("Create the environment again after a teardown\n"));
             verdict.hold(
                 again.is_some_and(|it| it.contains("scripts/adopt")),
-                format!("{path}: nobody comes back after a teardown"),
+                format!("{path}: does not say how to come back after a teardown"),
             );
         }
     }
+}
+
+/// Keys that a runbook calls fixed, each with a type of resource that is replaced when it changes: whether the environment has
+/// one decides whether the key is named. Source: the provider's own declarations of what it replaces.
+const FIXED: [(&str, &str); 7] = [
+    ("`name`", "aws_eks_cluster"),
+    ("`aws.account`", "aws_eks_cluster"),
+    ("`aws.role-path`", "aws_iam_role"),
+    ("`network.range`", "aws_vpc"),
+    ("`cluster.service-range`", "aws_eks_cluster"),
+    ("`dns.zone`", "aws_route53_zone"),
+    ("`applications.NAME.database.name`", "aws_db_instance"),
+];
+
+#[test]
+fn a_runbook_names_the_keys_that_are_fixed() {
+    prove(
+        "fixed keys",
+        &["fixed key", "README"],
+        check,
+        &[
+            ("production/README.md", "| `network.range` |", "| `network.zones` |"),
+            ("production/README.md", "### Keys that are fixed after the first apply", "### Keys"),
+            ("kubernetes-manifest/README.md", "## Keys that are fixed", "## Keys"),
+            ("application/README.md", "### Keys that are fixed", "### Keys"),
+        ],
+    );
+    fn check(platform: &Platform, verdict: &mut Verdict) {
+        for (path, text) in readmes(platform).filter(|(path, _)| path.matches('/').count() == 1) {
+            let infrastructure =
+                platform.files.keys().any(|it| it.starts_with(&path.replace("README.md", "environments/")));
+            if !infrastructure {
+                verdict.see("README");
+                verdict.hold(
+                    text.contains("# Keys that are fixed after the first"),
+                    format!("{path}: which keys are fixed?"),
+                );
+            }
+        }
+        for root in platform.roots.iter().filter(|it| it.name == "platform") {
+            let path = root.path.replace("/platform", "/README.md");
+            let Some(text) = platform.files.get(&path) else { continue };
+            let section =
+                text.split("\n### ").find(|it| it.starts_with("Keys that are fixed after the first apply\n"));
+            let rows: Vec<&str> =
+                section.unwrap_or_default().lines().filter(|it| it.starts_with("| `")).collect();
+            for (key, kind) in FIXED {
+                let exists = root.resources(kind).next().is_some();
+                verdict.see("fixed key");
+                let named = rows.iter().any(|it| it.split(" | ").next().unwrap().contains(key));
+                verdict.hold(named == exists, format!("{path}: {key} is named: {named}, fixed: {exists}"));
+            }
+        }
+    }
+}
+
+/// No key that a runbook calls fixed is one that the proof of later changes turns.
+#[test]
+fn fixed_keys_are_not_among_those_that_may_change() {
+    let read = |name: &str| {
+        let text = std::fs::read_to_string(format!("conformance/day_two/{name}.toml")).unwrap();
+        text.parse::<toml::Table>().unwrap()
+    };
+    let (before, after) = (read("before"), read("after"));
+    let found = |table: &toml::Table, key: &str| {
+        let value = toml::Value::Table(table.clone());
+        key.split('.').try_fold(value, |it, part| it.get(part.replace("NAME", "shop").as_str()).cloned())
+    };
+    for (key, _) in FIXED {
+        let key = key.trim_matches('`');
+        assert_eq!(found(&before, key), found(&after, key), "{key} changes in `conformance/day_two`");
+    }
+    assert_ne!(found(&before, "cluster.deletion-protection"), found(&after, "cluster.deletion-protection"));
 }

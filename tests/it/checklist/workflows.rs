@@ -102,7 +102,7 @@ fn a02_a_job_has_the_rights_that_it_needs() {
             ("workflows/lint.yml", "permissions: {}", ""),
             ("workflows/lint.yml", "permissions: contents: read …", ""),
             ("workflows/terraform.yml", "contents: read # to check out the repository", "contents: write"),
-            ("workflows/terraform.yml", "id-token: write # to take the plan role", ""),
+            ("workflows/terraform.yml", "id-token: write # to assume the plan role", ""),
             ("workflows/terraform.yml", "contents: read # to check out the script", "id-token: write"),
         ],
     );
@@ -456,8 +456,8 @@ fn an_environment_that_is_not_made_yet_fails_nothing() {
             ("workflows/terraform-production.yml", "::notice title=", "::debug title="),
             (
                 "workflows/terraform.yml",
-                "- name: Take the plan role",
-                "- name: Take the plan role\n        continue-on-error: true",
+                "- name: Assume the plan role",
+                "- name: Assume the plan role\n        continue-on-error: true",
             ),
             (
                 "production/README.md",
@@ -585,7 +585,7 @@ fn a07_nobody_holds_a_key_and_an_apply_is_approved() {
             let first = steps.clone().find(|(title, _)| *title == "Create the GitHub environment");
             let made = first
                 .is_some_and(|(_, it)| it.contains("\"reviewers\"") && it.contains("--method PUT"))
-                && place("Create the GitHub environment") < place("Switch the workflows on");
+                && place("Create the GitHub environment") < place("Enable the workflows");
             verdict.hold(made, format!("{path}: GitHub makes the environment itself, without reviewers"));
         }
     }
@@ -690,7 +690,7 @@ fn a15_a_pull_request_plans_and_main_applies_that_plan() {
             ),
             (
                 "workflows/validate.yml",
-                "contents: read # check out this repository, and nothing else",
+                "contents: read # to check out the repository",
                 "contents: read\n      pull-requests: write",
             ),
             ("workflows/validate.yml", "needs: validate", ""),

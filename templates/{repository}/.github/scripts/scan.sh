@@ -1,6 +1,6 @@
 #!/bin/sh
-# Scans every architecture of an OCI layout and refuses what holds a secret or a grave vulnerability that has a fix. A finding
-# that does not apply goes into .trivyignore, with its reason. Writes one SBOM (SPDX) per architecture, named by the image's digest.
+# Scans every architecture of an OCI layout and fails on secrets and on fixable high or critical vulnerabilities. Add findings that do
+# not apply to .trivyignore, with the reason. Writes one SBOM (SPDX) per architecture, named by the digest of the image.
 #
 #   sh .github/scripts/scan.sh LAYOUT SBOM_FOLDER
 set -eu

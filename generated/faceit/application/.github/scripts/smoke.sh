@@ -1,13 +1,13 @@
 #!/bin/sh
 # Written by blueprint. Change the blueprint instead.
 
-# Starts the image of an OCI layout as the Deployment does (user, read-only root, no capabilities, memory, variables), on each
-# architecture of the cluster's nodes, and holds it to what the platform expects: it answers /livez without its
-# dependencies, says by /readyz whether it can serve, shows metrics, logs JSON, and ends by itself on SIGTERM.
+# Starts the image of an OCI layout as the Deployment does (user, read-only root, no capabilities, memory, variables), for each
+# architecture of the cluster nodes, and tests the requirements of the platform: it answers /livez without its
+# dependencies, reports on /readyz whether it can serve, exposes metrics, logs JSON, and exits on SIGTERM.
 #
 #   sh .github/scripts/smoke.sh LAYOUT
 #
-# `.github/smoke.env` belongs to you: a line there replaces the variable below that has the same name, or adds one.
+# `.github/smoke.env` is yours: its lines override or add variables.
 set -eu
 
 [ $# -eq 1 ] || { printf 'usage: %s LAYOUT\n' "$0" >&2; exit 2; }
@@ -30,12 +30,12 @@ fail() {
     exit 1
 }
 
-# status ADDRESS PATH: the status with which a path answers; 000 if it does not.
+# status ADDRESS PATH: prints the HTTP status of a path; 000 without an answer.
 status() {
     curl --silent --show-error --max-time 2 --output /dev/null --write-out '%{http_code}' "http://$1$2" 2>"$work/error" || true
 }
 
-# wait_for ADDRESS PATH STATUS...: until it answers with one of them, for as long as the startup probe waits.
+# wait_for ADDRESS PATH STATUS...: waits for one of the statuses, for as long as the startup probe does.
 wait_for() {
     address=$1 path=$2
     shift 2
@@ -46,13 +46,13 @@ wait_for() {
             [ "$answer" != "$wanted" ] || return 0
         done
         attempt=$((attempt + 1))
-        [ "$attempt" -lt 60 ] || fail "$path does not answer with $* but with $answer: $(cat "$work/error")"
+        [ "$attempt" -lt 60 ] || fail "$path answers with $answer instead of $*: $(cat "$work/error")"
         sleep 1
     done
 }
 
-# The variables of the Deployment.
-# The database does not answer: the program must start without it, and say that it is not ready.
+# The environment variables of the Deployment.
+# There is no database: the program must start without it, and report that it is not ready.
 cat >"$work/given" <<'END'
 PORT=8080
 METRICS_PORT=9090
@@ -64,11 +64,11 @@ DATABASE_PORT=5432
 DATABASE_USERNAME=smoke-test
 END
 [ ! -f "$own" ] || cat "$own" >>"$work/given"
-# Of two lines with one name, the last counts.
+# The last line of a name wins.
 awk -F = '/^[A-Za-z_]/ { given[$1] = $0 } END { for (name in given) print given[name] }' "$work/given" >"$work/environment"
 
 for architecture in $architectures; do
-    # By way of a file, since skopeo's own connection to the Docker daemon speaks a version of its protocol that daemons give up.
+    # Through a file, because the `docker-daemon` transport of skopeo uses an API version that newer daemons no longer support.
     rm -f "$work/image.tar"
     skopeo --override-os linux --override-arch "$architecture" copy --quiet "oci:$layout" "docker-archive:$work/image.tar:$image"
     docker load --quiet --input "$work/image.tar"
@@ -81,7 +81,7 @@ for architecture in $architectures; do
         --publish 127.0.0.1::8080 \
         --publish 127.0.0.1::9090 \
         "$image" >/dev/null
-    served=$(docker port "$container" 8080/tcp) || fail 'the program ended at once'
+    served=$(docker port "$container" 8080/tcp) || fail 'the program exited immediately'
     wait_for "$served" /livez 200
     wait_for "$served" /readyz 503
     wait_for "$(docker port "$container" 9090/tcp)" /metrics 200
@@ -90,11 +90,11 @@ for architecture in $architectures; do
     code=$(docker inspect --format '{{.State.ExitCode}}' "$container")
     case $code in
         0) ;;
-        *) fail "SIGTERM ended it with exit status $code" ;;
+        *) fail "exit status $code after SIGTERM" ;;
     esac
 
     docker logs "$container" 2>/dev/null >"$work/stdout"
-    jq --raw-input 'fromjson | objects // error' "$work/stdout" >/dev/null || fail 'a line on standard output is no JSON object'
-    printf 'smoke: linux/%s starts, answers, logs and stops as the platform expects\n' "$architecture"
+    jq --raw-input 'fromjson | objects // error' "$work/stdout" >/dev/null || fail 'a line on standard output is not a JSON object'
+    printf 'smoke: linux/%s starts, answers, logs and stops as required\n' "$architecture"
     clean
 done

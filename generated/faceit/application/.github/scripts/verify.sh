@@ -1,13 +1,13 @@
 #!/bin/sh
 # Written by blueprint. Change the blueprint instead.
 
-# Verifies that the release workflow of this repository, as it stands on main, has signed an image and attested where it comes
-# from. The attestation comes last when an image is published, so nothing of what is published with it is missing.
+# Verifies that the release workflow on main of this repository signed an image and attested its provenance. The provenance is the last
+# attestation that is published, so a verified image is complete.
 #
 #   sh .github/scripts/verify.sh VERSION
 #   sh .github/scripts/verify.sh sha256:DIGEST
 #
-# Needs `cosign`, logged in at the registry if the image is private.
+# Requires `cosign`, logged in to the registry if the image is private.
 set -eu
 
 [ $# -eq 1 ] || { printf 'usage: %s VERSION|sha256:DIGEST\n' "$0" >&2; exit 2; }
@@ -15,7 +15,7 @@ case $1 in
     sha256:*) image=ghcr.io/acme/application@$1 ;;
     *) image=ghcr.io/acme/application:$1 ;;
 esac
-# A job knows the name of its repository as GitHub spells it, and so does the certificate.
+# In a job, the name as GitHub spells it, which is also in the certificate.
 repository=${GITHUB_REPOSITORY:-acme/application}
 identity=https://github.com/$repository/.github/workflows/release.yml@refs/heads/main
 issuer=https://token.actions.githubusercontent.com

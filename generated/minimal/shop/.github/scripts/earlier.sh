@@ -1,12 +1,12 @@
 #!/bin/sh
 # Written by blueprint. Change the blueprint instead.
 
-# Takes over the image of a release that was interrupted, so that what is published is completed and not built anew. The release
-# on GitHub names its digest; without one, or without that image in the registry, there is nothing to take over.
+# Reuses the image of an interrupted release, so that it is completed and not built again. The GitHub release contains the digest;
+# without a release, or without that image in the registry, there is nothing to reuse.
 #
 #   sh .github/scripts/earlier.sh LAYOUT VERSION     prints `found`, or nothing
 #
-# Needs `gh` and `skopeo`, and GH_TOKEN and GITHUB_ACTOR, which may read the release and the image.
+# Requires `gh` and `skopeo`, and GH_TOKEN and GITHUB_ACTOR with read access to the release and the image.
 set -eu
 
 [ $# -eq 2 ] || { printf 'usage: %s LAYOUT VERSION\n' "$0" >&2; exit 2; }

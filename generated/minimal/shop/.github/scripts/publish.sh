@@ -1,13 +1,12 @@
 #!/bin/sh
 # Written by blueprint. Change the blueprint instead.
 
-# Publishes the image of an OCI layout, byte for byte: copies it to the registry by its digest, signs it, attests its SBOMs and its
-# provenance, verifies that, and sets the tag last. So whoever sees the tag, Flux included, sees an image that is signed. Run
-# again, it does only what is missing.
+# Publishes the image of an OCI layout unchanged: pushes it by digest, signs it, attests its SBOMs and its provenance, verifies them,
+# and sets the tag last, so that a tagged image is always signed. Can be run again: only missing steps are executed.
 #
 #   sh .github/scripts/publish.sh LAYOUT SBOM_FOLDER VERSION
 #
-# Needs `cosign`, `jq` and `skopeo`, logged in at the registry, and the variables of a run of GitHub Actions.
+# Requires `cosign`, `jq` and `skopeo`, logged in to the registry, and the environment variables of a GitHub Actions run.
 set -eu
 
 [ $# -eq 3 ] || { printf 'usage: %s LAYOUT SBOM_FOLDER VERSION\n' "$0" >&2; exit 2; }
@@ -21,7 +20,7 @@ digest=$(jq --raw-output '.manifests | if length == 1 then .[0].digest else erro
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The digest of a tag or image in the registry; nothing if it is not there. A registry that does not answer is not one without it.
+# Prints the digest of a tag or image in the registry; nothing if it does not exist. Fails if the registry does not answer.
 digest_of() {
     if ! skopeo inspect --no-tags --retry-times 3 --format '{{.Digest}}' "docker://$1" 2>"$work/words"; then
         if ! grep -qiE 'manifest unknown|name unknown|not found|denied' "$work/words"; then
@@ -34,7 +33,7 @@ digest_of() {
 # A published tag never moves.
 tagged=$(digest_of "$image:$version")
 if [ -n "$tagged" ] && [ "$tagged" != "$digest" ]; then
-    printf '::error::%s:%s is %s, and not %s which was tested. Delete that version of the package, and run again.\n' \
+    printf '::error::%s:%s is %s, but %s was tested. Delete that version of the package, and run again.\n' \
         "$image" "$version" "$tagged" "$digest" >&2
     exit 1
 fi
@@ -55,7 +54,7 @@ set_tag() {
     printf '%s:%s is published, signed and attested: %s\n' "$image" "$version" "$digest"
 }
 
-# The provenance comes last, so it says that all else is there. A signature does not: Cosign counts any attestation as one.
+# The provenance is attested last, so it implies all other steps. A signature does not, because Cosign accepts any attestation as one.
 if is_attested slsaprovenance1 "$digest"; then
     set_tag
     exit
@@ -66,7 +65,7 @@ if [ -z "$there" ]; then
     skopeo copy --quiet --all --preserve-digests --retry-times 3 "oci:$layout" "docker://$image@$digest"
 fi
 
-# By Cosign, because GitHub's own attestations need Enterprise Cloud where a repository is private.
+# With Cosign, because GitHub's artifact attestations need Enterprise Cloud for private repositories.
 cosign sign --yes --recursive "$image@$digest"
 for sbom in "$sboms"/*.spdx.json; do
     architecture=sha256:$(basename "$sbom" .spdx.json)

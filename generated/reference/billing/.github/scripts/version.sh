@@ -1,26 +1,26 @@
 #!/bin/sh
 # Written by blueprint. Change the blueprint instead.
 
-# Reads the next version from the tags and the conventional commits of HEAD's history. Changes nothing.
+# Computes the next version from the tags and the conventional commits in the history of HEAD. Changes nothing.
 #
-#   sh .github/scripts/version.sh next           the version to release HEAD as; nothing when there is nothing to release
-#   sh .github/scripts/version.sh notes          the release notes of that version, in Markdown
-#   sh .github/scripts/version.sh title TITLE    whether the title of a pull request, which becomes a commit, is understood
+#   sh .github/scripts/version.sh next           prints the version to release HEAD as; nothing if there is nothing to release
+#   sh .github/scripts/version.sh notes          prints the release notes of that version, in Markdown
+#   sh .github/scripts/version.sh title TITLE    checks the title of a pull request, which becomes the subject of the commit
 #
-# A tag vX.Y.Z is a release. Without one in the history the first release is due, whatever the commits say. After that
-# a breaking change raises the first number, `feat` the second, `fix`, `perf` and a revert the third. A HEAD that
-# has a tag keeps it, so a run that is repeated names the same version again.
+# A tag vX.Y.Z is a release. Without a tag in the history, the first release is due, regardless of the commits. After that,
+# a breaking change raises the major version, `feat` the minor version, `fix`, `perf` and a revert the patch version. If HEAD
+# has a tag, its version is returned, so that a repeated run has the same version.
 #
-# A change is breaking when its type ends in `!`, or when a line of its footers begins with `BREAKING CHANGE: `. Footers are
-# the last paragraph of the message, if that begins with a footer (`Token: words` or `Token #words`). The co-authors and
-# sign-offs that GitHub appends below it do not count. So release notes that a message quotes break nothing.
+# A change is breaking if its type ends in `!`, or if a footer starts with `BREAKING CHANGE: `. Footers are the last paragraph of
+# the message, if that starts with a footer (`Token: value` or `Token #value`), not counting the co-authors and sign-offs that
+# GitHub appends. Release notes that are quoted elsewhere in a message are therefore ignored.
 set -eu
 
 first=0.1.0
 repository=https://github.com/acme/billing
 types='build chore ci docs feat fix perf refactor revert style test'
 
-# GitHub takes 125000 characters, and the workflow adds a line. What is counted is bytes, and no text has fewer of them.
+# The limit of GitHub is 125000 characters, and the workflow adds a line. Counts bytes, which are never fewer than characters.
 limit=120000
 
 fail() {
@@ -28,14 +28,14 @@ fail() {
     exit "$2"
 }
 
-# Versions among the tags that the options select, highest first.
+# Prints the versions of the selected tags, highest first.
 versions() {
     git tag --list 'v*' "$@" |
         sed -nE 's/^v((0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*))$/\1/p' |
         sort -t . -k 1,1nr -k 2,2nr -k 3,3nr
 }
 
-# What reads the subject of a commit: sets `type`, `scope`, `text` and `breaking`. An unknown subject has no type.
+# Parses the subject of a commit: sets `type`, `scope`, `text` and `breaking`. `type` is empty for other subjects.
 subjects='
     function read(subject, head) {
         type = ""; scope = ""; text = subject; breaking = 0
@@ -52,12 +52,12 @@ subjects='
         }
     }'
 
-# Walks the commits since the last release: `level` prints 0 (nothing) to 3 (breaking), `notes` the changes by kind.
+# Reads the commits since the last release: `level` prints 0 (no release) to 3 (breaking), `notes` the changes by type.
 commits() {
     git log --format='%x1e%H%x1f%s%x1f%b' "$range" | LC_ALL=C awk -v mode="$1" -v limit="$limit" "$subjects"'
         BEGIN { RS = "\036"; FS = "\037" }
 
-        # Whether the last paragraph is made of footers, and one of them says that something breaks.
+        # Whether the footers contain a breaking change.
         function breaks(body, count, lines, at, last, first) {
             gsub(/\r/, "", body)
             count = split(body, lines, "\n")
@@ -72,7 +72,7 @@ commits() {
             return 0
         }
 
-        # Whole lines, as long as there is room for them: what is left out is counted.
+        # Prints whole lines up to the limit, and counts the omitted ones.
         function say(line) {
             if (left || used + length(line) + 1 > limit) { left++; return }
             used += length(line) + 1
@@ -103,7 +103,7 @@ commits() {
             list("Breaking changes", changes, rank3)
             list("Features", features, rank2)
             list("Fixes", fixes, rank1)
-            if (left) printf "\nThese notes are cut, for GitHub takes no more than 125000 characters. Changes left out: %d.\n\n", left
+            if (left) printf "\nThese notes are truncated, because GitHub limits them to 125000 characters. Changes omitted: %d.\n\n", left
         }'
 }
 
@@ -120,7 +120,7 @@ next() {
         printf '%s\n' "$current"
         return
     fi
-    # An older commit never overtakes a release that already contains it.
+    # A commit that a release already contains is not released again.
     later=$(versions --contains HEAD | tail -n 1)
     if [ -n "$later" ]; then
         printf '%s: HEAD was released with %s\n' "$0" "$later" >&2
@@ -137,7 +137,7 @@ next() {
         fi
         candidate=$(raise "$previous" "$level")
     fi
-    # A number that another line of history took is not given a second time.
+    # Skips versions that exist on other branches.
     while git rev-parse --quiet --verify "refs/tags/v$candidate" >/dev/null; do
         candidate=$(raise "$candidate" "$level")
     done
@@ -162,14 +162,14 @@ title() {
     printf '%s\n' "$1" | LC_ALL=C awk -v types=" $types " "$subjects"'
         { read($0); known = type != "" && text ~ /[^ ]/ && index(types, " " type " ") }
         END { exit !known }' && return
-    # The title itself is not printed: it is a stranger's, and GitHub reads commands in what a job prints.
+    # The title is untrusted and not printed, because GitHub interprets workflow commands in the output of a job.
     cat >&2 <<EOF
-The title of a pull request becomes a commit, and commits decide the next version. Write
+The title of a pull request becomes a commit, and commits determine the next version. Write
 
-    type: words
-    type(scope): words
+    type: description
+    type(scope): description
 
-and an exclamation mark before the colon if something breaks. The types are
+with an exclamation mark before the colon for a breaking change. The types are
 $types.
 EOF
     exit 1
@@ -183,7 +183,7 @@ case $#:${1-} in
         ;;
     *) fail 'usage: version.sh next|notes|title TITLE' 2 ;;
 esac
-[ "$(git rev-parse --is-shallow-repository)" = false ] || fail 'the history is cut short; fetch all of it (fetch-depth: 0)' 1
+[ "$(git rev-parse --is-shallow-repository)" = false ] || fail 'the clone is shallow; fetch the whole history (fetch-depth: 0)' 1
 
 current=$(versions --points-at HEAD | head -n 1)
 previous=$(versions --merged HEAD --no-contains HEAD | head -n 1)

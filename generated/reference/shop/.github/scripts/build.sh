@@ -1,13 +1,13 @@
 #!/bin/sh
 # Written by blueprint. Change the blueprint instead.
 
-# Builds the image of HEAD into an OCI layout, for the architectures of the cluster's nodes.
+# Builds the image of HEAD into an OCI layout, for the architectures of the cluster nodes.
 #
 #   sh .github/scripts/build.sh LAYOUT VERSION [CACHE]
 #
-# With CACHE, a folder, layers are taken from it and left in it.
-# The same commit gives the same digest: bases and builder are pinned, times are the commit's. So provenance and SBOM, which
-# name the run, are attested beside the image and not built into it.
+# CACHE is a folder from which layers are read and to which they are written.
+# The build is reproducible: base images and builder are pinned, timestamps are those of the commit. Provenance and SBOM contain the
+# run, so they are attested separately and not built into the image.
 set -eu
 
 [ $# -eq 2 ] || [ $# -eq 3 ] || { printf 'usage: %s LAYOUT VERSION [CACHE]\n' "$0" >&2; exit 2; }
@@ -23,7 +23,7 @@ trap 'docker buildx rm "$builder" >/dev/null' EXIT
 
 set --
 if [ -n "$cache" ]; then
-    # Written anew beside the old one, which would only grow.
+    # Written to a new folder, because an existing cache is only appended to.
     set -- --cache-to "type=local,dest=$cache.new,mode=max"
     [ ! -f "$cache/index.json" ] || set -- "$@" --cache-from "type=local,src=$cache"
 fi

@@ -1,13 +1,13 @@
 #!/bin/sh
 # Written by blueprint. Change the blueprint instead.
 
-# Opens the pull request that brings a version into an environment: verifies the image, sets `newTag` in the overlay, and tells
-# what changes. One that is open already is brought up to date. A later version is never replaced by an older one.
+# Opens the pull request that deploys a version to an environment: verifies the image, sets `newTag` in the overlay, and lists the
+# changes. An open pull request is updated. A newer version is never replaced by an older one.
 #
 #   sh .github/scripts/deliver.sh ENVIRONMENT VERSION [--auto-merge]
 #
-# Needs `cosign`, logged in at the registry if the image is private, `gh`, `git` with the history and the tags of this
-# repository, and GH_TOKEN: a token of a GitHub App that may write contents and pull requests of the manifests.
+# Requires `cosign`, logged in to the registry if the image is private, `gh`, `git` with the history and the tags of this
+# repository, and GH_TOKEN: a token of a GitHub App with write access to contents and pull requests of the manifests.
 set -eu
 
 usage() {
@@ -41,7 +41,7 @@ main=$(gh api "repos/$manifests/git/ref/heads/main" --jq .object.sha)
 gh api "repos/$manifests/contents/$path?ref=$main" >"$work/file.json"
 jq --raw-output .content "$work/file.json" | base64 -d >"$work/before.yaml"
 
-# The first `newTag` below the image's name.
+# The first `newTag` after the name of the image.
 current=$(awk -v image="$image" '
     $1 == "-" && $2 == "name:" { ours = $3 == image }
     ours && $1 == "newTag:" { gsub(/"/, "", $2); print $2; exit }' "$work/before.yaml")
@@ -51,11 +51,11 @@ if [ -z "$current" ]; then
 fi
 later=$(printf '%s\n%s\n' "$current" "$version" | sort -t . -k 1,1n -k 2,2n -k 3,3n | tail -n 1)
 if [ "$later" = "$current" ]; then
-    printf '%s has %s already; there is nothing to deliver\n' "$environment" "$current"
+    printf '%s already has %s; nothing to deliver\n' "$environment" "$current"
     exit 0
 fi
 
-# Nothing is delivered that this repository's release did not sign.
+# Only images that the release workflow of this repository signed are delivered.
 sh "$(dirname "$0")/verify.sh" "$version"
 
 awk -v image="$image" -v version="$version" '
@@ -63,7 +63,7 @@ awk -v image="$image" -v version="$version" '
     ours && $1 == "newTag:" && !done { sub(/newTag: *("[^"]*"|[^ #]+)/, "newTag: \"" version "\""); done = 1 }
     { print }' "$work/before.yaml" >"$work/after.yaml"
 
-# Subjects stand in code, so that none of their words calls anybody or means an issue of the other repository.
+# Commit subjects are formatted as code, so that they cannot mention users or link issues of the other repository.
 title="Deliver $application $version to $environment"
 {
     printf "Sets the tag of \`%s\` in \`%s\`: \`%s\` becomes \`%s\`.\n\n" "$image" "$path" "$current" "$version"
@@ -73,7 +73,7 @@ title="Deliver $application $version to $environment"
         git log --no-merges --format='%h %s' "v$current..v$version" | tr '`' "'" |
             sed -E "s,^([0-9a-f]+) (.*)$,- [\`\\1\`](https://github.com/$source/commit/\\1) \`\\2\`," |
             LC_ALL=C awk '
-                # GitHub takes 65536 characters. Nobody reads more than a hundred subjects.
+                # The limit of GitHub is 65536 characters. The list is limited to 100 subjects.
                 NR <= 100 && (used += length($0) + 1) <= 60000 { print; next }
                 { left++ }
                 END { if (left) printf "- and %d more\n", left }'
@@ -83,8 +83,8 @@ title="Deliver $application $version to $environment"
     printf '\nTo roll back, revert this pull request.\n'
 } >"$work/body.md"
 
-# A commit on top of main that holds this change alone, then the branch: one that is open never stands empty, for GitHub would
-# close its pull request.
+# Creates a commit on top of main with only this change, then points the branch to it. The branch never equals main, because GitHub
+# would close its pull request.
 tree=$(gh api "repos/$manifests/git/commits/$main" --jq .tree.sha)
 jq --null-input --arg tree "$tree" --arg path "$path" --rawfile content "$work/after.yaml" \
     '{base_tree: $tree, tree: [{path: $path, mode: "100644", type: "blob", content: $content}]}' >"$work/tree.json"
@@ -100,17 +100,17 @@ fi
 
 url=$(gh pr list --repo "$manifests" --head "$branch" --base main --state open --json url --jq '.[0].url // empty')
 if [ -n "$url" ]; then
-    # Not `gh pr edit`: it also reads the projects of a pull request, which the App may not (https://github.com/cli/cli/pull/13281).
+    # Not `gh pr edit`: it also reads the projects of a pull request, for which the App has no permission (https://github.com/cli/cli/pull/13281).
     jq --null-input --arg title "$title" --rawfile body "$work/body.md" '{title: $title, body: $body}' >"$work/pull.json"
     gh api --method PATCH "repos/$manifests/pulls/$(basename "$url")" --input "$work/pull.json" >/dev/null
 else
     url=$(gh pr create --repo "$manifests" --head "$branch" --base main --title "$title" --body-file "$work/body.md")
 fi
-# Of what was written here alone: a commit that somebody else pushed to the branch does not merge by itself.
+# Only for this commit: a commit that somebody else pushed to the branch is not merged automatically.
 if [ -n "$merge" ] && ! gh pr merge "$url" --auto --squash --match-head-commit "$commit" 2>"$work/words"; then
     cat "$work/words" >&2
     case $(cat "$work/words") in
-        # GitHub waits for nothing: every check has passed already, or none is required.
+        # There is nothing to wait for: all checks have passed, or none is required.
         *'clean status'*) ;;
         *'not allowed for this repository'*)
             printf 'Allow auto-merge in %s (Settings, General, Pull Requests), and run this job again: %s\n' "$manifests" "$url" >&2

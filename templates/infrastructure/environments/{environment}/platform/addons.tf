@@ -1,5 +1,5 @@
 locals {
-  # Add-ons that a node needs to become Ready, and that its pods need to get credentials.
+  # Add-ons that nodes need to become Ready, and that pods need to get credentials.
   addons_before_nodes = {
 #%- for it in before %#
     "#{ it.name }#" = {
@@ -21,7 +21,7 @@ locals {
 #%- endfor %#
   }
 
-  # Add-ons whose pods need nodes: EKS reports them as degraded until there are some.
+  # Add-ons whose pods need nodes: without nodes EKS reports them as degraded.
   addons_after_nodes = {
 #%- for it in after %#
     "#{ it.name }#" = {
@@ -68,11 +68,11 @@ resource "aws_eks_addon" "before_nodes" {
   }
 #%- endif %#
 
-  # An add-on that is removed from this list leaves its pods running: without the VPC CNI, nodes would lose their network, and their
+  # Keeps the pods running when an add-on is removed from this list: without the VPC CNI, nodes would lose their network, and their
   # network interfaces would never be deleted.
   preserve = true
 
-  # An add-on does not become active before its role has its permissions.
+  # An add-on becomes active only after its role has its permissions.
   depends_on = [
 #%- for it in before %#
 #%- if let Some(identity) = it.identity %#

@@ -2,8 +2,8 @@ locals {
   kubernetes_version = "#{ environment.cluster.version }#"
   service_range      = "#{ environment.cluster.service_range }#"
 
-  # IAM principals with every right in the cluster. The apply role is one of them by this list only: the cluster is created
-  # without giving its creator rights that no access entry shows.
+  # IAM principals with cluster administrator permissions. The apply role has them only through this list: the implicit permissions
+  # of the cluster creator, which no access entry shows, are disabled.
   administrators = [
     local.apply_role,
 #%- for administrator in environment.cluster.administrators %#
@@ -22,11 +22,11 @@ resource "aws_cloudwatch_log_group" "cluster" {
 
 resource "aws_eks_cluster" "main" {
 #%- if environment.cluster.access.ranges().is_some() %#
-  # checkov:skip=CKV_AWS_39:Only the ranges that the blueprint names may connect, never 0.0.0.0/0
+  # checkov:skip=CKV_AWS_39:Restricted to cluster.public-ranges of the blueprint, which cannot contain 0.0.0.0/0
 
 #%- endif %#
 #%- if environment.cluster.version.is_new() %#
-  # checkov:skip=CKV_AWS_339:The list of versions in this check ends before #{ environment.cluster.version }#, which is in standard support
+  # checkov:skip=CKV_AWS_339:The list of versions in this check does not contain #{ environment.cluster.version }#, which is in standard support
 
 #%- endif %#
   name                = local.name
@@ -34,7 +34,7 @@ resource "aws_eks_cluster" "main" {
   role_arn            = aws_iam_role.cluster.arn
   deletion_protection = #{ environment.cluster.deletion_protection }#
 
-  # VPC CNI, kube-proxy and CoreDNS are installed as add-ons of pinned versions (addons.tf).
+  # VPC CNI, kube-proxy and CoreDNS are installed as add-ons with pinned versions (addons.tf).
   bootstrap_self_managed_addons = false
 
   enabled_cluster_log_types = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
@@ -67,11 +67,11 @@ resource "aws_eks_cluster" "main" {
     endpoint_private_access = true
 #%- if let Some(ranges) = environment.cluster.access.ranges() %#
 
-    # Only the ranges that the blueprint names may connect, never 0.0.0.0/0.
+    # Restricted to `cluster.public-ranges` of the blueprint, which cannot contain 0.0.0.0/0.
     #trivy:ignore:AWS-0040
     endpoint_public_access = true
 
-    # These are the ranges that the blueprint names.
+    # `cluster.public-ranges` of the blueprint.
     #trivy:ignore:AWS-0041
     public_access_cidrs = #{ ranges.clone()|hcl_list(4) }#
 #%- else %#
@@ -82,7 +82,7 @@ resource "aws_eks_cluster" "main" {
 #%- endif %#
   }
 
-  # On destroy the role must keep its permissions until the cluster has deleted its network interfaces.
+  # On destroy, the role must keep its permissions until the cluster has deleted its network interfaces.
   depends_on = [
     aws_cloudwatch_log_group.cluster,
     aws_iam_role_policy.cluster,
@@ -92,7 +92,7 @@ resource "aws_eks_cluster" "main" {
 
 #%- if environment.cluster.access.inside() %#
 
-# The cluster's own security group accepts connections from the nodes only. This one accepts the CI runners in the network.
+# The security group of the cluster allows only the nodes. This one allows the CI runners in the VPC.
 resource "aws_security_group" "api" {
   name = "${local.name}-api"
   description = "Kubernetes API of ${local.name}, from inside the network"

@@ -1,4 +1,4 @@
-# The control plane.
+# Control plane.
 
 resource "aws_iam_role" "cluster" {
   name                 = "${local.name}-cluster"
@@ -39,7 +39,7 @@ resource "aws_iam_role_policy" "cluster" {
   })
 }
 
-# The nodes.
+# Nodes.
 
 resource "aws_iam_role" "node" {
   name                 = "${local.name}-node"
@@ -66,11 +66,11 @@ resource "aws_iam_role_policy_attachment" "node" {
   policy_arn = "arn:aws:iam::aws:policy/${each.key}"
 }
 
-# What Session Manager needs to reach a node, which `scripts/tunnel` uses. The managed policy AmazonSSMManagedInstanceCore would also
-# let every node read all parameters of the account.
+# Permissions for Session Manager, which `scripts/tunnel` uses. The managed policy AmazonSSMManagedInstanceCore would also allow every
+# node to read all parameters of the account.
 resource "aws_iam_role_policy" "node" {
-  # checkov:skip=CKV_AWS_290:IAM knows no resource for Session Manager's channels
-  # checkov:skip=CKV_AWS_355:IAM knows no resource for Session Manager's channels
+  # checkov:skip=CKV_AWS_290:These Session Manager actions do not support resource-level permissions
+  # checkov:skip=CKV_AWS_355:These Session Manager actions do not support resource-level permissions
 
   name = "session-manager"
   role = aws_iam_role.node.name
@@ -93,7 +93,7 @@ resource "aws_iam_role_policy" "node" {
   })
 }
 
-# The flow logs of the VPC.
+# Flow logs of the VPC.
 
 resource "aws_iam_role" "flow_logs" {
   name                 = "${local.name}-flow-logs"
@@ -138,10 +138,10 @@ resource "aws_iam_role_policy" "flow_logs" {
   })
 }
 
-# The workloads: one role for each service account that calls AWS.
+# Workloads: one role for each service account that calls AWS.
 
 locals {
-  # The service account that may assume each role, by the end of the role's name.
+  # The service account that may assume each role, by the suffix of the role name.
   service_accounts = {
 #%- for it in identities %#
     "#{ it.role }#" = { namespace = "#{ it.namespace }#", name = "#{ it.service_account }#" }
@@ -155,7 +155,7 @@ locals {
 
 #%- if environment.pod_identity() %#
 
-  # EKS Pod Identity assumes a role for a pod, and says by tags which service account of which cluster the pod has.
+  # EKS Pod Identity assumes the role for a pod; session tags contain the cluster and the service account of the pod.
   trust_policies = {
     for role, account in local.service_accounts : role => jsonencode({
       Version = "2012-10-17"
@@ -178,7 +178,7 @@ locals {
 }
 #%- else %#
 
-  # The cluster issues a token for a service account, and STS exchanges it for credentials of the role.
+  # The cluster issues a token for the service account, which STS exchanges for credentials of the role.
   trust_policies = {
     for role, account in local.service_accounts : role => jsonencode({
       Version = "2012-10-17"

@@ -4,7 +4,7 @@ locals {
     flow_logs = "/aws/vpc/${local.name}/flow-logs"
 #%- if environment.database.is_some() %#
 
-    # The names that RDS gives its log groups.
+    # Names of the log groups that RDS writes to.
     database_postgresql = "/aws/rds/instance/${local.name}/postgresql"
     database_upgrade    = "/aws/rds/instance/${local.name}/upgrade"
 #%- endif %#
@@ -12,8 +12,8 @@ locals {
 
   autoscaling_role = "arn:aws:iam::${local.account}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
 
-  # The apply role may administer each key, but not encrypt or decrypt with it. It is named here, because a condition on the key's
-  # tags would not hold at first: KMS may need minutes to apply new tags to authorization.
+  # The apply role may administer each key, but not encrypt or decrypt with it. It is named in the key policy, because a condition on
+  # the tags of a key would fail at first: KMS may need minutes until new tags affect authorization.
   key_administration = [
     {
       Sid       = "PoliciesOfTheAccount"
@@ -57,8 +57,8 @@ resource "aws_kms_key" "cluster" {
     Version = "2012-10-17"
     Statement = concat(local.key_administration, [
       {
-        # EKS creates its grant in the name of whoever creates the cluster. There is no condition on
-        # `kms:GrantIsForAWSResource`: AWS does not support it for CreateCluster, which would be denied
+        # EKS creates its grant as the principal that creates the cluster. There is no condition on
+        # `kms:GrantIsForAWSResource`: CreateCluster does not support it and would be denied
         # (https://docs.aws.amazon.com/eks/latest/userguide/enable-kms.html).
         Sid       = "GrantToTheCluster"
         Effect    = "Allow"
@@ -111,10 +111,10 @@ resource "aws_kms_key" "volumes" {
   enable_key_rotation     = true
   deletion_window_in_days = 30
 
-  # Auto Scaling starts the nodes, also those on spot capacity: EC2's own role for Spot uses a volume's key only where a launch
-  # configuration starts them, and these have a launch template (Amazon EC2 Auto Scaling User Guide,
-  # key-policy-requirements-EBS-encryption). Its role is matched by a condition, because in a new account it does not exist yet,
-  # and KMS refuses a policy that names a missing principal.
+  # Auto Scaling launches the nodes, including those on spot capacity: the service-linked role of EC2 Spot uses the key only with
+  # launch configurations, and these have a launch template (Amazon EC2 Auto Scaling User Guide,
+  # key-policy-requirements-EBS-encryption). The service-linked role of Auto Scaling is matched by a condition, because it does not
+  # exist yet in a new account, and KMS rejects a policy whose Principal does not exist.
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = concat(local.key_administration, [

@@ -1,4 +1,4 @@
-# For each namespace with a SecretStore, the role with which External Secrets reads that namespace's parameters, and no others.
+# For each namespace with a SecretStore, the role with which External Secrets reads the parameters of that namespace only.
 
 locals {
   # For each namespace, the folders below `local.parameters` that its role may read.
@@ -18,8 +18,8 @@ resource "aws_iam_role" "secrets" {
   permissions_boundary = local.boundary
 #%- if environment.pod_identity() %#
 
-  # With EKS Pod Identity, External Secrets cannot act as a service account of another namespace, so its own role assumes this
-  # one. It passes on the session tags that EKS set, which `sts:TagSession` allows.
+  # With EKS Pod Identity, External Secrets cannot use a service account of another namespace, so its own role assumes this role. It
+  # passes on the session tags of EKS, which requires `sts:TagSession`.
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [

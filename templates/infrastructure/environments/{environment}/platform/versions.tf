@@ -15,7 +15,7 @@ terraform {
 #%- endif %#
   }
 
-  # Without `encrypt`: it would request AES256 for each upload, instead of the KMS key that is the default of the bucket.
+  # Without `encrypt`: it would request AES256 instead of the default KMS key of the bucket.
   backend "s3" {
     bucket              = "#{ environment.state_bucket() }#"
     key                 = "platform/terraform.tfstate"

@@ -1,7 +1,7 @@
 # Written by blueprint. Change the blueprint instead.
 
-# The zone, and the certificate for it and for all hosts in it. Nothing here waits for the certificate: it is issued only after the
-# zone above delegates this one, and a first apply that waited for that would fail after 75 minutes.
+# The zone, and the certificate for the zone and its hosts. Nothing waits for the certificate: it is issued only after the parent zone
+# delegates this zone, and a first apply that waited for it would fail after 75 minutes.
 
 locals {
   zone = "faceit.example.com"
@@ -9,16 +9,16 @@ locals {
   zone_id  = aws_route53_zone.main.zone_id
   zone_arn = aws_route53_zone.main.arn
 
-  # The servers that the zone above must name in its NS record.
+  # The name servers for the NS record in the parent zone.
   name_servers = aws_route53_zone.main.name_servers
 
-  # ACM asks for one and the same record for the zone and for `*.` of it.
+  # ACM requires the same record for the zone and for `*.` of it.
   validation = tolist(aws_acm_certificate.main.domain_validation_options)[0]
 }
 
 resource "aws_route53_zone" "main" {
-  # checkov:skip=CKV2_AWS_38:DNSSEC needs a DS record in the zone above; without it no name of this zone resolves
-  # checkov:skip=CKV2_AWS_39:Query logs are possible in us-east-1 only, and contain personal data
+  # checkov:skip=CKV2_AWS_38:DNSSEC needs a DS record in the parent zone; without it no name of this zone resolves
+  # checkov:skip=CKV2_AWS_39:Query logs are supported only in us-east-1, and contain personal data
 
   name    = local.zone
   comment = "Hosts of ${local.name}"
@@ -31,13 +31,13 @@ resource "aws_acm_certificate" "main" {
 
   tags = { Name = local.name }
 
-  # A certificate cannot be deleted while a load balancer uses it, so the new one comes first.
+  # A certificate cannot be deleted while a load balancer uses it, so the new one is created first.
   lifecycle {
     create_before_destroy = true
   }
 }
 
-# For a name, ACM asks for the same record in all certificates of an account, so it may exist already.
+# ACM requires the same record for a name in all certificates of an account, so it may already exist.
 resource "aws_route53_record" "validation" {
   zone_id         = local.zone_id
   name            = local.validation.resource_record_name
@@ -50,6 +50,6 @@ resource "aws_route53_record" "validation" {
 check "certificate" {
   assert {
     condition     = aws_acm_certificate.main.status == "ISSUED"
-    error_message = "The certificate for ${local.zone} is ${aws_acm_certificate.main.status}. PENDING_VALIDATION ends some minutes after the zone above names these servers: ${join(", ", local.name_servers)}. For any other state see the README, \"When the certificate is not issued\"."
+    error_message = "The certificate for ${local.zone} is ${aws_acm_certificate.main.status}. PENDING_VALIDATION ends some minutes after the parent zone delegates to these name servers: ${join(", ", local.name_servers)}. For any other status see the README, \"Request a new certificate\"."
   }
 }

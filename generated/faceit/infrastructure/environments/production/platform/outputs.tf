@@ -1,12 +1,12 @@
 # Written by blueprint. Change the blueprint instead.
 
 output "cluster_name" {
-  description = "Name of the cluster, as in `aws eks update-kubeconfig --name`."
+  description = "Name of the cluster, for `aws eks update-kubeconfig --name`."
   value       = aws_eks_cluster.main.name
 }
 
 output "cluster_endpoint" {
-  description = "Address of the Kubernetes API, reachable inside the VPC."
+  description = "Endpoint of the Kubernetes API, reachable inside the VPC."
   value       = aws_eks_cluster.main.endpoint
 }
 
@@ -16,16 +16,16 @@ output "database_address" {
 }
 
 output "name_servers" {
-  description = "Name servers of the zone, which the zone above must name in its NS record."
+  description = "Name servers of the zone, for the NS record in the parent zone."
   value       = local.name_servers
 }
 
 output "nat_addresses" {
-  description = "Addresses from which the platform connects to the internet, by zone; for allow lists of others."
+  description = "Public IP addresses of outgoing connections, by zone; for allow lists of other parties."
   value       = { for zone, address in aws_eip.nat : zone => address.public_ip }
 }
 
 output "vpc_id" {
-  description = "Id of the VPC, for peering and for roots of your own."
+  description = "Id of the VPC, for peering and for your own roots."
   value       = aws_vpc.main.id
 }

@@ -1,10 +1,10 @@
 # Written by blueprint. Change the blueprint instead.
 
-# Parameters that workloads read. Their paths are `/PROJECT/ENVIRONMENT/NAMESPACE/…`, and each namespace reads its own only.
+# Parameters that workloads read. The paths are `/PROJECT/ENVIRONMENT/NAMESPACE/…`; a namespace can read only its own parameters.
 locals {
   parameters = "/${local.project}/${local.environment}"
 
-  # The folders that Terraform writes. Secrets that people put are in other folders, which neither pipeline role can decrypt.
+  # The folders that Terraform writes. Secrets that people put are in other folders, which no pipeline role can decrypt.
   written_parameters = [
     "arn:aws:ssm:${local.region}:${local.account}:parameter${local.parameters}/database/master/*",
     "arn:aws:ssm:${local.region}:${local.account}:parameter${local.parameters}/monitoring/grafana/*",
@@ -17,8 +17,8 @@ resource "aws_kms_key" "parameters" {
   enable_key_rotation     = true
   deletion_window_in_days = 30
 
-  # A plan decrypts each parameter that is in the state, so both pipeline roles may do that. Parameter Store passes the name of the
-  # parameter in the encryption context, which limits them to these folders.
+  # A plan decrypts every parameter in the state, so both pipeline roles need this permission. Parameter Store passes the name of the
+  # parameter in the encryption context, which limits the roles to these folders.
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = concat(local.key_administration, [
@@ -55,23 +55,23 @@ resource "aws_kms_alias" "parameters" {
   target_key_id = aws_kms_key.parameters.key_id
 }
 
-# Where the database is. These values follow the instance, also after a restore.
+# Connection data of the database. The values follow the instance, including after a restore.
 
 locals {
-  # The name of each database, by the folder of its parameters: the master's, and one for each application.
+  # The name of each database, by the folder of its parameters: the one of the master login, and one per application.
   databases = {
     "database/master"   = "postgres"
     "test-app/database" = "test_app"
   }
 
-  # The user name of each login: for each application the current one and the previous one, which both work during a rotation.
+  # The user name of each login: per application the current and the previous one, which are both valid during a rotation.
   logins = {
     "test-app/database/1" = "test_app_1"
   }
 }
 
 resource "aws_ssm_parameter" "database_endpoint" {
-  # checkov:skip=CKV2_AWS_34:An address is no secret
+  # checkov:skip=CKV2_AWS_34:The address is not a secret
   for_each = local.databases
 
   name  = "${local.parameters}/${each.key}/endpoint"
@@ -80,7 +80,7 @@ resource "aws_ssm_parameter" "database_endpoint" {
 }
 
 resource "aws_ssm_parameter" "database_port" {
-  # checkov:skip=CKV2_AWS_34:A port is no secret
+  # checkov:skip=CKV2_AWS_34:The port is not a secret
   for_each = local.databases
 
   name  = "${local.parameters}/${each.key}/port"
@@ -89,7 +89,7 @@ resource "aws_ssm_parameter" "database_port" {
 }
 
 resource "aws_ssm_parameter" "database_name" {
-  # checkov:skip=CKV2_AWS_34:The name of a database is no secret
+  # checkov:skip=CKV2_AWS_34:The name of the database is not a secret
   for_each = local.databases
 
   name  = "${local.parameters}/${each.key}/name"
@@ -97,17 +97,17 @@ resource "aws_ssm_parameter" "database_name" {
   value = each.value
 }
 
-# Secrets, written once. AWS takes a change of key or tier only together with the value, which is not kept: such a change in this
-# file is ignored for existing parameters.
+# Secrets, written once. The key or the tier can be changed only together with the value, which Terraform does not know, so such changes
+# are ignored for existing parameters.
 
 resource "aws_ssm_parameter" "master_username" {
-  # checkov:skip=CKV2_AWS_34:The name of the master login is no secret
+  # checkov:skip=CKV2_AWS_34:The name of the master login is not a secret
   name  = "${local.parameters}/database/master/username"
   type  = "String"
   value = aws_db_instance.main.username
 }
 
-# Written after the instance has the password. A new password gets a new parameter. If an apply fails between the two, raise
+# Written after the instance has the password. A new password gets a new parameter. If an apply fails between the two steps, raise
 # `master-password-version` once more.
 resource "aws_ssm_parameter" "master_password" {
   for_each = local.master_passwords
@@ -148,7 +148,7 @@ resource "aws_ssm_parameter" "login_username" {
   }
 }
 
-# A new password is a new login, with the next number.
+# A new password is a new login with the next number.
 resource "aws_ssm_parameter" "login_password" {
   for_each = local.logins
 

@@ -6,13 +6,13 @@ locals {
   account     = "111122223333"
   region      = "eu-west-1"
 
-  # The cluster's name, and what the names of everything else begin with.
+  # The name of the cluster, and the prefix of all other names.
   name = "${local.project}-${local.environment}"
 
-  # The role that applies this root. The bootstrap stack creates it.
+  # The role that applies this root, created by the bootstrap stack.
   apply_role = "arn:aws:iam::${local.account}:role/${local.name}-apply"
 
-  # The permissions boundary and the path of every role in this root: IAM lets the apply role create no other.
+  # The permissions boundary and the path of every role in this root: the apply role cannot create roles without them.
   boundary  = "arn:aws:iam::${local.account}:policy/${local.name}-boundary"
   role_path = "/"
 

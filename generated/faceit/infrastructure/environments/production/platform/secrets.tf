@@ -1,6 +1,6 @@
 # Written by blueprint. Change the blueprint instead.
 
-# For each namespace with a SecretStore, the role with which External Secrets reads that namespace's parameters, and no others.
+# For each namespace with a SecretStore, the role with which External Secrets reads the parameters of that namespace only.
 
 locals {
   # For each namespace, the folders below `local.parameters` that its role may read.

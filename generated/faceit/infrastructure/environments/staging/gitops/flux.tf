@@ -1,7 +1,7 @@
 # Written by blueprint. Change the blueprint instead.
 
-# Created here, because the credential below must exist before Flux. The labels are for the operator's first pod: Flux then adds its own
-# labels and annotations, these among them.
+# Created by Terraform, because the credential below must exist before Flux. The labels are needed for the first pod of the operator;
+# later Flux sets them, together with its own labels and annotations.
 resource "kubernetes_namespace_v1" "flux_system" {
   metadata {
     name = "flux-system"
@@ -18,12 +18,12 @@ resource "kubernetes_namespace_v1" "flux_system" {
 }
 
 variable "git_credential" {
-  description = "Whether the Git credential is read from Parameter Store. `scripts/teardown` sets false: a destroy needs no credential, and must not fail where it was deleted before. So do the tests, which have no account."
+  description = "Whether the Git credential is read from Parameter Store. `scripts/teardown` sets false: a destroy needs no credential and must not fail if it was already deleted. The tests set false because they have no AWS account."
   type        = bool
   default     = true
 }
 
-# The credential with which Flux reads Git. As an ephemeral value it is in no plan and no state.
+# The credential with which Flux reads Git. It is an ephemeral value, so it is in no plan and no state.
 
 ephemeral "aws_ssm_parameter" "identity" {
   count = var.git_credential ? 1 : 0
@@ -37,8 +37,8 @@ ephemeral "aws_ssm_parameter" "known_hosts" {
   arn = "arn:aws:ssm:${local.region}:${local.account}:parameter/${local.project}/${local.environment}/flux-system/git/known-hosts"
 }
 
-# Terraform does not see that the value in Parameter Store changed. It writes the Secret again when `data_wo_revision` changes,
-# which is `components.flux.credential-version` in the blueprint.
+# Terraform does not detect a change of the value in Parameter Store. It updates the Secret only if `data_wo_revision` changes, which is
+# `components.flux.credential-version` in the blueprint.
 resource "kubernetes_secret_v1" "git" {
   metadata {
     name      = "flux-system"
@@ -53,8 +53,8 @@ resource "kubernetes_secret_v1" "git" {
   data_wo_revision = 1
 }
 
-# Terraform installs Flux only once. From then on Flux updates itself from Git: it takes over both releases, and Terraform ignores
-# every later change to them.
+# Terraform installs Flux only once. After that Flux updates itself from Git: it takes over both releases, and Terraform ignores
+# later changes to them.
 
 resource "helm_release" "flux_operator" {
   name       = "flux-operator"
@@ -73,8 +73,8 @@ resource "helm_release" "flux_operator" {
   }
 }
 
-# The FluxInstance comes from a chart. As a manifest it could not be planned before the operator has installed its definition.
-# On destroy it goes before the operator, which then removes Flux and leaves what Flux deployed.
+# The FluxInstance is installed with a chart: a manifest could not be planned before the operator has installed its CRD. On destroy it
+# is deleted before the operator, which then uninstalls Flux but keeps the workloads that Flux deployed.
 resource "helm_release" "flux_instance" {
   name       = "flux"
   namespace  = kubernetes_namespace_v1.flux_system.metadata[0].name
@@ -84,13 +84,13 @@ resource "helm_release" "flux_instance" {
   timeout    = 900
 
   values = [yamlencode({
-    # Equal to clusters/staging/flux-system/instance.yaml in the manifests, which Flux applies in its place.
+    # Equal to clusters/staging/flux-system/instance.yaml in the manifests, which Flux applies later.
     instance = {
       distribution = {
         version  = "2.9.4"
         registry = "ghcr.io/fluxcd"
 
-        # Empty, so that the operator uses the manifests of this version in its own image.
+        # Empty, so that the operator uses the manifests in its own image.
         artifact = ""
       }
       components = [
@@ -132,7 +132,7 @@ resource "helm_release" "flux_instance" {
       }
     }
 
-    # The release succeeds when Flux is ready.
+    # The installation succeeds when Flux is ready.
     healthcheck = {
       enabled = true
       timeout = "10m"

@@ -1,11 +1,11 @@
 # Written by blueprint. Change the blueprint instead.
 
-# The second root: it works inside the cluster that the platform root creates, and finds the cluster by its name. In a single root
-# the Kubernetes and Helm providers would be configured from a cluster that does not exist yet when the first plan is made.
+# The second root: it manages objects in the cluster that the platform root creates, and looks up the cluster by name. In a single root,
+# the Kubernetes and Helm providers would depend on a cluster that does not exist yet at the first plan.
 terraform {
   required_version = ">= 1.11, < 2.0"
 
-  # All of these support write-only arguments or ephemeral values, which keep secrets out of the state.
+  # These versions support write-only arguments and ephemeral values, which keep secrets out of the state.
   required_providers {
     aws = {
       source  = "hashicorp/aws"
@@ -23,7 +23,7 @@ terraform {
     }
   }
 
-  # Without `encrypt`: it would request AES256 for each upload, instead of the KMS key that is the default of the bucket.
+  # Without `encrypt`: it would request AES256 instead of the default KMS key of the bucket.
   backend "s3" {
     bucket              = "faceit-staging-tfstate-444455556666"
     key                 = "gitops/terraform.tfstate"

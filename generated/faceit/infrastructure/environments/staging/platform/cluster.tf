@@ -4,8 +4,8 @@ locals {
   kubernetes_version = "1.36"
   service_range      = "172.20.0.0/16"
 
-  # IAM principals with every right in the cluster. The apply role is one of them by this list only: the cluster is created
-  # without giving its creator rights that no access entry shows.
+  # IAM principals with cluster administrator permissions. The apply role has them only through this list: the implicit permissions
+  # of the cluster creator, which no access entry shows, are disabled.
   administrators = [
     local.apply_role,
     "arn:aws:iam::444455556666:role/platform-team",
@@ -21,13 +21,13 @@ resource "aws_cloudwatch_log_group" "cluster" {
 }
 
 resource "aws_eks_cluster" "main" {
-  # checkov:skip=CKV_AWS_339:The list of versions in this check ends before 1.36, which is in standard support
+  # checkov:skip=CKV_AWS_339:The list of versions in this check does not contain 1.36, which is in standard support
   name                = local.name
   version             = local.kubernetes_version
   role_arn            = aws_iam_role.cluster.arn
   deletion_protection = true
 
-  # VPC CNI, kube-proxy and CoreDNS are installed as add-ons of pinned versions (addons.tf).
+  # VPC CNI, kube-proxy and CoreDNS are installed as add-ons with pinned versions (addons.tf).
   bootstrap_self_managed_addons = false
 
   enabled_cluster_log_types = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
@@ -61,7 +61,7 @@ resource "aws_eks_cluster" "main" {
     endpoint_public_access  = false
   }
 
-  # On destroy the role must keep its permissions until the cluster has deleted its network interfaces.
+  # On destroy, the role must keep its permissions until the cluster has deleted its network interfaces.
   depends_on = [
     aws_cloudwatch_log_group.cluster,
     aws_iam_role_policy.cluster,

@@ -15,7 +15,7 @@ terraform {
     }
   }
 
-  # Without `encrypt`: it would request AES256 for each upload, instead of the KMS key that is the default of the bucket.
+  # Without `encrypt`: it would request AES256 instead of the default KMS key of the bucket.
   backend "s3" {
     bucket              = "faceit-staging-tfstate-444455556666"
     key                 = "platform/terraform.tfstate"

@@ -1,6 +1,6 @@
 # Written by blueprint. Change the blueprint instead.
 
-# Parameters that workloads read. Their paths are `/PROJECT/ENVIRONMENT/NAMESPACE/…`, and each namespace reads its own only.
+# Parameters that workloads read. The paths are `/PROJECT/ENVIRONMENT/NAMESPACE/…`; a namespace can read only its own parameters.
 locals {
   parameters = "/${local.project}/${local.environment}"
 }

@@ -10,7 +10,7 @@ terraform {
     }
   }
 
-  # Without `encrypt`: it would request AES256 for each upload, instead of the KMS key that is the default of the bucket.
+  # Without `encrypt`: it would request AES256 instead of the default KMS key of the bucket.
   backend "s3" {
     bucket              = "orchard-production-tfstate-111122223333"
     key                 = "platform/terraform.tfstate"

@@ -1,18 +1,18 @@
 # Written by blueprint. Change the blueprint instead.
 
-# The access logs of load balancers.
+# Access logs of the load balancers.
 
-# This bucket has no access logs of its own: their delivery would be logged again. CloudTrail records who reads it.
+# Without access logging for this bucket itself: each delivery would be logged again. CloudTrail can record who reads it.
 #trivy:ignore:AWS-0089
 resource "aws_s3_bucket" "load_balancer_logs" {
   # checkov:skip=CKV_AWS_18:These are access logs; logging their delivery would cause more deliveries
-  # checkov:skip=CKV_AWS_144:Logs of one region's load balancers, kept for 90 days, are not worth a second region
-  # checkov:skip=CKV_AWS_145:Elastic Load Balancing writes only to buckets with keys of S3 (SSE-S3)
+  # checkov:skip=CKV_AWS_144:Access logs of one region with a retention of 90 days need no replication
+  # checkov:skip=CKV_AWS_145:Elastic Load Balancing supports only SSE-S3
   # checkov:skip=CKV2_AWS_62:Nothing processes these logs
 
   bucket = "${local.name}-lb-logs-${local.account}"
 
-  # With deletion protection off, a destroy also deletes the logs: load balancers deliver some of them while it runs.
+  # If deletion protection is off, a destroy also deletes the logs, because load balancers deliver logs while it runs.
   force_destroy = false
 }
 
@@ -33,7 +33,7 @@ resource "aws_s3_bucket_public_access_block" "load_balancer_logs" {
   restrict_public_buckets = true
 }
 
-# Elastic Load Balancing writes access logs only to buckets with keys of S3 (SSE-S3).
+# Elastic Load Balancing supports only SSE-S3 for access logs.
 #trivy:ignore:AWS-0132
 resource "aws_s3_bucket_server_side_encryption_configuration" "load_balancer_logs" {
   bucket = aws_s3_bucket.load_balancer_logs.id

@@ -5,13 +5,13 @@
 locals {
   postgres_version = "18"
 
-  # The number of the master login's password, and those that Parameter Store holds: this one and the one before it, which the
-  # manifests read until they name this one. Only ever raise it.
+  # The number of the current master password, and the numbers in Parameter Store: the current and the previous one, which the
+  # manifests read until they refer to the current one. Never lower it.
   master_password  = 1
   master_passwords = toset(["1"])
 }
 
-# The database has its own subnets, and their route table has no route out of the VPC.
+# The database has its own subnets, whose route table has no route out of the VPC.
 
 resource "aws_subnet" "database" {
   for_each = local.zones
@@ -42,7 +42,7 @@ resource "aws_db_subnet_group" "main" {
   subnet_ids  = [for zone in keys(local.zones) : aws_subnet.database[zone].id]
 }
 
-# All nodes and pods have the cluster's security group. Network policies in the cluster decide which pods may connect.
+# All nodes and pods have the security group of the cluster. Network policies in the cluster restrict which pods may connect.
 
 resource "aws_security_group" "database" {
   name        = "${local.name}-database"
@@ -137,8 +137,8 @@ resource "aws_iam_role_policy_attachment" "database_monitoring" {
   policy_arn = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
 }
 
-# A parameter group is for one major version and in use until an upgrade has ended, so the group of the next version has another
-# name and is created first.
+# A parameter group belongs to one major version and is in use until an upgrade is complete, so the group of the next version has
+# another name and is created first.
 resource "aws_db_parameter_group" "main" {
   name        = "${local.name}-postgres${local.postgres_version}"
   description = "Database of ${local.name}"
@@ -175,7 +175,7 @@ resource "aws_db_parameter_group" "main" {
   }
 }
 
-# Generated in each run, but written only when its number is new: first to the instance, then to the parameter with that number.
+# Generated in every run, but written only if its number changes: first to the instance, then to the parameter with that number.
 ephemeral "random_password" "master" {
   for_each = local.master_passwords
 
@@ -183,24 +183,24 @@ ephemeral "random_password" "master" {
   special = false
 }
 
-# Applications log in with numbered roles and passwords. IAM authentication would be a second way to log in.
+# Applications log in with passwords. IAM authentication would be a second way to log in.
 #trivy:ignore:AWS-0176
 resource "aws_db_instance" "main" {
   # checkov:skip=CKV_AWS_161:Applications log in with passwords; IAM authentication would be a second way to log in
 
   identifier = local.name
 
-  # Only the major version: RDS installs minor versions itself, and naming one here would be a downgrade after that.
+  # Only the major version: RDS installs minor versions, and a minor version here would become a downgrade.
   engine                      = "postgres"
   engine_version              = local.postgres_version
   auto_minor_version_upgrade  = true
   allow_major_version_upgrade = true
 
-  # When standard support of its version ends, RDS upgrades the database instead of charging for extended support by the hour.
+  # At the end of standard support, RDS upgrades the database instead of charging for extended support.
   engine_lifecycle_support = "open-source-rds-extended-support-disabled"
 
-  # Changes are made by the apply that was approved, not in the next maintenance window. Until then the old parameter group would
-  # stay in use, and each plan would show the change again.
+  # Changes are applied immediately and not in the maintenance window. Until then the old parameter group would stay in use, and
+  # every plan would show the change again.
   apply_immediately = true
 
   instance_class        = "db.m7g.large"
@@ -222,7 +222,7 @@ resource "aws_db_instance" "main" {
   password_wo         = ephemeral.random_password.master[local.master_password].result
   password_wo_version = local.master_password
 
-  # The automated backups stay when the instance is deleted, so a deletion by mistake can be undone.
+  # Automated backups are kept when the instance is deleted, so that an accidental deletion can be undone.
   backup_retention_period  = 14
   backup_window            = "02:00-03:00"
   maintenance_window       = "sun:03:30-sun:04:30"
@@ -230,8 +230,8 @@ resource "aws_db_instance" "main" {
   delete_automated_backups = false
   deletion_protection      = true
 
-  # The name of the final snapshot ends with the id of its key. An environment that is created again has another key, so a second
-  # teardown does not find the name taken. A time or a random value would change in each plan.
+  # The name of the final snapshot ends with the id of the KMS key. An environment that is created again has another key, so its
+  # teardown does not conflict with this snapshot. A timestamp or random value would change in every plan.
   skip_final_snapshot       = false
   final_snapshot_identifier = "${local.name}-${aws_kms_key.database.key_id}"
 
@@ -243,8 +243,8 @@ resource "aws_db_instance" "main" {
 
   tags = { Name = local.name }
 
-  # A restore adds this block in a file of its own and removes it afterwards (README, "Restore to a point in time"). Without this,
-  # removing it would replace the instance.
+  # A restore adds this block in an override file and removes it afterwards (README, "Restore to a point in time"). Without
+  # `ignore_changes`, removing it would replace the instance.
   lifecycle {
     ignore_changes = [restore_to_point_in_time]
   }

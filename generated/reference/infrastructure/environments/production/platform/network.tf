@@ -21,7 +21,7 @@ resource "aws_vpc" "main" {
   tags = { Name = local.name }
 }
 
-# Terraform adopts the default security group and removes its rules: what is started without a security group has no network access.
+# Terraform adopts the default security group and removes its rules: resources without a security group have no network access.
 resource "aws_default_security_group" "main" {
   vpc_id = aws_vpc.main.id
 
@@ -60,7 +60,7 @@ resource "aws_subnet" "public" {
     "kubernetes.io/role/elb" = "1"
   }
 }
-# One NAT gateway for each zone, so that the others still reach the internet when a zone fails.
+# One NAT gateway per zone, so that the failure of a zone does not affect the others.
 resource "aws_eip" "nat" {
   for_each = local.zones
 
@@ -77,7 +77,7 @@ resource "aws_nat_gateway" "main" {
 
   tags = { Name = "${local.name}-${each.key}" }
 
-  # A NAT gateway fails to start without a route to the internet.
+  # A NAT gateway needs a route to the internet when it is created.
   depends_on = [aws_route.public]
 }
 
@@ -123,7 +123,7 @@ resource "aws_route_table_association" "private" {
   subnet_id      = aws_subnet.private[each.key].id
 }
 
-# Free of charge. Image layers and backups do not pass the NAT gateways, which charge by the gigabyte.
+# Free of charge: image layers and backups bypass the NAT gateways, which charge per gigabyte.
 resource "aws_vpc_endpoint" "s3" {
   vpc_id            = aws_vpc.main.id
   service_name      = "com.amazonaws.${local.region}.s3"
@@ -133,7 +133,7 @@ resource "aws_vpc_endpoint" "s3" {
   tags = { Name = "${local.name}-s3" }
 }
 
-# Charged by the hour and zone: for traffic to AWS that must stay in the network, or that would cost more through NAT.
+# Charged per hour and zone: for AWS traffic that must stay in the VPC, or that would cost more through NAT.
 resource "aws_vpc_endpoint" "interface" {
   for_each = toset([
     "ecr.api",

@@ -14,7 +14,7 @@ locals {
     }
   }
 
-  # cluster-autoscaler reads from these tags which Auto Scaling groups it may scale, and which label a new node will have.
+  # cluster-autoscaler reads these tags to discover the Auto Scaling groups, and the labels of new nodes.
   autoscaler_tags = {
     "general/enabled" = { group = "general", key = "k8s.io/cluster-autoscaler/enabled", value = "true" }
     "general/cluster" = { group = "general", key = "k8s.io/cluster-autoscaler/${local.name}", value = "owned" }
@@ -44,7 +44,7 @@ resource "aws_launch_template" "node" {
     }
   }
 
-  # With a hop limit of 1, pods cannot get the node's credentials from the metadata service. They have roles of their own.
+  # With a hop limit of 1, pods cannot get the credentials of the node from the metadata service. Pods have their own roles.
   metadata_options {
     http_endpoint               = "enabled"
     http_tokens                 = "required"
@@ -52,7 +52,7 @@ resource "aws_launch_template" "node" {
     instance_metadata_tags      = "disabled"
   }
 
-  # The provider's default tags do not reach what Auto Scaling creates.
+  # The default tags of the provider do not apply to resources that Auto Scaling creates.
   dynamic "tag_specifications" {
     for_each = toset(["instance", "network-interface", "volume"])
 
@@ -63,7 +63,7 @@ resource "aws_launch_template" "node" {
   }
 }
 
-# The name has a prefix only, so that a change which replaces a group creates the new one before the old nodes are drained.
+# Only a name prefix, so that a change that replaces the group can create the new one before the old nodes are drained.
 resource "aws_eks_node_group" "main" {
   for_each = local.node_groups
 
@@ -97,11 +97,11 @@ resource "aws_eks_node_group" "main" {
   lifecycle {
     create_before_destroy = true
 
-    # cluster-autoscaler sets the number of nodes.
+    # cluster-autoscaler changes the number of nodes.
     ignore_changes = [scaling_config[0].desired_size]
   }
 
-  # Nodes need their network to join the cluster. On destroy their role must keep its permissions until they are gone.
+  # Nodes need the network to join the cluster. On destroy, their role must keep its permissions until they are terminated.
   depends_on = [
     aws_eks_addon.before_nodes,
     aws_iam_role_policy.node,

@@ -19,7 +19,7 @@ locals {
 }
 
 variable "api_port" {
-  description = "Local port that `scripts/tunnel` forwards to the Kubernetes API. Null: the providers connect to the cluster's endpoint."
+  description = "Local port that `scripts/tunnel` forwards to the Kubernetes API. Null: the providers connect to the endpoint of the cluster."
   type        = number
   default     = null
 
@@ -46,11 +46,11 @@ locals {
   endpoint  = data.aws_eks_cluster.main.endpoint
   authority = base64decode(data.aws_eks_cluster.main.certificate_authority[0].data)
 
-  # The tunnel only forwards the connection, so the certificate is still checked against the name of the endpoint.
+  # The tunnel only forwards the connection, so the certificate is verified against the host name of the endpoint.
   api_host        = var.api_port == null ? local.endpoint : "https://127.0.0.1:${var.api_port}"
   api_server_name = trimprefix(local.endpoint, "https://")
 
-  # A token is valid for 15 minutes, so each provider gets its own when it connects. No token is in a plan or in the state.
+  # A token is valid for 15 minutes, so each provider requests one when it connects. No token is in a plan or in the state.
   token = {
     api_version = "client.authentication.k8s.io/v1beta1"
     command     = "aws"

@@ -1,7 +1,7 @@
 # Written by blueprint. Change the blueprint instead.
 
 locals {
-  # Add-ons that a node needs to become Ready, and that its pods need to get credentials.
+  # Add-ons that nodes need to become Ready, and that pods need to get credentials.
   addons_before_nodes = {
     "kube-proxy" = {
       version         = "v1.36.0-eksbuild.25"
@@ -23,7 +23,7 @@ locals {
     }
   }
 
-  # Add-ons whose pods need nodes: EKS reports them as degraded until there are some.
+  # Add-ons whose pods need nodes: without nodes EKS reports them as degraded.
   addons_after_nodes = {
     "coredns" = {
       version         = "v1.14.3-eksbuild.23"
@@ -51,11 +51,11 @@ resource "aws_eks_addon" "before_nodes" {
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"
 
-  # An add-on that is removed from this list leaves its pods running: without the VPC CNI, nodes would lose their network, and their
+  # Keeps the pods running when an add-on is removed from this list: without the VPC CNI, nodes would lose their network, and their
   # network interfaces would never be deleted.
   preserve = true
 
-  # An add-on does not become active before its role has its permissions.
+  # An add-on becomes active only after its role has its permissions.
   depends_on = [
     aws_iam_role_policy.vpc_cni,
   ]

@@ -1,6 +1,6 @@
 # Written by blueprint. Change the blueprint instead.
 
-# The control plane.
+# Control plane.
 
 resource "aws_iam_role" "cluster" {
   name                 = "${local.name}-cluster"
@@ -41,7 +41,7 @@ resource "aws_iam_role_policy" "cluster" {
   })
 }
 
-# The nodes.
+# Nodes.
 
 resource "aws_iam_role" "node" {
   name                 = "${local.name}-node"
@@ -68,11 +68,11 @@ resource "aws_iam_role_policy_attachment" "node" {
   policy_arn = "arn:aws:iam::aws:policy/${each.key}"
 }
 
-# What Session Manager needs to reach a node, which `scripts/tunnel` uses. The managed policy AmazonSSMManagedInstanceCore would also
-# let every node read all parameters of the account.
+# Permissions for Session Manager, which `scripts/tunnel` uses. The managed policy AmazonSSMManagedInstanceCore would also allow every
+# node to read all parameters of the account.
 resource "aws_iam_role_policy" "node" {
-  # checkov:skip=CKV_AWS_290:IAM knows no resource for Session Manager's channels
-  # checkov:skip=CKV_AWS_355:IAM knows no resource for Session Manager's channels
+  # checkov:skip=CKV_AWS_290:These Session Manager actions do not support resource-level permissions
+  # checkov:skip=CKV_AWS_355:These Session Manager actions do not support resource-level permissions
 
   name = "session-manager"
   role = aws_iam_role.node.name
@@ -95,7 +95,7 @@ resource "aws_iam_role_policy" "node" {
   })
 }
 
-# The flow logs of the VPC.
+# Flow logs of the VPC.
 
 resource "aws_iam_role" "flow_logs" {
   name                 = "${local.name}-flow-logs"
@@ -140,10 +140,10 @@ resource "aws_iam_role_policy" "flow_logs" {
   })
 }
 
-# The workloads: one role for each service account that calls AWS.
+# Workloads: one role for each service account that calls AWS.
 
 locals {
-  # The service account that may assume each role, by the end of the role's name.
+  # The service account that may assume each role, by the suffix of the role name.
   service_accounts = {
     "cloudwatch-exporter"      = { namespace = "cloudwatch-exporter", name = "cloudwatch-exporter" }
     "cluster-autoscaler"       = { namespace = "cluster-autoscaler", name = "cluster-autoscaler" }
@@ -158,7 +158,7 @@ locals {
     "secrets-shop"             = { namespace = "shop", name = "external-secrets" }
   }
 
-  # The cluster issues a token for a service account, and STS exchanges it for credentials of the role.
+  # The cluster issues a token for the service account, which STS exchanges for credentials of the role.
   trust_policies = {
     for role, account in local.service_accounts : role => jsonencode({
       Version = "2012-10-17"

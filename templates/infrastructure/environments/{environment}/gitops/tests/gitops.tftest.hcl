@@ -1,5 +1,5 @@
-# Runs without an account and without a cluster. Terraform cannot mock a provider with an ephemeral resource, so the AWS provider is
-# the real one with invalid credentials; `git_credential = false` leaves out the only thing that it would be asked for.
+# Runs without an AWS account and without a cluster. Terraform cannot mock a provider with an ephemeral resource, so the real AWS
+# provider runs with invalid credentials; `git_credential = false` skips the only call that it would make.
 provider "aws" {
   region                      = "#{ environment.region }#"
   access_key                  = "mock"
@@ -29,7 +29,7 @@ variables {
 run "endpoint" {
   assert {
     condition     = local.api_host == data.aws_eks_cluster.main.endpoint && data.aws_eks_cluster.main.name == local.name
-    error_message = "Without a tunnel the providers must connect to the endpoint of this cluster."
+    error_message = "Without a tunnel, the providers must connect to the endpoint of the cluster."
   }
 }
 
@@ -40,12 +40,12 @@ run "tunnel" {
 
   assert {
     condition     = local.api_host == "https://127.0.0.1:6443"
-    error_message = "With a tunnel the providers must connect to its local end."
+    error_message = "With a tunnel, the providers must connect to its local port."
   }
 
   assert {
     condition     = "https://${local.api_server_name}" == data.aws_eks_cluster.main.endpoint
-    error_message = "Also through a tunnel the certificate must be checked against the name of the endpoint."
+    error_message = "With a tunnel, the certificate must be verified against the host name of the endpoint."
   }
 }
 

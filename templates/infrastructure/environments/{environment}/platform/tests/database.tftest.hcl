@@ -1,4 +1,4 @@
-# Runs without an account. The random provider is not mocked, because Terraform cannot mock ephemeral values: it generates real
+# Runs without an AWS account. The random provider is not mocked, because Terraform cannot mock ephemeral values: it generates real
 # passwords, which are not shown.
 #%- if let Some(database) = environment.database %#
 
@@ -104,7 +104,7 @@ run "network" {
       aws_db_instance.main.db_subnet_group_name == aws_db_subnet_group.main.name,
       toset(aws_db_subnet_group.main.subnet_ids) == toset([for subnet in aws_subnet.database : subnet.id]),
     ])
-    error_message = "The database stands in its own subnets and has no public address."
+    error_message = "The database must be in its own subnets and must not be publicly accessible."
   }
 
   assert {
@@ -113,12 +113,12 @@ run "network" {
       subnet.availability_zone_id == zone && subnet.cidr_block == local.zones[zone].database
       && aws_route_table_association.database[zone].route_table_id == aws_route_table.database.id
     ]) && length(aws_subnet.database) >= 2
-    error_message = "Each zone has a subnet for the database, from which no route leads out of the VPC."
+    error_message = "Each zone must have a database subnet without a route out of the VPC."
   }
 
   assert {
     condition     = toset(aws_db_instance.main.vpc_security_group_ids) == toset([aws_security_group.database.id])
-    error_message = "The database has its own security group and no other."
+    error_message = "The database must have only its own security group."
   }
 
   assert {
@@ -131,7 +131,7 @@ run "network" {
       aws_vpc_security_group_ingress_rule.database.from_port == aws_db_instance.main.port,
       aws_vpc_security_group_ingress_rule.database.to_port == aws_db_instance.main.port,
     ])
-    error_message = "Only nodes and pods reach the database, at its port."
+    error_message = "Only nodes and pods may connect to the database, on its port."
   }
 }
 
@@ -144,7 +144,7 @@ run "instance" {
       aws_kms_key.database.enable_key_rotation,
       aws_kms_key.database.deletion_window_in_days >= 7,
     ])
-    error_message = "Storage, backups and insights are encrypted with the database's own key."
+    error_message = "Storage, backups and insights must be encrypted with the key of the database."
   }
 
   assert {
@@ -152,7 +152,7 @@ run "instance" {
       for name, value in { "rds.force_ssl" = "1", "rds.accepted_password_auth_method" = "scram", "password_encryption" = "scram-sha-256" } :
       contains([for parameter in aws_db_parameter_group.main.parameter : parameter.value if parameter.name == name], value)
     ])
-    error_message = "Nobody connects without TLS, and no password is sent or kept in a form that can be used again."
+    error_message = "TLS and SCRAM-SHA-256 must be enforced."
   }
 
   assert {
@@ -161,21 +161,21 @@ run "instance" {
       aws_db_parameter_group.main.family == "postgres${aws_db_instance.main.engine_version}",
       endswith(aws_db_parameter_group.main.name, aws_db_parameter_group.main.family),
     ])
-    error_message = "The group is of the instance's major version, and its name says which, so that the next one can stand beside it."
+    error_message = "The parameter group must match the major version of the instance and contain it in its name, so that the group of the next version can exist at the same time."
   }
 
   assert {
     condition     = can(regex("^[0-9]+$", aws_db_instance.main.engine_version)) && aws_db_instance.main.auto_minor_version_upgrade
-    error_message = "Minor versions come by themselves: the blueprint names the major alone."
+    error_message = "Only the major version may be set, because RDS installs minor versions automatically."
   }
 
   assert {
 #%- if database.multi_az %#
     condition = aws_db_instance.main.multi_az && aws_db_instance.main.backup_retention_period >= 7
-    error_message = "A second instance stands by, and the database can be restored to any point of a week at least."
+    error_message = "Multi-AZ must be on, and backups must be kept for at least 7 days."
 #%- else %#
     condition = aws_db_instance.main.backup_retention_period >= 7
-    error_message = "The database can be restored to any point of a week at least."
+    error_message = "Backups must be kept for at least 7 days."
 #%- endif %#
   }
 
@@ -189,7 +189,7 @@ run "instance" {
       aws_db_instance.main.copy_tags_to_snapshot,
       aws_db_instance.main.final_snapshot_identifier == "${local.name}-11111111-1111-1111-1111-111111111111",
     ])
-    error_message = "The database leaves a snapshot whose name no other platform's has, for it bears the id of the key."
+    error_message = "The final snapshot must have a unique name, which contains the id of the key."
   }
 
   assert {
@@ -198,7 +198,7 @@ run "instance" {
       aws_cloudwatch_log_group.database[kind].name == "/aws/rds/instance/${aws_db_instance.main.identifier}/${kind}"
       && aws_cloudwatch_log_group.database[kind].retention_in_days >= 365
     ]) && toset(aws_db_instance.main.enabled_cloudwatch_logs_exports) == toset(keys(aws_cloudwatch_log_group.database))
-    error_message = "The log groups are those that RDS writes to, kept for a year."
+    error_message = "The log groups must be those that RDS writes to, with a retention of at least 365 days."
   }
 
   assert {
@@ -208,19 +208,19 @@ run "instance" {
       aws_db_instance.main.monitoring_role_arn == aws_iam_role.database_monitoring.arn,
       aws_iam_role.database_monitoring.permissions_boundary == local.boundary,
     ])
-    error_message = "The database is measured, by a role under the boundary."
+    error_message = "Enhanced monitoring must be on, with a role that has the permissions boundary."
   }
 }
 
 run "secrets" {
   assert {
     condition     = contains(keys(aws_ssm_parameter.master_password), tostring(aws_db_instance.main.password_wo_version))
-    error_message = "Parameter Store must hold the password that the instance has, under its number."
+    error_message = "Parameter Store must contain the current password of the instance, under its number."
   }
 
   assert {
     condition     = aws_db_instance.main.password == null && aws_db_instance.main.manage_master_user_password == null
-    error_message = "The master's password is written only, and nobody rotates it behind our back."
+    error_message = "The master password must be write-only, and RDS must not manage it."
   }
 
   assert {
@@ -228,7 +228,7 @@ run "secrets" {
       for parameter in concat(values(aws_ssm_parameter.master_password), values(aws_ssm_parameter.login_password), values(aws_ssm_parameter.login_username)) :
       parameter.type == "SecureString" && parameter.key_id == aws_kms_key.parameters.arn && parameter.value_wo_version >= 1
     ])
-    error_message = "Secrets are encrypted with the parameters' own key, and their values are written only."
+    error_message = "Secrets must be encrypted with the key of the parameters, and their values must be write-only."
   }
 
   assert {
@@ -239,7 +239,7 @@ run "secrets" {
 #%- endfor %#
 #%- endfor %#
     ]) && keys(aws_ssm_parameter.login_password) == keys(aws_ssm_parameter.login_username)
-    error_message = "The login in use and the one before it are alive, each with its name and its password."
+    error_message = "The current and the previous login must exist, each with user name and password."
   }
 
   assert {
@@ -249,7 +249,7 @@ run "secrets" {
       && aws_ssm_parameter.database_port[folder].value == "5432"
       && startswith(aws_ssm_parameter.database_name[folder].name, "/${local.project}/${local.environment}/${folder}/")
     ])
-    error_message = "Whoever reads a login finds the instance beside it."
+    error_message = "The connection data must be in the same folder as the login."
   }
 
   assert {
@@ -259,7 +259,7 @@ run "secrets" {
       && statement.Condition.StringLike["kms:EncryptionContext:PARAMETER_ARN"] == local.written_parameters
       if contains(["Look", "Write"], statement.Sid)
     ])
-    error_message = "The pipeline's roles use the parameters' key through Parameter Store alone, for what Terraform writes."
+    error_message = "The pipeline roles may use the key only through Parameter Store, and only for the folders that Terraform writes."
   }
 }
 #%- endif %#

@@ -1,4 +1,4 @@
-# Before the zone is delegated its certificate is pending: a plan must warn of that and not fail.
+# Before the zone is delegated, its certificate is pending: a plan must show a warning and not fail.
 mock_provider "aws" {
   mock_resource "aws_cloudwatch_log_group" {
     defaults = { arn = "arn:aws:logs:#{ environment.region }#:#{ environment.account }#:log-group:mock" }

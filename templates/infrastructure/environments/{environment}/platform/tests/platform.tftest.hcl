@@ -1,5 +1,5 @@
-# Runs without an account: the provider is a mock and keeps its state in memory. The mocks below give the values that the
-# configuration parses, and those whose format the provider checks.
+# Runs without an AWS account: the provider is mocked, and the state is in memory. The mocks below set the values that the
+# configuration parses, and those whose format the provider validates.
 mock_provider "aws" {
   mock_resource "aws_cloudwatch_log_group" {
     defaults = { arn = "arn:aws:logs:#{ environment.region }#:#{ environment.account }#:log-group:mock" }
@@ -90,12 +90,12 @@ run "subnets" {
       for range in flatten([for zone in local.zones : values(zone)]) :
       cidrhost("${split("/", range)[0]}/${split("/", local.vpc_range)[1]}", 0) == cidrhost(local.vpc_range, 0)
     ])
-    error_message = "Every subnet lies inside the VPC's range."
+    error_message = "Every subnet must be inside the range of the VPC."
   }
 
   assert {
     condition     = alltrue([for range in flatten([for zone in local.zones : values(zone)]) : cidrhost(range, 0) == split("/", range)[0]])
-    error_message = "Every subnet starts where its mask says."
+    error_message = "Subnet ranges must not have host bits set."
   }
 
   assert {
@@ -106,17 +106,17 @@ run "subnets" {
         if one != other && tonumber(split("/", one)[1]) <= tonumber(split("/", other)[1])
       ]
     ])) && length(distinct(flatten([for zone in local.zones : values(zone)]))) == length(flatten([for zone in local.zones : values(zone)]))
-    error_message = "No two subnets overlap."
+    error_message = "Subnets must not overlap."
   }
 
   assert {
     condition     = cidrhost("${split("/", local.service_range)[0]}/${split("/", local.vpc_range)[1]}", 0) != cidrhost(local.vpc_range, 0)
-    error_message = "The range of the Services does not overlap the VPC."
+    error_message = "The Service range must not overlap the VPC."
   }
 
   assert {
     condition     = length(local.zones) >= 2 && alltrue([for zone, subnet in aws_subnet.private : subnet.availability_zone_id == zone])
-    error_message = "The nodes have subnets in at least two zones, each in its own."
+    error_message = "Nodes must have subnets in at least two zones, one per zone."
   }
 
   assert {
@@ -124,39 +124,39 @@ run "subnets" {
       [for subnet in aws_subnet.private : subnet.tags["kubernetes.io/role/internal-elb"] == "1"],
       [for subnet in aws_subnet.public : subnet.tags["kubernetes.io/role/elb"] == "1"],
     ))
-    error_message = "The load balancer controller finds its subnets by their tags."
+    error_message = "Subnets must have the tags by which the load balancer controller discovers them."
   }
 }
 
 run "nothing_is_open" {
   assert {
     condition     = length(aws_default_security_group.main.ingress) == 0 && length(aws_default_security_group.main.egress) == 0
-    error_message = "The default security group has no rules."
+    error_message = "The default security group must have no rules."
   }
 
   assert {
     condition     = alltrue([for subnet in aws_subnet.public : !subnet.map_public_ip_on_launch])
-    error_message = "Nothing gets a public address by being started in a public subnet."
+    error_message = "Public subnets must not assign public addresses automatically."
   }
 
   assert {
 #%- if single %#
     condition = toset(keys(aws_nat_gateway.main)) == toset([local.gateway])
-    error_message = "One NAT gateway serves all zones."
+    error_message = "There must be one NAT gateway for all zones."
 #%- else %#
     condition = toset(keys(aws_nat_gateway.main)) == toset(keys(local.zones))
-    error_message = "Each zone has a NAT gateway of its own."
+    error_message = "Each zone must have its own NAT gateway."
 #%- endif %#
   }
 
   assert {
     condition     = aws_vpc.main.enable_dns_support && aws_vpc.main.enable_dns_hostnames
-    error_message = "The cluster's private endpoint needs the VPC's names."
+    error_message = "DNS support and DNS host names must be on for the private endpoint of the cluster."
   }
 
   assert {
     condition     = aws_flow_log.main.traffic_type == "ALL" && aws_cloudwatch_log_group.flow_logs.retention_in_days >= 365
-    error_message = "All traffic is recorded, for a year."
+    error_message = "Flow logs must record all traffic, with a retention of at least 365 days."
   }
 }
 
@@ -169,7 +169,7 @@ run "endpoints" {
       aws_vpc_security_group_ingress_rule.endpoints.from_port == 443,
       aws_vpc_security_group_ingress_rule.endpoints.to_port == 443,
     ])
-    error_message = "Endpoints answer inside the network only."
+    error_message = "Endpoints must accept connections only from the VPC."
   }
 
   assert {
@@ -177,7 +177,7 @@ run "endpoints" {
       for endpoint in aws_vpc_endpoint.interface :
       endpoint.private_dns_enabled && toset(endpoint.subnet_ids) == toset([for subnet in aws_subnet.private : subnet.id])
     ])
-    error_message = "They go by the usual names, and stand in every zone."
+    error_message = "Endpoints must use private DNS names and exist in every zone."
   }
 }
 #%- endif %#
@@ -190,10 +190,10 @@ run "control_plane" {
       toset(aws_eks_cluster.main.vpc_config[0].public_access_cidrs) == toset(#{ ranges.clone()|hcl_list(6) }#),
       !contains(aws_eks_cluster.main.vpc_config[0].public_access_cidrs, "0.0.0.0/0"),
     ])
-    error_message = "The Kubernetes API is reachable inside the VPC, and from the ranges that are named."
+    error_message = "The Kubernetes API must be reachable only from the VPC and from cluster.public-ranges."
 #%- else %#
     condition = aws_eks_cluster.main.vpc_config[0].endpoint_private_access && !aws_eks_cluster.main.vpc_config[0].endpoint_public_access
-    error_message = "The Kubernetes API is reachable inside the VPC only."
+    error_message = "The Kubernetes API must be reachable only from the VPC."
 #%- endif %#
   }
 #%- if environment.cluster.access.inside() %#
@@ -202,38 +202,38 @@ run "control_plane" {
     condition = alltrue(flatten([
       for rule in aws_security_group.api.ingress : [rule.from_port == 443, rule.to_port == 443, rule.cidr_blocks == tolist([local.vpc_range])]
     ]))
-    error_message = "Machines of the network reach the Kubernetes API, and only there."
+    error_message = "Only the VPC may connect to the Kubernetes API, on port 443."
   }
 #%- endif %#
 
   assert {
     condition     = toset(aws_eks_cluster.main.vpc_config[0].subnet_ids) == toset([for subnet in aws_subnet.private : subnet.id])
-    error_message = "The cluster stands in the private subnets."
+    error_message = "The cluster must be in the private subnets."
   }
 
   assert {
     condition     = length(aws_eks_cluster.main.enabled_cluster_log_types) == 5
-    error_message = "All five logs of the control plane are kept."
+    error_message = "All five control plane log types must be enabled."
   }
 
   assert {
     condition     = aws_cloudwatch_log_group.cluster.name == "/aws/eks/${aws_eks_cluster.main.name}/cluster"
-    error_message = "The log group is the one that EKS writes to."
+    error_message = "The log group must be the one that EKS writes to."
   }
 
   assert {
 #%- if environment.cluster.deletion_protection %#
     condition = aws_eks_cluster.main.deletion_protection && aws_eks_cluster.main.upgrade_policy[0].support_type == "STANDARD"
-    error_message = "The cluster is protected from deletion and never slides into extended support."
+    error_message = "Deletion protection must be on, and extended support must be off."
 #%- else %#
     condition = aws_eks_cluster.main.upgrade_policy[0].support_type == "STANDARD"
-    error_message = "The cluster never slides into extended support."
+    error_message = "Extended support must be off."
 #%- endif %#
   }
 
   assert {
     condition     = aws_eks_cluster.main.encryption_config[0].provider[0].key_arn == aws_kms_key.cluster.arn
-    error_message = "Secrets are encrypted with the cluster's own key."
+    error_message = "Secrets must be encrypted with the key of the cluster."
   }
 
   assert {
@@ -242,7 +242,7 @@ run "control_plane" {
       !aws_eks_cluster.main.access_config[0].bootstrap_cluster_creator_admin_permissions,
       contains(keys(aws_eks_access_entry.administrator), "arn:aws:iam::${local.account}:role/${local.name}-apply"),
     ])
-    error_message = "Whoever administers the cluster has an access entry, the apply role among them."
+    error_message = "Every administrator, including the apply role, must have an access entry."
   }
 }
 
@@ -252,7 +252,7 @@ run "nodes" {
       for template in aws_launch_template.node :
       template.metadata_options[0].http_tokens == "required" && template.metadata_options[0].http_put_response_hop_limit == 1
     ])
-    error_message = "Instance metadata is out of the pods' reach."
+    error_message = "Pods must not be able to reach the instance metadata service."
   }
 
   assert {
@@ -260,7 +260,7 @@ run "nodes" {
       for template in aws_launch_template.node :
       alltrue([for disk in template.block_device_mappings : disk.ebs[0].encrypted == "true" && disk.ebs[0].kms_key_id == aws_kms_key.volumes.arn])
     ])
-    error_message = "Node disks are encrypted with the platform's key."
+    error_message = "Node disks must be encrypted with the key for volumes."
   }
 
   assert {
@@ -270,7 +270,7 @@ run "nodes" {
         [for key, value in local.tags : specification.tags[key] == value]
       ]
     ]))
-    error_message = "What Auto Scaling starts bears the platform's tags."
+    error_message = "Resources that Auto Scaling creates must have the tags of the platform."
   }
 
   assert {
@@ -278,12 +278,12 @@ run "nodes" {
       for group in aws_eks_node_group.main :
       toset(group.subnet_ids) == toset([for subnet in aws_subnet.private : subnet.id]) && length(group.remote_access) == 0
     ])
-    error_message = "Nodes stand in the private subnets and take no SSH key."
+    error_message = "Nodes must be in the private subnets and must not have an SSH key."
   }
 
   assert {
     condition     = alltrue([for group in aws_eks_node_group.main : group.version == aws_eks_cluster.main.version && can(regex("^[0-9.]+-[0-9a-f]{8}$", group.release_version))])
-    error_message = "Nodes run the cluster's version, out of a pinned image."
+    error_message = "Nodes must have the Kubernetes version of the cluster and a pinned image release."
   }
 
   assert {
@@ -294,7 +294,7 @@ run "nodes" {
         && contains(["k8s.io/cluster-autoscaler/enabled", "k8s.io/cluster-autoscaler/${aws_eks_cluster.main.name}"], tag.tag[0].key)
       ]) == (group.min_size < group.max_size ? 2 : 0)
     ])
-    error_message = "The autoscaler finds every node group with room by its two tags."
+    error_message = "Every node group that can scale must have the two discovery tags of cluster-autoscaler."
   }
 }
 
@@ -304,12 +304,12 @@ run "addons" {
       for addon in merge(aws_eks_addon.before_nodes, aws_eks_addon.after_nodes) :
       can(regex("^v[0-9]+\\.[0-9]+\\.[0-9]+-eksbuild\\.[0-9]+$", addon.addon_version))
     ])
-    error_message = "Every add-on has an exact version."
+    error_message = "Every add-on must have an exact version."
   }
 
   assert {
     condition     = jsondecode(aws_eks_addon.before_nodes["vpc-cni"].configuration_values).enableNetworkPolicy == "true"
-    error_message = "The CNI enforces NetworkPolicies."
+    error_message = "The VPC CNI must enforce network policies."
   }
 
   assert {
@@ -339,7 +339,7 @@ run "addons" {
 #%- endif %#
 #%- endfor %#
     ])
-    error_message = "Add-ons that speak to AWS have a role of their own."
+    error_message = "Add-ons that call AWS must have their own role."
   }
 }
 #%- for it in identities %#
@@ -372,12 +372,12 @@ run "role_of_#{ it.resource() }#" {
       }
     }])
 #%- endif %#
-    error_message = "Only #{ it.namespace }#/#{ it.service_account }# takes this role."
+    error_message = "Only #{ it.namespace }#/#{ it.service_account }# may assume this role."
   }
 
   assert {
     condition     = length(aws_iam_role_policy.#{ it.resource() }#.policy) <= 10240
-    error_message = "IAM takes 10240 characters for the policies that stand in a role."
+    error_message = "Inline policies of a role are limited to 10240 characters."
   }
 #%- if !it.permissions.is_empty() %#
 
@@ -387,12 +387,12 @@ run "role_of_#{ it.resource() }#" {
       "#{ permission.name.sid() }#",
 #%- endfor %#
     ]
-    error_message = "It may what the blueprint says, and nothing else."
+    error_message = "The role must have exactly the permissions of the blueprint."
   }
 
   assert {
     condition = !contains(flatten(jsondecode(aws_iam_role_policy.#{ it.resource() }#.policy).Statement[*].Resource), "*")
-    error_message = "It reaches nothing that nobody named."
+    error_message = "The role must not name * as a resource."
   }
 #%- endif %#
 #%- if environment.pod_identity() && !addon_roles.contains(&it.role) %#
@@ -403,7 +403,7 @@ run "role_of_#{ it.resource() }#" {
       aws_eks_pod_identity_association.#{ it.resource() }#.service_account,
       aws_eks_pod_identity_association.#{ it.resource() }#.role_arn,
     ] == ["#{ it.namespace }#", "#{ it.service_account }#", aws_iam_role.#{ it.resource() }#.arn]
-    error_message = "EKS gives the role to that service account."
+    error_message = "EKS Pod Identity must associate the role with this service account."
   }
 #%- endif %#
 }
@@ -421,7 +421,7 @@ run "secrets" {
         && strcontains(resource, namespace == "database" ? "/database/" : "/${local.environment}/${namespace}/")
       ])
     ])
-    error_message = "A namespace reads its own parameters; the one that makes the logins reads those as well."
+    error_message = "A namespace may read only its own parameters; the namespace of the login Jobs also reads all logins."
   }
 
   assert {
@@ -431,7 +431,7 @@ run "secrets" {
       && jsondecode(policy.policy).Statement[1].Condition.StringEquals["kms:ViaService"] == "ssm.${local.region}.amazonaws.com"
       && length(policy.policy) <= 10240
     ])
-    error_message = "It decrypts with the key of the parameters, through Parameter Store."
+    error_message = "The role may decrypt only with the key of the parameters, and only through Parameter Store."
   }
 
   assert {
@@ -446,7 +446,7 @@ run "secrets" {
       }
 #%- endif %#
     ])
-    error_message = "Only External Secrets takes a reader's role, and for that namespace."
+    error_message = "Only External Secrets may assume the reader role, and only for this namespace."
   }
 }
 #%- endif %#
@@ -455,12 +455,12 @@ run "secrets" {
 run "names" {
   assert {
     condition     = aws_acm_certificate.main.domain_name == local.zone && aws_acm_certificate.main.subject_alternative_names == toset(["*.${local.zone}"])
-    error_message = "The certificate is for the zone and for each host in it."
+    error_message = "The certificate must be for the zone and for every host in it."
   }
 
   assert {
     condition     = aws_route53_record.validation.zone_id == local.zone_id && aws_route53_record.validation.type == "CNAME"
-    error_message = "The zone proves to ACM whose the name is."
+    error_message = "The zone must contain the validation record of ACM."
   }
 
   assert {
@@ -468,7 +468,7 @@ run "names" {
       for statement in jsondecode(aws_iam_role_policy.external_dns.policy).Statement : statement.Resource
       if contains(statement.Action, "route53:ChangeResourceRecordSets")
     ] == [[local.zone_arn]]
-    error_message = "external-dns may write records into this zone only."
+    error_message = "external-dns may change records only in this zone."
   }
 }
 #%- endif %#
@@ -482,7 +482,7 @@ run "logs_of_load_balancers" {
       aws_s3_bucket_public_access_block.load_balancer_logs.ignore_public_acls,
       aws_s3_bucket_public_access_block.load_balancer_logs.restrict_public_buckets,
     ])
-    error_message = "Nobody outside reads who visits whom."
+    error_message = "The bucket of access logs must block public access."
   }
 
   assert {
@@ -491,7 +491,7 @@ run "logs_of_load_balancers" {
       statement.Principal == { Service = "logdelivery.elasticloadbalancing.amazonaws.com" } && endswith(statement.Resource, "/AWSLogs/${local.account}/*")
       if statement.Effect == "Allow"
     ])
-    error_message = "Only load balancers of this account write."
+    error_message = "Only load balancers of this account may write to the bucket."
   }
 
   assert {
@@ -499,7 +499,7 @@ run "logs_of_load_balancers" {
       for rule in aws_s3_bucket_server_side_encryption_configuration.load_balancer_logs.rule :
       rule.apply_server_side_encryption_by_default[0].sse_algorithm
     ]) == "AES256"
-    error_message = "Elastic Load Balancing writes with the keys of S3 only."
+    error_message = "The bucket must use SSE-S3, the only encryption that Elastic Load Balancing supports."
   }
 }
 #%- endif %#
@@ -520,12 +520,12 @@ run "boundary" {
       ], values(aws_iam_role.secrets)) : role.permissions_boundary == local.boundary && role.path == local.role_path && startswith(role.name, "${local.name}-")
 #%- endif %#
     ])
-    error_message = "Every role carries the boundary, the path and the prefix, without which the apply role may not make it."
+    error_message = "Every role must have the permissions boundary, the path and the name prefix that the apply role requires."
   }
 
   assert {
     condition     = !strcontains(aws_iam_role_policy.node.policy, "ssm:GetParameter")
-    error_message = "A node reads no parameters."
+    error_message = "Nodes must not be able to read parameters."
   }
 }
 
@@ -539,7 +539,7 @@ run "keys" {
 #%- endif %#
       key.enable_key_rotation && key.deletion_window_in_days >= 7
     ])
-    error_message = "Keys rotate, and are not deleted at once."
+    error_message = "Keys must rotate and have a deletion window of at least 7 days."
   }
 
   assert {
@@ -548,6 +548,6 @@ run "keys" {
       can(statement.Condition.StringEquals["kms:CallerAccount"]) && can(statement.Condition.ArnEquals["aws:PrincipalArn"])
       if try(statement.Principal.AWS, "") == "*"
     ])
-    error_message = "The autoscaling role is named by a condition, for in a new account it does not exist yet."
+    error_message = "The service-linked role of Auto Scaling must be matched by a condition, because it does not exist in a new account."
   }
 }

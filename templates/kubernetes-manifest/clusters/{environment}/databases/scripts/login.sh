@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes one login of one database. Nothing secret stands in arguments or in the environment, where others on the node could read it.
+# Creates one login of one database. Secrets are not passed as arguments or environment variables, which other processes could read.
 set -eu
 
 master=/secrets/master
@@ -8,11 +8,11 @@ passwords=/run/login/passwords
 
 password=$(cat "$login/password")
 if [ -z "$password" ]; then
-  echo "the password of the login is empty: look at its ExternalSecret" >&2
+  echo "the password of the login is empty: check its ExternalSecret" >&2
   exit 1
 fi
 
-# In memory, and readable by this user alone, or psql would refuse it. Colons and backslashes mean something there.
+# In memory, and readable only by this user, as psql requires. Colons and backslashes are escaped.
 umask 077
 printf '*:*:*:*:%s\n' "$(sed 's/[\\:]/\\&/g' "$master/password")" >"$passwords"
 
@@ -23,7 +23,7 @@ PGUSER=$(cat "$master/username")
 LOGIN=$(cat "$login/username")
 export PGHOST PGPORT PGDATABASE PGUSER PGPASSFILE="$passwords" LOGIN
 
-# psql asks for a new password twice. It has no terminal here, so it reads standard input.
+# psql prompts for a new password twice. Without a terminal it reads standard input.
 printf '%s\n%s\n' "$password" "$password" |
   psql --no-psqlrc --quiet --no-password \
     --set=database="$(cat "$login/name")" \

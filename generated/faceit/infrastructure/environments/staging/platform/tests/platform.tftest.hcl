@@ -1,7 +1,7 @@
 # Written by blueprint. Change the blueprint instead.
 
-# Runs without an account: the provider is a mock and keeps its state in memory. The mocks below give the values that the
-# configuration parses, and those whose format the provider checks.
+# Runs without an AWS account: the provider is mocked, and the state is in memory. The mocks below set the values that the
+# configuration parses, and those whose format the provider validates.
 mock_provider "aws" {
   mock_resource "aws_cloudwatch_log_group" {
     defaults = { arn = "arn:aws:logs:eu-west-1:444455556666:log-group:mock" }
@@ -107,12 +107,12 @@ run "subnets" {
       for range in flatten([for zone in local.zones : values(zone)]) :
       cidrhost("${split("/", range)[0]}/${split("/", local.vpc_range)[1]}", 0) == cidrhost(local.vpc_range, 0)
     ])
-    error_message = "Every subnet lies inside the VPC's range."
+    error_message = "Every subnet must be inside the range of the VPC."
   }
 
   assert {
     condition     = alltrue([for range in flatten([for zone in local.zones : values(zone)]) : cidrhost(range, 0) == split("/", range)[0]])
-    error_message = "Every subnet starts where its mask says."
+    error_message = "Subnet ranges must not have host bits set."
   }
 
   assert {
@@ -123,17 +123,17 @@ run "subnets" {
         if one != other && tonumber(split("/", one)[1]) <= tonumber(split("/", other)[1])
       ]
     ])) && length(distinct(flatten([for zone in local.zones : values(zone)]))) == length(flatten([for zone in local.zones : values(zone)]))
-    error_message = "No two subnets overlap."
+    error_message = "Subnets must not overlap."
   }
 
   assert {
     condition     = cidrhost("${split("/", local.service_range)[0]}/${split("/", local.vpc_range)[1]}", 0) != cidrhost(local.vpc_range, 0)
-    error_message = "The range of the Services does not overlap the VPC."
+    error_message = "The Service range must not overlap the VPC."
   }
 
   assert {
     condition     = length(local.zones) >= 2 && alltrue([for zone, subnet in aws_subnet.private : subnet.availability_zone_id == zone])
-    error_message = "The nodes have subnets in at least two zones, each in its own."
+    error_message = "Nodes must have subnets in at least two zones, one per zone."
   }
 
   assert {
@@ -141,66 +141,66 @@ run "subnets" {
       [for subnet in aws_subnet.private : subnet.tags["kubernetes.io/role/internal-elb"] == "1"],
       [for subnet in aws_subnet.public : subnet.tags["kubernetes.io/role/elb"] == "1"],
     ))
-    error_message = "The load balancer controller finds its subnets by their tags."
+    error_message = "Subnets must have the tags by which the load balancer controller discovers them."
   }
 }
 
 run "nothing_is_open" {
   assert {
     condition     = length(aws_default_security_group.main.ingress) == 0 && length(aws_default_security_group.main.egress) == 0
-    error_message = "The default security group has no rules."
+    error_message = "The default security group must have no rules."
   }
 
   assert {
     condition     = alltrue([for subnet in aws_subnet.public : !subnet.map_public_ip_on_launch])
-    error_message = "Nothing gets a public address by being started in a public subnet."
+    error_message = "Public subnets must not assign public addresses automatically."
   }
 
   assert {
     condition     = toset(keys(aws_nat_gateway.main)) == toset([local.gateway])
-    error_message = "One NAT gateway serves all zones."
+    error_message = "There must be one NAT gateway for all zones."
   }
 
   assert {
     condition     = aws_vpc.main.enable_dns_support && aws_vpc.main.enable_dns_hostnames
-    error_message = "The cluster's private endpoint needs the VPC's names."
+    error_message = "DNS support and DNS host names must be on for the private endpoint of the cluster."
   }
 
   assert {
     condition     = aws_flow_log.main.traffic_type == "ALL" && aws_cloudwatch_log_group.flow_logs.retention_in_days >= 365
-    error_message = "All traffic is recorded, for a year."
+    error_message = "Flow logs must record all traffic, with a retention of at least 365 days."
   }
 }
 
 run "control_plane" {
   assert {
     condition     = aws_eks_cluster.main.vpc_config[0].endpoint_private_access && !aws_eks_cluster.main.vpc_config[0].endpoint_public_access
-    error_message = "The Kubernetes API is reachable inside the VPC only."
+    error_message = "The Kubernetes API must be reachable only from the VPC."
   }
 
   assert {
     condition     = toset(aws_eks_cluster.main.vpc_config[0].subnet_ids) == toset([for subnet in aws_subnet.private : subnet.id])
-    error_message = "The cluster stands in the private subnets."
+    error_message = "The cluster must be in the private subnets."
   }
 
   assert {
     condition     = length(aws_eks_cluster.main.enabled_cluster_log_types) == 5
-    error_message = "All five logs of the control plane are kept."
+    error_message = "All five control plane log types must be enabled."
   }
 
   assert {
     condition     = aws_cloudwatch_log_group.cluster.name == "/aws/eks/${aws_eks_cluster.main.name}/cluster"
-    error_message = "The log group is the one that EKS writes to."
+    error_message = "The log group must be the one that EKS writes to."
   }
 
   assert {
     condition     = aws_eks_cluster.main.deletion_protection && aws_eks_cluster.main.upgrade_policy[0].support_type == "STANDARD"
-    error_message = "The cluster is protected from deletion and never slides into extended support."
+    error_message = "Deletion protection must be on, and extended support must be off."
   }
 
   assert {
     condition     = aws_eks_cluster.main.encryption_config[0].provider[0].key_arn == aws_kms_key.cluster.arn
-    error_message = "Secrets are encrypted with the cluster's own key."
+    error_message = "Secrets must be encrypted with the key of the cluster."
   }
 
   assert {
@@ -209,7 +209,7 @@ run "control_plane" {
       !aws_eks_cluster.main.access_config[0].bootstrap_cluster_creator_admin_permissions,
       contains(keys(aws_eks_access_entry.administrator), "arn:aws:iam::${local.account}:role/${local.name}-apply"),
     ])
-    error_message = "Whoever administers the cluster has an access entry, the apply role among them."
+    error_message = "Every administrator, including the apply role, must have an access entry."
   }
 }
 
@@ -219,7 +219,7 @@ run "nodes" {
       for template in aws_launch_template.node :
       template.metadata_options[0].http_tokens == "required" && template.metadata_options[0].http_put_response_hop_limit == 1
     ])
-    error_message = "Instance metadata is out of the pods' reach."
+    error_message = "Pods must not be able to reach the instance metadata service."
   }
 
   assert {
@@ -227,7 +227,7 @@ run "nodes" {
       for template in aws_launch_template.node :
       alltrue([for disk in template.block_device_mappings : disk.ebs[0].encrypted == "true" && disk.ebs[0].kms_key_id == aws_kms_key.volumes.arn])
     ])
-    error_message = "Node disks are encrypted with the platform's key."
+    error_message = "Node disks must be encrypted with the key for volumes."
   }
 
   assert {
@@ -237,7 +237,7 @@ run "nodes" {
         [for key, value in local.tags : specification.tags[key] == value]
       ]
     ]))
-    error_message = "What Auto Scaling starts bears the platform's tags."
+    error_message = "Resources that Auto Scaling creates must have the tags of the platform."
   }
 
   assert {
@@ -245,12 +245,12 @@ run "nodes" {
       for group in aws_eks_node_group.main :
       toset(group.subnet_ids) == toset([for subnet in aws_subnet.private : subnet.id]) && length(group.remote_access) == 0
     ])
-    error_message = "Nodes stand in the private subnets and take no SSH key."
+    error_message = "Nodes must be in the private subnets and must not have an SSH key."
   }
 
   assert {
     condition     = alltrue([for group in aws_eks_node_group.main : group.version == aws_eks_cluster.main.version && can(regex("^[0-9.]+-[0-9a-f]{8}$", group.release_version))])
-    error_message = "Nodes run the cluster's version, out of a pinned image."
+    error_message = "Nodes must have the Kubernetes version of the cluster and a pinned image release."
   }
 
   assert {
@@ -261,7 +261,7 @@ run "nodes" {
         && contains(["k8s.io/cluster-autoscaler/enabled", "k8s.io/cluster-autoscaler/${aws_eks_cluster.main.name}"], tag.tag[0].key)
       ]) == (group.min_size < group.max_size ? 2 : 0)
     ])
-    error_message = "The autoscaler finds every node group with room by its two tags."
+    error_message = "Every node group that can scale must have the two discovery tags of cluster-autoscaler."
   }
 }
 
@@ -271,12 +271,12 @@ run "addons" {
       for addon in merge(aws_eks_addon.before_nodes, aws_eks_addon.after_nodes) :
       can(regex("^v[0-9]+\\.[0-9]+\\.[0-9]+-eksbuild\\.[0-9]+$", addon.addon_version))
     ])
-    error_message = "Every add-on has an exact version."
+    error_message = "Every add-on must have an exact version."
   }
 
   assert {
     condition     = jsondecode(aws_eks_addon.before_nodes["vpc-cni"].configuration_values).enableNetworkPolicy == "true"
-    error_message = "The CNI enforces NetworkPolicies."
+    error_message = "The VPC CNI must enforce network policies."
   }
 
   assert {
@@ -284,7 +284,7 @@ run "addons" {
       aws_eks_addon.before_nodes["vpc-cni"].service_account_role_arn == aws_iam_role.vpc_cni.arn,
       aws_eks_addon.after_nodes["aws-ebs-csi-driver"].service_account_role_arn == aws_iam_role.ebs_csi_driver.arn,
     ])
-    error_message = "Add-ons that speak to AWS have a role of their own."
+    error_message = "Add-ons that call AWS must have their own role."
   }
 }
 
@@ -301,12 +301,12 @@ run "role_of_cloudwatch_exporter" {
         }
       }
     }])
-    error_message = "Only cloudwatch-exporter/cloudwatch-exporter takes this role."
+    error_message = "Only cloudwatch-exporter/cloudwatch-exporter may assume this role."
   }
 
   assert {
     condition     = length(aws_iam_role_policy.cloudwatch_exporter.policy) <= 10240
-    error_message = "IAM takes 10240 characters for the policies that stand in a role."
+    error_message = "Inline policies of a role are limited to 10240 characters."
   }
 }
 
@@ -323,12 +323,12 @@ run "role_of_cluster_autoscaler" {
         }
       }
     }])
-    error_message = "Only cluster-autoscaler/cluster-autoscaler takes this role."
+    error_message = "Only cluster-autoscaler/cluster-autoscaler may assume this role."
   }
 
   assert {
     condition     = length(aws_iam_role_policy.cluster_autoscaler.policy) <= 10240
-    error_message = "IAM takes 10240 characters for the policies that stand in a role."
+    error_message = "Inline policies of a role are limited to 10240 characters."
   }
 }
 
@@ -345,12 +345,12 @@ run "role_of_ebs_csi_driver" {
         }
       }
     }])
-    error_message = "Only kube-system/ebs-csi-controller-sa takes this role."
+    error_message = "Only kube-system/ebs-csi-controller-sa may assume this role."
   }
 
   assert {
     condition     = length(aws_iam_role_policy.ebs_csi_driver.policy) <= 10240
-    error_message = "IAM takes 10240 characters for the policies that stand in a role."
+    error_message = "Inline policies of a role are limited to 10240 characters."
   }
 }
 
@@ -367,12 +367,12 @@ run "role_of_external_dns" {
         }
       }
     }])
-    error_message = "Only external-dns/external-dns takes this role."
+    error_message = "Only external-dns/external-dns may assume this role."
   }
 
   assert {
     condition     = length(aws_iam_role_policy.external_dns.policy) <= 10240
-    error_message = "IAM takes 10240 characters for the policies that stand in a role."
+    error_message = "Inline policies of a role are limited to 10240 characters."
   }
 }
 
@@ -389,12 +389,12 @@ run "role_of_load_balancer_controller" {
         }
       }
     }])
-    error_message = "Only load-balancer-controller/load-balancer-controller takes this role."
+    error_message = "Only load-balancer-controller/load-balancer-controller may assume this role."
   }
 
   assert {
     condition     = length(aws_iam_role_policy.load_balancer_controller.policy) <= 10240
-    error_message = "IAM takes 10240 characters for the policies that stand in a role."
+    error_message = "Inline policies of a role are limited to 10240 characters."
   }
 }
 
@@ -411,12 +411,12 @@ run "role_of_vpc_cni" {
         }
       }
     }])
-    error_message = "Only kube-system/aws-node takes this role."
+    error_message = "Only kube-system/aws-node may assume this role."
   }
 
   assert {
     condition     = length(aws_iam_role_policy.vpc_cni.policy) <= 10240
-    error_message = "IAM takes 10240 characters for the policies that stand in a role."
+    error_message = "Inline policies of a role are limited to 10240 characters."
   }
 }
 
@@ -430,7 +430,7 @@ run "secrets" {
         && strcontains(resource, namespace == "database" ? "/database/" : "/${local.environment}/${namespace}/")
       ])
     ])
-    error_message = "A namespace reads its own parameters; the one that makes the logins reads those as well."
+    error_message = "A namespace may read only its own parameters; the namespace of the login Jobs also reads all logins."
   }
 
   assert {
@@ -440,7 +440,7 @@ run "secrets" {
       && jsondecode(policy.policy).Statement[1].Condition.StringEquals["kms:ViaService"] == "ssm.${local.region}.amazonaws.com"
       && length(policy.policy) <= 10240
     ])
-    error_message = "It decrypts with the key of the parameters, through Parameter Store."
+    error_message = "The role may decrypt only with the key of the parameters, and only through Parameter Store."
   }
 
   assert {
@@ -451,19 +451,19 @@ run "secrets" {
         "${var.issuer}:sub" = "system:serviceaccount:${namespace}:external-secrets"
       }
     ])
-    error_message = "Only External Secrets takes a reader's role, and for that namespace."
+    error_message = "Only External Secrets may assume the reader role, and only for this namespace."
   }
 }
 
 run "names" {
   assert {
     condition     = aws_acm_certificate.main.domain_name == local.zone && aws_acm_certificate.main.subject_alternative_names == toset(["*.${local.zone}"])
-    error_message = "The certificate is for the zone and for each host in it."
+    error_message = "The certificate must be for the zone and for every host in it."
   }
 
   assert {
     condition     = aws_route53_record.validation.zone_id == local.zone_id && aws_route53_record.validation.type == "CNAME"
-    error_message = "The zone proves to ACM whose the name is."
+    error_message = "The zone must contain the validation record of ACM."
   }
 
   assert {
@@ -471,7 +471,7 @@ run "names" {
       for statement in jsondecode(aws_iam_role_policy.external_dns.policy).Statement : statement.Resource
       if contains(statement.Action, "route53:ChangeResourceRecordSets")
     ] == [[local.zone_arn]]
-    error_message = "external-dns may write records into this zone only."
+    error_message = "external-dns may change records only in this zone."
   }
 }
 
@@ -483,7 +483,7 @@ run "logs_of_load_balancers" {
       aws_s3_bucket_public_access_block.load_balancer_logs.ignore_public_acls,
       aws_s3_bucket_public_access_block.load_balancer_logs.restrict_public_buckets,
     ])
-    error_message = "Nobody outside reads who visits whom."
+    error_message = "The bucket of access logs must block public access."
   }
 
   assert {
@@ -492,7 +492,7 @@ run "logs_of_load_balancers" {
       statement.Principal == { Service = "logdelivery.elasticloadbalancing.amazonaws.com" } && endswith(statement.Resource, "/AWSLogs/${local.account}/*")
       if statement.Effect == "Allow"
     ])
-    error_message = "Only load balancers of this account write."
+    error_message = "Only load balancers of this account may write to the bucket."
   }
 
   assert {
@@ -500,7 +500,7 @@ run "logs_of_load_balancers" {
       for rule in aws_s3_bucket_server_side_encryption_configuration.load_balancer_logs.rule :
       rule.apply_server_side_encryption_by_default[0].sse_algorithm
     ]) == "AES256"
-    error_message = "Elastic Load Balancing writes with the keys of S3 only."
+    error_message = "The bucket must use SSE-S3, the only encryption that Elastic Load Balancing supports."
   }
 }
 
@@ -519,12 +519,12 @@ run "boundary" {
         aws_iam_role.vpc_cni,
       ], values(aws_iam_role.secrets)) : role.permissions_boundary == local.boundary && role.path == local.role_path && startswith(role.name, "${local.name}-")
     ])
-    error_message = "Every role carries the boundary, the path and the prefix, without which the apply role may not make it."
+    error_message = "Every role must have the permissions boundary, the path and the name prefix that the apply role requires."
   }
 
   assert {
     condition     = !strcontains(aws_iam_role_policy.node.policy, "ssm:GetParameter")
-    error_message = "A node reads no parameters."
+    error_message = "Nodes must not be able to read parameters."
   }
 }
 
@@ -534,7 +534,7 @@ run "keys" {
       for key in [aws_kms_key.cluster, aws_kms_key.logs, aws_kms_key.parameters, aws_kms_key.volumes] :
       key.enable_key_rotation && key.deletion_window_in_days >= 7
     ])
-    error_message = "Keys rotate, and are not deleted at once."
+    error_message = "Keys must rotate and have a deletion window of at least 7 days."
   }
 
   assert {
@@ -543,6 +543,6 @@ run "keys" {
       can(statement.Condition.StringEquals["kms:CallerAccount"]) && can(statement.Condition.ArnEquals["aws:PrincipalArn"])
       if try(statement.Principal.AWS, "") == "*"
     ])
-    error_message = "The autoscaling role is named by a condition, for in a new account it does not exist yet."
+    error_message = "The service-linked role of Auto Scaling must be matched by a condition, because it does not exist in a new account."
   }
 }

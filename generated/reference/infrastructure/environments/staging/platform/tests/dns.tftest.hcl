@@ -1,6 +1,6 @@
 # Written by blueprint. Change the blueprint instead.
 
-# Before the zone is delegated its certificate is pending: a plan must warn of that and not fail.
+# Before the zone is delegated, its certificate is pending: a plan must show a warning and not fail.
 mock_provider "aws" {
   mock_resource "aws_cloudwatch_log_group" {
     defaults = { arn = "arn:aws:logs:eu-west-1:444455556666:log-group:mock" }

@@ -1,22 +1,22 @@
 -- Written by blueprint. Change the blueprint instead.
 
--- Makes one login of one database, by psql, as the master: which is no superuser, may make roles and databases, and for the rest
--- may do what it grants itself. Every step may be repeated, and what a run that broke off left undone, the next one does.
+-- Creates one login of one database, with psql, as the master login, which is not a superuser: it can create roles and databases, and
+-- needs membership in a role for everything else. Every step is idempotent, and a run completes what an interrupted run left undone.
 --
--- An application's data belongs to a role that nobody logs in as, called like the database. A login has a number, is a member of
--- that role, and becomes it with each session: what one login makes, the next may change.
+-- The data of an application belongs to an owner role without login, which has the name of the database. The numbered logins are members
+-- of that role, and every session switches to it, so that the next login can change what the previous one created.
 --
 --   database  the database, and the role that owns it
---   login     the login to make; its password comes over standard input, twice
---   number    its number; logins more than one below it are taken away
+--   login     the login to create; its password is read from standard input, twice
+--   number    its number; logins more than one below it are removed
 \set ON_ERROR_STOP on
 
--- psql's command for it makes a verifier of the password here, and of this kind whatever the server prefers: neither a statement
--- nor the server's log ever holds the password.
+-- psql computes the verifier on the client, with this algorithm regardless of the server default, so the password is in no statement
+-- and in no server log.
 SET password_encryption = 'scram-sha-256';
 SET client_min_messages = warning;
 
--- One login at a time: two that start together would make the same roles.
+-- One login at a time: concurrent runs would create the same roles.
 SET lock_timeout = '1min';
 DO $$ BEGIN PERFORM pg_advisory_lock(hashtext('logins')); END $$;
 
@@ -27,7 +27,7 @@ DO $$
 DECLARE
   owner text := current_setting('logins.database');
   login text := current_setting('logins.login');
-  -- Since PostgreSQL 16 who makes a role may grant it, but neither has its rights nor may become it.
+  -- Since PostgreSQL 16 the creator of a role may grant it, but does not inherit its privileges and cannot switch to it.
   whole text := CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END;
   former text;
 BEGIN
@@ -35,14 +35,14 @@ BEGIN
     RAISE EXCEPTION 'the login cannot be "%": that is the owner of the database, or the master', login;
   END IF;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = owner AND rolcanlogin) THEN
-    RAISE EXCEPTION 'the role "%" is somebody''s login, and the owner of a database is nobody''s', owner
-    USING HINT = format('If nobody needs it, then as the master: ALTER ROLE %I NOLOGIN. Or give the application a database of another name.', owner);
+    RAISE EXCEPTION 'the role "%" can log in, but the owner of a database must not', owner
+    USING HINT = format('If nobody uses it, run as the master: ALTER ROLE %I NOLOGIN. Or give the application a database of another name.', owner);
   END IF;
   SELECT rolname INTO former FROM pg_database JOIN pg_roles ON pg_roles.oid = datdba WHERE datname = owner AND rolname <> owner;
-  -- Whose it is, only a person knows, unless it is the master's or that of one of these logins.
+  -- The database of another role is not taken over, unless the owner is the master or one of these logins.
   IF former <> current_user AND former !~ ('^' || owner || '_[1-9][0-9]{0,3}$') THEN
-    RAISE EXCEPTION 'the database "%" belongs to "%" already, and stays as it is', owner, former
-    USING HINT = format('To hand it over, as the master: GRANT %I TO CURRENT_USER; ALTER DATABASE %I OWNER TO CURRENT_USER. Or give the application a database of another name.', former, owner);
+    RAISE EXCEPTION 'the database "%" already belongs to "%" and was not changed', owner, former
+    USING HINT = format('To transfer it, run as the master: GRANT %I TO CURRENT_USER; ALTER DATABASE %I OWNER TO CURRENT_USER. Or give the application a database of another name.', former, owner);
   END IF;
 
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = owner) THEN
@@ -53,7 +53,7 @@ BEGIN
   END IF;
   EXECUTE format('ALTER ROLE %I LOGIN', login);
 
-  -- A database is given only to a role that the giver may become.
+  -- ALTER DATABASE … OWNER requires membership in the new owner role.
   EXECUTE format('GRANT %I TO CURRENT_USER', owner) || whole;
   IF former IS NOT NULL THEN
     IF former <> current_user THEN
@@ -66,11 +66,11 @@ BEGIN
   EXECUTE format('ALTER ROLE %I SET role TO %I', login, owner);
 END $$;
 
--- Neither in a transaction nor in a function.
+-- This statement is possible neither in a transaction nor in a function.
 SELECT format('CREATE DATABASE %I OWNER %I', :'database', :'database')
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'database') \gexec
 
--- Other applications have logins on the same server.
+-- Logins of other applications on the same server must not connect.
 REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
 
 \password `echo "$LOGIN"`
@@ -79,13 +79,13 @@ REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
 SET client_min_messages = warning;
 SET lock_timeout = '1min';
 DO $$ BEGIN PERFORM pg_advisory_lock(hashtext('logins')); END $$;
--- No table of a running application is waited for longer than this: others would wait behind.
+-- Short, because a waiting lock blocks the queries of the running application behind it.
 SET lock_timeout = '5s';
 
 SELECT set_config('logins.database', :'database', false) AS setting \gset
 SELECT set_config('logins.number', :'number', false) AS setting \gset
 
--- Closed first, in a transaction of its own, so that none comes back when its sessions end.
+-- Disables the logins first, in a separate transaction, so that they cannot reconnect when their sessions are terminated.
 DO $$
 DECLARE
   owner text := current_setting('logins.database');
@@ -113,7 +113,7 @@ BEGIN
     WHERE pg_has_role(pg_roles.oid, owner, 'MEMBER')
   LOOP
     EXECUTE format('GRANT %I TO CURRENT_USER', login) || whole;
-    -- A pool of connections may reset the role of a session, which then makes things as the login itself.
+    -- A connection pool may reset the role of a session, so that objects are created as the login itself.
     EXECUTE format('REASSIGN OWNED BY %I TO %I', login, owner);
     IF number >= current_setting('logins.number')::integer - 1 THEN
       EXECUTE format('REVOKE %I FROM CURRENT_USER', login);
@@ -124,7 +124,7 @@ BEGIN
     BEGIN
       EXECUTE format('DROP ROLE %I', login);
     EXCEPTION WHEN dependent_objects_still_exist THEN
-      RAISE WARNING 'the login "%" is closed but stays, for it has something in another database', login;
+      RAISE WARNING 'the login "%" is disabled but not dropped, because it owns objects in another database', login;
     END;
   END LOOP;
 END $$;
