@@ -1,5 +1,11 @@
 //! How long the whole process takes, beside a plain copy of the same files. It measures; what it may
 //! take beyond that copy stands in `LIMIT`.
+#![expect(
+    clippy::disallowed_types,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "it measures processes, and prints what it measured"
+)]
 
 use std::{
     path::Path,

@@ -1,4 +1,5 @@
 //! The verbs of the command line. Three of them stand on one comparison.
+#![expect(clippy::print_stderr, reason = "what a person reads goes out here, and only here")]
 
 use std::{
     io::{self, ErrorKind, Write},

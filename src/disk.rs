@@ -1,4 +1,5 @@
 //! The only module that touches files. What is written was decided before.
+#![expect(clippy::disallowed_methods, reason = "this is the one place for it")]
 
 use std::{
     fs,

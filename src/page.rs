@@ -205,7 +205,7 @@ macro_rules! pages {
         vec![$($crate::pages!(@page $context $role $path)),+]
     };
     (@page { $($field:ident: $type:ty),* $(,)? } $role:ident $path:literal) => {{
-        #[allow(unused_imports)]
+        #[allow(unused_imports, reason = "not every template uses a filter")]
         use $crate::words::filters;
         #[derive(askama::Template)]
         #[template(path = $path)]

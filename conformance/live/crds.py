@@ -1,5 +1,6 @@
 # Makes definitions that a real API server takes out of the strict JSON Schemas among the facts, for charts made of rendered objects. The schemas
-# carry the whole structure, CEL rules and list types, but no defaults; those stand in crds/defaults.json. What differs from the
+# carry the whole structure, CEL rules and list types, but no defaults. Those come from the definitions themselves where a Go module has
+# them; the others stand in crds/defaults.json, which `tools/defaults.py` writes. What differs from the
 # upstream file: no descriptions, no printer columns, no conversion webhook.
 import functools
 import json
@@ -17,14 +18,37 @@ def index():
 
 
 @functools.cache
-def defaults():
-    file = HERE / "crds" / "defaults.json"
-    return json.loads(file.read_text()) if file.exists() else {}
+def kept_defaults():
+    """Of definitions that no Go module has at their release."""
+    return json.loads((HERE / "crds" / "defaults.json").read_text())
+
+
+def defaults_in(definitions):
+    """The defaults of each kind of these definitions, as `fill` wants them."""
+    found = {}
+    for definition in definitions:
+        spec = definition["spec"]
+        for version in spec["versions"]:
+            values: dict[str, object] = {}
+            collect(version["schema"]["openAPIV3Schema"], "", values)
+            found[f"{spec['group']}/{version['name']}/{spec['names']['kind']}"] = values
+    return found
+
+
+def collect(schema, path, values):
+    if path and "default" in schema:
+        values[path] = schema["default"]
+    for key, value in (schema.get("properties") or {}).items():
+        collect(value, f"{path}.{key}" if path else key, values)
+    if isinstance(schema.get("items"), dict):
+        collect(schema["items"], path + "[]", values)
+    if isinstance(schema.get("additionalProperties"), dict):
+        collect(schema["additionalProperties"], path + "{}", values)
 
 
 def structural(schema):
     """A JSON Schema as our folder has it, as the structural schema that the API server wants."""
-    out = {}
+    out: dict[str, object] = {}
     for key, value in schema.items():
         if key in ("$schema", "$defs", "x-kubernetes-patch-strategy", "x-kubernetes-patch-merge-key"):
             continue
@@ -36,7 +60,7 @@ def structural(schema):
                 out["type"] = kinds[0]  # two kinds are only ever int-or-string, which says so itself
         elif key == "properties":
             out[key] = {k: structural(v) for k, v in value.items()}
-        elif key in ("items", "not") or key == "additionalProperties" and isinstance(value, dict):
+        elif key in ("items", "not") or (key == "additionalProperties" and isinstance(value, dict)):
             out[key] = structural(value)
         elif key == "additionalProperties":
             pass  # pruning and field validation refuse unknown fields
@@ -80,8 +104,9 @@ def fill(schema, values):
             at["default"] = value
 
 
-def of_group(group):
-    """The CRDs of one API group, each with all its versions."""
+def of_group(group, built):
+    """The CRDs of one API group, each with all its versions. `built` are the defaults of definitions that a Go module has."""
+    known = kept_defaults() | built
     kinds = {}
     for key, entry in index().items():
         here, version, kind = key.split("/")
@@ -96,7 +121,7 @@ def of_group(group):
             schema = structural(json.loads((SCHEMAS.parent / entry["file"]).read_text()))
             schema["properties"]["apiVersion"] = schema["properties"]["kind"] = {"type": "string"}
             schema["properties"]["metadata"] = {"type": "object"}
-            fill(schema, defaults().get(f"{group}/{version}/{kind}", {}))
+            fill(schema, known.get(f"{group}/{version}/{kind}", {}))
             relax(schema)
             listed.append(
                 {

@@ -104,7 +104,7 @@ class History:
         labels = thing["metadata"].get("labels") or {}
         owner = "kustomize.toolkit.fluxcd.io/{}"
         by = f"Kustomization {labels.get(owner.format('namespace'))}/{labels.get(owner.format('name'))}"
-        return key in self.waiting or thing["kind"] == "HelmRelease" and by in self.waiting
+        return key in self.waiting or (thing["kind"] == "HelmRelease" and by in self.waiting)
 
     def stuck(self):
         """Why waiting longer is useless, a sentence each."""

@@ -1,4 +1,5 @@
 # A small client for the Kubernetes API: JSON over HTTPS with a token, nothing that the standard library lacks.
+import contextlib
 import json
 import ssl
 import threading
@@ -43,10 +44,8 @@ class Kube:
             answer = urllib.request.urlopen(request, context=self.tls, timeout=timeout)
         except urllib.error.HTTPError as error:
             text = error.read().decode(errors="replace")
-            try:
+            with contextlib.suppress(ValueError):
                 text = json.loads(text).get("message", text)
-            except ValueError:
-                pass
             raise Refused(error.code, text) from None
         return answer if raw else json.loads(answer.read() or b"{}")
 

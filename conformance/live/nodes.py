@@ -27,7 +27,7 @@ INSTANCES = {
 def of_infrastructure(infrastructure, environment):
     """The nodes with which Terraform begins, as `m7i.large=3:general`, and their region."""
     folder = pathlib.Path(infrastructure) / "environments" / environment
-    region = re.search(r"^region (\S+)$", (folder / "names.txt").read_text(), re.MULTILINE)[1]
+    region = re.findall(r"^region (\S+)$", (folder / "names.txt").read_text(), re.MULTILINE)[0]
     text = "\n".join(path.read_text() for path in sorted((folder / "platform").glob("*.tf")))
     groups = re.findall(
         r'^    "([^"]+)" = \{\n(?:(?!^    \}).*\n)*?\s*instance_types\s*=\s*\["([^"]+)".*\n\s*min_size\s*=\s*(\d+)$',
@@ -98,7 +98,7 @@ def add_node(kube, name, kind, zone, region, group, taints=()):
             "ephemeral-storage": "17Gi",
         },
         "nodeInfo": {
-            **{key: "" for key in unknown},
+            **dict.fromkeys(unknown, ""),
             "architecture": architecture,
             "operatingSystem": "linux",
             "osImage": "Amazon Linux 2023",

@@ -104,7 +104,7 @@ def reads(secret, parameters):
     """Which of these parameters it reads."""
     found = set()
     for key in keys_of(secret):
-        found |= {each for each in parameters if each == key or key.endswith("/") and each.startswith(key)}
+        found |= {each for each in parameters if each == key or (key.endswith("/") and each.startswith(key))}
     return found
 
 

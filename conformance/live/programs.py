@@ -30,6 +30,18 @@ PROGRAMS = [
     ("operator", "flux-operator", "github.com/controlplaneio-fluxcd/flux-operator/cmd/cli"),
 ]
 OPERATOR = "github.com/controlplaneio-fluxcd/flux-operator"
+# What travels in modules beside the programs: module of `tools`, Go module, its folder, the name that it gets here.
+DATA = [
+    ("operator", OPERATOR, "config/crd/bases", "flux-operator-definitions"),
+    ("operator", OPERATOR, "config/data", "flux-operator-manifests"),
+    (
+        "prometheus-operator",
+        "github.com/prometheus-operator/prometheus-operator",
+        "example/prometheus-operator-crd-full",
+        "prometheus-operator-definitions",
+    ),
+]
+DEFINITIONS = [name for *_, name in DATA if name.endswith("-definitions")]
 # The oldest Go that the modules take.
 MINIMUM = (1, 26, 0)
 
@@ -81,7 +93,7 @@ def environment():
 def install():
     """Builds what is missing, one after another, and returns the folder."""
     target = folder()
-    if (target / "complete").exists():
+    if (target / "complete").exists() and all((target / name).exists() for *_, name in DATA):
         return target
     target.mkdir(parents=True, exist_ok=True)
     with open(target / ".lock", "w") as lock:
@@ -89,7 +101,8 @@ def install():
         for module, program, package in PROGRAMS:
             if not (target / program).exists():
                 build(target, module, program, package)
-        keep_operator_data(target)
+        for data in DATA:
+            keep_data(target, *data)
         keep_charts(target)
         (target / "complete").write_text("")
     return target
@@ -101,7 +114,7 @@ def build(target, module, program, package):
     if module == "kubernetes":
         # Without this the API server reports itself as v0.0.0.
         pinned = version("k8s.io/kubernetes")
-        major, minor = re.match(r"v(\d+)\.(\d+)", pinned).groups()
+        major, minor = pinned.removeprefix("v").split(".")[:2]
         where = "k8s.io/component-base/version"
         flags += f" -X {where}.gitVersion={pinned} -X {where}.gitMajor={major} -X {where}.gitMinor={minor}"
         flags += f" -X k8s.io/client-go/pkg/version.gitVersion={pinned}"
@@ -126,20 +139,18 @@ def run(command, where, **options):
     return done.stdout
 
 
-def keep_operator_data(target):
-    """What travels in the operator's image: the manifests of each version of Flux, and its own definitions."""
-    if (target / "flux-operator-manifests").exists():
+def keep_data(target, place, module, part, name):
+    """A folder of a Go module: the manifests of each version of Flux, the definitions of custom resources."""
+    if (target / name).exists():
         return
-    where = TOOLS / "operator"
-    run([go(), "mod", "download", OPERATOR], where)
-    source = pathlib.Path(run([go(), "list", "-m", "-f", "{{.Dir}}", OPERATOR], where).strip())
-    for part, name in (("config/crd/bases", "flux-operator-definitions"), ("config/data", "flux-operator-manifests")):
-        fresh = target / f".{name}"
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.copytree(source / part, fresh, copy_function=shutil.copyfile)
-        for path in [fresh, *fresh.rglob("*")]:
-            path.chmod(0o755 if path.is_dir() else 0o644)
-        fresh.replace(target / name)
+    run([go(), "mod", "download", module], TOOLS / place)
+    source = pathlib.Path(run([go(), "list", "-m", "-f", "{{.Dir}}", module], TOOLS / place).strip())
+    fresh = target / f".{name}"
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(source / part, fresh, copy_function=shutil.copyfile)
+    for path in [fresh, *fresh.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    fresh.replace(target / name)
 
 
 def keep_charts(target):

@@ -6,7 +6,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from live import crds, values
+from live import crds, programs, values
 
 FOLDER = crds.FACTS / "charts" / "rendered"
 TEMPLATES = Path(__file__).resolve().parent / "charts"
@@ -52,7 +52,7 @@ def files(kubectl, name, version):
     """The chart's files by their paths."""
     chart, file = values.CHARTS[name], file_of(name, version)
     objects = [patient(it) for it in [*(read(kubectl, file) if file else []), *chart.added]]
-    definitions = [crd for group in chart.groups for crd in crds.of_group(group)]
+    definitions = [crd for group in chart.groups for crd in crds.of_group(group, built_defaults(kubectl))]
     rules = {
         "file": file.name if file else "",
         "release": chart.release,
@@ -84,6 +84,18 @@ def files(kubectl, name, version):
     elif definitions:
         made["crds/crds.yaml"] = "".join("---\n" + json.dumps(crd) + "\n" for crd in definitions)
     return {path: text.encode() for path, text in made.items()}
+
+
+@functools.cache
+def built_defaults(kubectl):
+    """Of the definitions that came with the programs."""
+    return crds.defaults_in(
+        definition
+        for folder in programs.DEFINITIONS
+        for file in sorted((kubectl.parent / folder).glob("*.yaml"))
+        for definition in read(kubectl, file)
+        if definition["kind"] == "CustomResourceDefinition"
+    )
 
 
 def placed(objects, rule, file):

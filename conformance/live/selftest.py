@@ -471,7 +471,8 @@ def selftest(work, nodes, region, names=(), only_short=False):
             live = cluster.up(work, nodes, region)
             for case in short_cases():
                 at = time.time()
-                say(case.name, *plant(live, case), time.time() - at)
+                well, words = plant(live, case)
+                say(case.name, well, words, time.time() - at)
             return good
         # Those that need an empty cluster come first; their cluster is thrown away.
         for case in sorted((case for case in CASES if not names or case.name in names), key=lambda case: not case.fresh):

@@ -29,7 +29,8 @@ from live import kube as k
 from live.pods import Pods
 from live.prometheus_operator import Operators
 
-WORK = API = None
+WORK: Path
+API: k.Kube
 
 
 def now():
@@ -54,6 +55,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def missing(self):
         self.answer({"errors": [{"code": "NOT_FOUND", "message": self.path}]}, code=404)
+
+    def do_GET(self):
+        self.missing()
 
     def do_HEAD(self):
         self.do_GET()

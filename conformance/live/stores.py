@@ -91,7 +91,7 @@ def why_no_secret(api, secret, known):
     if not known["known"]:
         return None
     for key in parameters.keys_of(secret):
-        found = [each for each in known["all"] if each == key or key.endswith("/") and each.startswith(key)]
+        found = [each for each in known["all"] if each == key or (key.endswith("/") and each.startswith(key))]
         if not found:
             return f"ParameterNotFound: nothing in the infrastructure writes {key}"
         for each in found:
@@ -127,7 +127,7 @@ def write(api, secret):
             "kind": "Secret",
             "metadata": {"name": name, "namespace": meta["namespace"], "ownerReferences": [owner]},
             "type": kind,
-            "stringData": {key: value for key in keys or ["value"]},
+            "stringData": dict.fromkeys(keys or ["value"], value),
         }
         there = api.find(f"{where}/{name}")
         if not there or set(there.get("data") or {}) != set(wanted["stringData"]) or there.get("type") != kind:

@@ -1,9 +1,13 @@
 # The proof: plans the steps for every tree, runs them, plants defects in a copy of the first tree, counts.
-"""usage: conformance/run [--selftest] [TREE…]
+"""usage: conformance/run [--selftest] [--quick TREE]… [TREE…]
+       conformance/run --public [--offline] [TREE…]
        conformance/run --live CLUSTER SCENARIO…
 
 TREE        rendered trees, `generated/minimal` unless named
 --selftest  only the self-test, with every step that a defect could reach
+--public    as somebody who has the clone and the internet, but not the folder of facts
+--offline   only those of its parts that need nothing but the tools, without the self-test: it names the others
+--quick     a tree more, of which only the steps run that take seconds, Terraform's apply and checkov
 --live      only the proof on a real control plane: CLUSTER as `TREE/kubernetes-manifest/clusters/production`
 """
 
@@ -36,6 +40,7 @@ from prove import (
     policies,
     preflight,
     presets,
+    project,
     providers,
     releases,
     replacements,
@@ -64,7 +69,7 @@ class SchemasOfAll:
     """The schemas of every Kubernetes minor that the tree's clusters have."""
 
     def __init__(self, proof, tree):
-        self.proof, self.tree = proof, tree
+        self.proof, self.tree, self.public = proof, tree, not proof.facts
 
     def mistakes(self, document, partial=False):
         if not self.tree.kubernetes_versions:
@@ -163,9 +168,14 @@ def main():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--selftest", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--public", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--quick", action="append", default=[], metavar="TREE", help=argparse.SUPPRESS)
+    parser.add_argument("--offline", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--live", nargs="+", default=[], help=argparse.SUPPRESS)
     parser.add_argument("trees", nargs="*", default=["generated/minimal"], metavar="TREE")
     arguments = parser.parse_args()
+    if arguments.offline and not arguments.public:
+        parser.error("`--offline` is a part of `--public`")
     # A stop from outside ends what was started, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     scratch = tempfile.mkdtemp(prefix="conformance-")
@@ -176,26 +186,33 @@ def main():
         print_outcome(outcome)
 
     try:
-        facts = facts_folder()
+        facts = None if arguments.public else facts_folder()
         proof = Proof(os.environ["BLUEPRINT_TOOLS"], facts, scratch)
         if arguments.live:
             prove_live(proof, facts, arguments.live, report)
             return finish(begin, outcomes)
         trees = [rendered(path) for path in arguments.trees]
+        quick = [rendered(path) for path in arguments.quick]
+        if arguments.offline:
+            return prove_offline(proof, trees, report) or finish(begin, outcomes)
         if not facts:
             require_network(proof)
-            print(
-                "mode: public schemas and real providers; not proven in this mode: tests, plan, apply and the state backend, which would need an AWS account",
-                flush=True,
-            )
+            print(f"mode: {MODE}", flush=True)
         with providers.serving(proof):
             for tree in trees if not arguments.selftest else []:
                 print(f"-- {tree}", flush=True)
                 run_steps(plan(proof, tree), report)
+            for tree in quick if not arguments.selftest else []:
+                every = plan(proof, tree)
+                left = sorted({step.kind for step in every if not is_quick(step)})
+                print(f"-- {tree}, without what takes longer: {', '.join(left)}", flush=True)
+                run_steps([step for step in every if is_quick(step)], report)
             if not arguments.selftest:
                 print("-- blueprints", flush=True)
                 checks = [blueprints.steps, replacements.steps, policies.calls_steps, alert_messages.receivers, upstream_alerts.more]
                 run_steps([step for steps in checks for step in steps(proof)], report)
+                print("-- this project", flush=True)
+                run_steps(list(project.steps(proof)), report)
                 print("-- languages of applications", flush=True)
                 run_steps(list(presets.steps(proof)), report)
             print(f"-- self-test: defects planted in copies of {', '.join(map(str, trees))}", flush=True)
@@ -207,6 +224,28 @@ def main():
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return finish(begin, outcomes)
+
+
+def is_quick(step):
+    """Whether a step is worth its time in a tree that differs from another one only by more keys."""
+    return not step.slow or step.kind in ("terraform apply", "checkov", "checkov kubernetes")
+
+
+# What only the facts show.
+MODE = """public schemas and real providers; not shown in this mode:
+  plan, apply and the state backend: they would need an AWS account
+  that the repositories agree, that policies fit, that a change replaces nothing: read from what was applied
+  the alerts and the messages of kube-prometheus-stack, the images of charts: they need what the charts render
+  the manifests at work (`--live`): the definitions are made from the facts"""
+
+
+def prove_offline(proof, trees, report):
+    print(f"mode: offline; {MODE}", flush=True)
+    for tree in trees:
+        every = plan(proof, tree)
+        left = sorted({step.kind for step in every if step.internet or step.slow})
+        print(f"-- {tree}\nleft out, for the internet or for time: {', '.join(left)}", flush=True)
+        run_steps([step for step in every if not step.internet and not step.slow], report)
 
 
 def prove_live(proof, facts, words, report):

@@ -130,7 +130,7 @@ def reads(policy, key):
     for statement in policy["Statement"]:
         actions, resources = statement["Action"], statement["Resource"]
         resources = resources if isinstance(resources, list) else [resources]
-        if statement["Effect"] == "Allow" and "ssm:GetParameter" in actions:
-            if any(fnmatch.fnmatchcase(f"parameter{key}", resource.split(":")[-1]) for resource in resources):
-                return True
+        allows = statement["Effect"] == "Allow" and "ssm:GetParameter" in actions
+        if allows and any(fnmatch.fnmatchcase(f"parameter{key}", resource.split(":")[-1]) for resource in resources):
+            return True
     return False

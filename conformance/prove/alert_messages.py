@@ -143,7 +143,7 @@ def lacking(proof, folder, kind, configuration, alerts):
         heading = part in ("title", "subject", "description")
         for group in ([[alert] for alert in spread(alerts)] if heading else [alerts]):
             text = show(part, group)
-            if "<no value>" in text or not heading and part != "html" and re.search(r"^\s*$", text.strip(), re.M):
+            if "<no value>" in text or (not heading and part != "html" and re.search(r"^\s*$", text.strip(), re.M)):
                 yield f"`{part}` has a gap: {text.strip()[:200]!r}"
             for alert in group:
                 for word in expected(part, alert):

@@ -14,7 +14,8 @@ from prove.proof import HERE
 from prove.steps import Failure, Step
 
 RULES = "monitoring.coreos.com/v1/PrometheusRule"
-FIELDS = {"severity": ("critical", "warning"), "annotations": {"summary", "description", "runbook"}}
+SEVERITIES = ("critical", "warning")
+ANNOTATIONS = {"summary", "description", "runbook"}
 # What a query consists of beside names of metrics.
 WORDS = {"and", "or", "unless", "bool", "offset", "atan2", "inf", "nan", "start", "end"}
 
@@ -79,9 +80,9 @@ def check_rules(proof, tree, files):
             cluster = path.relative_to(tree.repository_of(path)).parts[1]
             if names.setdefault((cluster, name), where) != where or sum(it.get("alert") == name for it in rules(tree, path)) > 1:
                 mistakes.append(f"{where}: {name}: two rules have this name: choose another")
-            if (rule.get("labels") or {}).get("severity") not in FIELDS["severity"]:
-                mistakes.append(f"{where}: {name}: its `severity` is none of {', '.join(FIELDS['severity'])}")
-            lacking = FIELDS["annotations"] - {key for key, text in (rule.get("annotations") or {}).items() if text}
+            if (rule.get("labels") or {}).get("severity") not in SEVERITIES:
+                mistakes.append(f"{where}: {name}: its `severity` is none of {', '.join(SEVERITIES)}")
+            lacking = ANNOTATIONS - {key for key, text in (rule.get("annotations") or {}).items() if text}
             if lacking:
                 mistakes.append(f"{where}: {name}: it lacks {', '.join(sorted(lacking))}")
             mistakes += [f"{where}: {name}: {words}" for words in otherwise_lasting(rule)]
@@ -91,7 +92,7 @@ def check_rules(proof, tree, files):
 
 
 NUMBERS = {"a": 1, "an": 1, "half an": 0.5, "a quarter of an": 0.25, "three quarters of an": 0.75}
-NUMBERS |= {word: number for number, word in enumerate("two three four five six seven eight nine ten eleven twelve".split(), 2)} | {"twenty": 20}
+NUMBERS |= {word: number for number, word in enumerate(["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"], 2)} | {"twenty": 20}
 SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "s": 1, "m": 60, "h": 3600, "d": 86400}
 DURATION = re.compile(rf"\bfor (more than )?(\d+|{'|'.join(sorted(NUMBERS, key=len, reverse=True))}) (second|minute|hour|day)s?\b")
 

@@ -303,7 +303,7 @@ DEFECTS = [
     Defect(
         "a suppression without a reason",
         {"suppressions"},
-        lambda tree: append([sorted(smallest_root(tree).glob("*.tf"))[0]], "\n#trivy:ignore:AWS-0001\n"),
+        lambda tree: append([min(smallest_root(tree).glob("*.tf"))], "\n#trivy:ignore:AWS-0001\n"),
     ),
     # Manifests
     Defect(

@@ -109,13 +109,11 @@ def build(proof, repository, arguments, environment, kept):
 
 
 def copy(rest, root, folder, built):
-    options = re.findall(r"--(\w+)=(\S+)", rest)
+    options = dict(re.findall(r"--(\w+)=(\S+)", rest))
     *sources, target = re.sub(r"--\w+=\S+\s+", "", rest).split()
-    options = dict(options)
     target = f"{root}{target}" if target.startswith("/") else f"{root}{folder}/{target}"
     lines = []
-    for source in sources:
-        source = f"{built}{source}" if "from" in options else source
+    for source in [f"{built}{source}" if "from" in options else source for source in sources]:
         # A folder means what is in it.
         lines.append(
             f'for it in {source}; do if [ -d "$it" ]; then mkdir -p {target}; cp -R "$it/." {target}; '

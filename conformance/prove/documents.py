@@ -6,6 +6,7 @@ import re
 import yaml
 
 from prove.proof import HERE
+from prove.search import must_find
 from prove.steps import Failure, Step
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
@@ -34,7 +35,7 @@ def steps(proof, tree):
 
 def markdownlint(proof, tree):
     copy = proof.folder("markdown")
-    for number, repository in enumerate(tree.repositories):
+    for repository in tree.repositories:
         for path in tree.markdown:
             if repository in path.parents:
                 target = copy / path.relative_to(tree.path)
@@ -49,7 +50,7 @@ def mermaid(proof, tree):
     # Modules are looked up from where the script lies, so it lies beside them.
     modules = proof.tools / "bin" / "node_modules"
     done = proof.run(["node", HERE / "prove" / "mermaid.mjs", modules.resolve(), *tree.markdown])
-    if not int(re.search(r"(\d+) diagrams", done.stdout)[1]):
+    if not int(must_find(r"(\d+) diagrams", done.stdout)[1]):
         raise Failure("no diagram is in any file")
 
 
@@ -118,7 +119,7 @@ def nothing_unread(tree):
             mistakes.append(f"{tree.name(path)}: a symbolic link")
             continue
         raw = path.read_bytes()
-        if b"\r" in raw or raw and not raw.endswith(b"\n"):
+        if b"\r" in raw or (raw and not raw.endswith(b"\n")):
             mistakes.append(f"{tree.name(path)}: ends its lines otherwise than with one newline each")
         if path.suffix == ".json":
             try:

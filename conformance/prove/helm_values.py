@@ -13,7 +13,7 @@ ANOTHER_VERSION = {
 
 # Charts that the facts lack, read by hand: the whole of their values.
 BY_HAND = {
-    # prometheus-community/helm-charts@cf408a290aec, charts/prometheus-operator-crds/{Chart,values}.yaml
+    # Chart.yaml and values.yaml of charts/prometheus-operator-crds in prometheus-community/helm-charts@cf408a290aec
     "prometheus-operator-crds": {
         "version": "31.0.1",
         "values": {
@@ -119,6 +119,7 @@ def steps(proof, tree, manifests, charts, schemas):
         tree.clusters and tree.manifests,
         lambda: check(tree, manifests, charts, schemas),
         seconds=3,
+        internet=schemas.public,
     )
 
 
@@ -147,7 +148,7 @@ def mistakes_in(values, known, schemas, path=""):
             # A key with a dot in the facts' path may be a leaf and a branch at once.
             if isinstance(value, dict) and not branch:
                 yield f"`{here}` is a {kind} in the chart, not a map"
-            elif not isinstance(value, (dict, *FITS[kind])) or isinstance(value, bool) and kind != "bool":
+            elif not isinstance(value, (dict, *FITS[kind])) or (isinstance(value, bool) and kind != "bool"):
                 yield f"`{here}` is a {kind} in the chart, not `{value!r}`"
         elif branch:
             if isinstance(value, dict):

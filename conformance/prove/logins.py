@@ -13,6 +13,7 @@ import subprocess
 import time
 
 from prove import yaml_reader
+from prove.calibration import PATIENCE
 from prove.steps import Failure, Step
 
 # Those that the SQL is written for, the ends first: between them lies the change of what a role may grant.
@@ -81,7 +82,7 @@ class Pod:
         self.maps = {it["metadata"]["name"]: it["data"] for it in objects if it["kind"] == "ConfigMap"}
         self.secrets = {it["spec"]["target"]["name"]: [entry["secretKey"] for entry in it["spec"]["data"]] for it in objects if it["kind"] == "ExternalSecret"}
         self.user = self.pod["securityContext"]["runAsUser"]
-        self.client = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/psql"), key=lambda it: int(it.parent.parent.name))[-1].parent
+        self.client = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin/psql"), key=lambda it: int(it.parent.parent.name)).parent
 
     def container(self, name):
         return next(it for it in self.pod.get("initContainers", []) + self.pod["containers"] if it["name"] == name)
@@ -127,7 +128,7 @@ class Pod:
     def run(self, name, environment, **more):
         process = self.start(name, environment, **more)
         try:
-            said, _ = process.communicate(timeout=120)
+            said, _ = process.communicate(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             stop(process)
             raise Failure(f"`{name}` does not end") from None
@@ -305,7 +306,7 @@ def rotation(world):
     world.make("books", 1, one)
     world.alive("books", (1, one))
     words, environment = server.client("books_1", one, "books")
-    session = subprocess.Popen([*words, "--command=SELECT pg_sleep(120)"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    session = subprocess.Popen([*words, "--command=SELECT pg_sleep(900)"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         world.make("books", 2, two)
         world.alive("books", (1, one), (2, two))
@@ -317,7 +318,7 @@ def rotation(world):
         world.alive("books", (2, two), (3, three))
         if server.ask("SELECT count(*) FROM pg_roles WHERE rolname = 'books_1'") != "0":
             raise Failure("the login that is two rotations old is still there")
-        if session.wait(timeout=20) == 0:
+        if session.wait(timeout=PATIENCE) == 0:
             raise Failure("a session of the login that was taken away goes on")
     finally:
         session.kill()
@@ -349,7 +350,7 @@ def together(world):
     """two Jobs that start at once"""
     started = [world.start("pair", number, PASSWORDS[word]) for number, word in ((6, "one"), (7, "two"))]
     for process in started:
-        said, _ = process.communicate(timeout=120)
+        said, _ = process.communicate(timeout=PATIENCE)
         world.said.append(said)
         if process.returncode:
             raise Failure(f"one of them fails with code {process.returncode}\n{said}")
@@ -373,7 +374,7 @@ def broken_off(world):
             raise Failure(f"the database belongs to `{world.owner(name)}`")
     # Killed while it waits for another Job. Then, too, one can look at what runs.
     words, environment = server.client(MASTER, PASSWORDS["master"], "postgres")
-    lock = subprocess.Popen([*words, "--command=SELECT pg_advisory_lock(hashtext('logins'))", "--command=SELECT pg_sleep(120)"], env=environment, stdout=subprocess.DEVNULL)
+    lock = subprocess.Popen([*words, "--command=SELECT pg_advisory_lock(hashtext('logins'))", "--command=SELECT pg_sleep(900)"], env=environment, stdout=subprocess.DEVNULL)
     try:
         wait(lambda: server.ask("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted") == "1", "nobody holds the lock")
         process = world.start("killed", 1, PASSWORDS["one"])
@@ -388,7 +389,7 @@ def broken_off(world):
     finally:
         lock.kill()
         lock.wait()
-    server.ask("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(120)%' AND pid <> pg_backend_pid()")
+    server.ask("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(900)%' AND pid <> pg_backend_pid()")
     world.make("killed", 1, PASSWORDS["one"])
     world.alive("killed", (1, PASSWORDS["one"]))
 
@@ -403,7 +404,7 @@ def processes(session):
 
 
 def wait(condition, words):
-    for _ in range(100):
+    for _ in range(3000):
         if condition():
             return
         time.sleep(0.1)

@@ -170,7 +170,7 @@ def difference(proof, repository):
     if text := shown():
         raise Failure(f"words for people are shown as a difference in a cluster\n{text[:2000]}")
     # A tag in one environment; an object that comes and one that goes, in all of them.
-    overlay = sorted(copy.glob("apps/*/overlays/*/kustomization.yaml"))[0]
+    overlay = min(copy.glob("apps/*/overlays/*/kustomization.yaml"))
     environment, application = overlay.parent.name, overlay.parent.parent.parent.name
     overlay.write_text(re.sub(r"newTag: .*", 'newTag: "9.9.9"', overlay.read_text(encoding="utf-8")), encoding="utf-8")
     base = copy / "apps" / application / "base"

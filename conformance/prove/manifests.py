@@ -68,7 +68,7 @@ class Manifests:
             if self.read(path).get("kind", "Kustomization") == "Kustomization"
         ]
 
-    @functools.cache
+    @functools.cache  # noqa: B019 - lives as long as the proof of its tree
     def read(self, path):
         documents = self.tree.documents(path)
         return documents[0] if documents else {}
@@ -132,13 +132,14 @@ def steps(proof, tree, schemas, manifests):
         lambda: build_all(tree, manifests),
         seconds=6,
     )
-    yield Step("schemas of files", f"{len(files)} files", files, lambda: check_files(tree, schemas, manifests), seconds=10)
+    yield Step("schemas of files", f"{len(files)} files", files, lambda: check_files(tree, schemas, manifests), seconds=10, internet=not proof.facts)
     yield Step(
         "schemas of builds",
         f"{len(tree.clusters)} clusters",
         tree.clusters and files,
         lambda: check_builds(tree, schemas, manifests),
         seconds=10,
+        internet=not proof.facts,
     )
     yield Step(
         "patches hit",

@@ -3,6 +3,7 @@
 # decide: objects that a Helm chart brings are unknown here.
 import re
 
+from prove.search import must_find
 from prove.steps import Failure
 
 WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet", "Pod"}
@@ -65,7 +66,7 @@ def wanted_secrets(container):
 
 
 def amount(quantity):
-    number, unit = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", str(quantity)).groups()
+    number, unit = must_find(r"^([0-9.]+)([A-Za-z]*)$", str(quantity)).groups()
     return float(number) * UNITS[unit]
 
 
@@ -241,7 +242,7 @@ class Cluster:
                     if not known:
                         yield f"the Service `{service.get('name')}` does not exist"
                     elif not any(
-                        port.get("number") == p.get("port") or port.get("name") and port.get("name") == p.get("name")
+                        port.get("number") == p.get("port") or (port.get("name") and port.get("name") == p.get("name"))
                         for p in spec(known).get("ports") or []
                     ):
                         yield f"the Service `{service.get('name')}` has no port {port}"
@@ -269,7 +270,7 @@ class Cluster:
         return any(str(name).startswith(f"{release}-") for release in releases)
 
     def account(self, namespace, name):
-        return self.has("ServiceAccount", namespace, name) or namespace == "flux-system" and name in FLUX_ACCOUNTS
+        return self.has("ServiceAccount", namespace, name) or (namespace == "flux-system" and name in FLUX_ACCOUNTS)
 
 
 def check(tree, manifests):

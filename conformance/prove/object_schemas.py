@@ -64,7 +64,7 @@ class Schemas:
         name = f"{kind} `{(document.get('metadata') or {}).get('name')}`"
         if kind.startswith("kustomize.config.k8s.io/"):
             return [f"{kind}: {line(error)}" for error in self.kustomization.iter_errors(document)]
-        if document.get("kind") == "List" or str(document.get("kind")).endswith("List") and "items" in document:
+        if document.get("kind") == "List" or (str(document.get("kind")).endswith("List") and "items" in document):
             return [f"{name}: write the objects one by one, not as a list"]
         validator = self.validator(kind)
         if validator is None:
@@ -94,9 +94,9 @@ def only_missing(error):
     """Whether a violation is only that something is not there."""
     return (
         error.validator == "required"
-        or error.validator in ("oneOf", "anyOf")
+        or (error.validator in ("oneOf", "anyOf")
         and bool(error.context)
-        and all(only_missing(inner) for inner in error.context)
+        and all(only_missing(inner) for inner in error.context))
     )
 
 

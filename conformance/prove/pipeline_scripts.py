@@ -13,6 +13,8 @@ import subprocess
 import sys
 import time
 
+from prove.calibration import PATIENCE
+from prove.search import must_find
 from prove.steps import Failure, Step
 
 CLUSTER = "orchard-production"
@@ -160,7 +162,7 @@ def certificates(proof, folder):
 def tls_server(proof, folder, name):
     process = subprocess.Popen([sys.executable, "-c", SERVER, folder / f"{name}.pem", folder / f"{name}.key"], stdout=subprocess.PIPE, text=True, env=proof.environment())
     try:
-        yield int(process.stdout.readline())
+        yield int(process.stdout.readline() if process.stdout else "")
     finally:
         process.kill()
         process.wait()
@@ -191,12 +193,12 @@ class Tunnel:
         environment["PATH"] = f"{folder / 'bin'}:{environment['PATH']}"
         process = subprocess.Popen(["bash", script, CLUSTER, *command], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=hear_interrupts)
         if interrupt:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + PATIENCE
             while not (folder / "begun").exists() and time.monotonic() < deadline:
                 time.sleep(0.05)
             os.killpg(process.pid, interrupt)
         try:
-            self.out, self.err = process.communicate(timeout=60)
+            self.out, self.err = process.communicate(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             raise Failure("the tunnel did not end") from None
@@ -239,7 +241,7 @@ def tunnel(proof, script):
             if words not in start:
                 done.refuse(f"the session is not the one that is needed: no `{words}`")
         config = json.loads(done.out[done.out.index("{") :])["clusters"][0]["cluster"]
-        local = re.search(r"localPortNumber=(\d+)", start)[1]
+        local = must_find(r"localPortNumber=(\d+)", start)[1]
         if config["server"] != f"https://127.0.0.1:{local}" or config["tls-server-name"] != ENDPOINT or "insecure-skip-tls-verify" in config:
             done.refuse("kubectl would not check the endpoint's own name")
         call(port, "bash", "-c", "exit 7").expect(7)

@@ -159,7 +159,7 @@ class Template(yaml.SafeLoader):
 Template.add_multi_constructor(
     "!",
     lambda loader, form, node: (
-        loader.construct_scalar(node) if form == "Sub" else "${%s}" % loader.construct_scalar(node)
+        loader.construct_scalar(node) if form == "Sub" else f"${{{loader.construct_scalar(node)}}}"
     ),
 )
 
@@ -266,7 +266,7 @@ def mistakes_of(statement, documented):
 
 
 def knows_key(action, entry, key, statement):
-    if key in GLOBAL or key in GLOBAL_OF_SERVICES and statement.trust and statement.from_service:
+    if key in GLOBAL or (key in GLOBAL_OF_SERVICES and statement.trust and statement.from_service):
         return True
     if any(placeholders(it).fullmatch(key) for it in entry["keys"]):
         return True
@@ -314,7 +314,7 @@ def mistakes_of_call(line, own, documented):
         return
     targets = [word.split(":", 1) for word in words if re.match(r"(new|own|bare):", word)]
     found = set()
-    for state, target in targets:
+    for _, target in targets:
         if target == "*":
             if entry["needed"]:
                 yield f"`{action}` needs {', '.join(entry['needed'])}, not `*`"
@@ -369,9 +369,9 @@ def meet(one, other):
         if a == len(one) and b == len(other):
             return True
         if a < len(one) and one[a] == "*":
-            return from_here(a + 1, b) or b < len(other) and from_here(a, b + 1)
+            return from_here(a + 1, b) or (b < len(other) and from_here(a, b + 1))
         if b < len(other) and other[b] == "*":
-            return from_here(a, b + 1) or a < len(one) and from_here(a + 1, b)
+            return from_here(a, b + 1) or (a < len(one) and from_here(a + 1, b))
         return a < len(one) and b < len(other) and one[a] == other[b] and from_here(a + 1, b + 1)
 
     return from_here(0, 0)

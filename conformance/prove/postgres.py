@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 
 from prove.steps import Failure
 
@@ -157,13 +156,3 @@ def running(proof, **settings):
                 server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def wait(there, seconds, what):
-    """How long it took until something was so."""
-    begin = time.monotonic()
-    while time.monotonic() - begin < seconds:
-        if there():
-            return time.monotonic() - begin
-        time.sleep(0.05)
-    raise Failure(f"after {seconds} seconds still not: {what}")

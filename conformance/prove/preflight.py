@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import threading
+import typing
 
 from prove.state_backend import server
 from prove.steps import Failure, Step
@@ -34,12 +35,13 @@ def steps(proof, tree):
 
 
 class Quotas(http.server.BaseHTTPRequestHandler):
-    granted = None
+    granted: typing.ClassVar[dict[str, float]] = {}
 
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         code, call = asked["QuotaCode"], self.headers["X-Amz-Target"].split(".")[1]
-        answer, status = {}, 200
+        answer: dict[str, object] = {}
+        status = 200
         if call == "GetServiceQuota" and code not in self.granted:
             answer, status = {"__type": "NoSuchResourceException", "message": "no applied value"}, 400
         elif call in ("GetServiceQuota", "GetAWSDefaultServiceQuota"):

@@ -16,6 +16,7 @@ from prove import dockerfile, images_and_scripts, scanners, starter, workflows
 from prove.blueprints import binary
 from prove.proof import HERE
 from prove.releases import Stage
+from prove.search import must_find
 from prove.steps import Failure, Step
 from prove.tree import Tree
 
@@ -98,12 +99,12 @@ def steps(proof):
         repository = tree.path / (language if language == "plain" else f"in-{language}")
         workflow = repository / ".github" / "workflows" / "ci.yml"
         reads = [workflow, SAMPLES / language]
-        yield Step("preset", language, reads, lambda l=language, w=workflow: preset(proof, l, w), seconds=40)
+        yield Step("preset", language, reads, lambda it=language, w=workflow: preset(proof, it, w), seconds=40)
     rendered = programs(proof)
     for language in REFUSED:
         repository = rendered / (language if language == "plain" else f"in-{language}")
         reads = [repository / ".github" / "scripts" / "smoke.sh", SAMPLES / language]
-        yield Step("smoke test", language, reads, lambda l=language, r=repository: smoke(proof, l, r), seconds=100 if language == "python" else 30, slow=True)
+        yield Step("smoke test", language, reads, lambda it=language, r=repository: smoke(proof, it, r), seconds=100 if language == "python" else 30, slow=True)
 
 
 class Applications(Tree):
@@ -115,10 +116,10 @@ class Applications(Tree):
 
 
 def programs(proof):
-    """The same applications, on nodes of one architecture, with less patience: what is refused is refused sooner."""
+    """The same applications, on nodes of one architecture, with less patience than the default, yet enough for a busy machine: what is refused is refused sooner."""
     text = BLUEPRINT.read_text(encoding="utf-8")
     text = re.sub(r"^\[cluster\.node-groups\.arm\]\n.*\n", "", text, flags=re.M)
-    text = re.sub(r"^(\[applications\..*\])$", r"\1\nprobes = { start-within = 8 }\nshutdown = { drain = 4 }", text, flags=re.M)
+    text = re.sub(r"^(\[applications\..*\])$", r"\1\nprobes = { start-within = 30 }\nshutdown = { drain = 4 }", text, flags=re.M)
     file = proof.folder("programs") / "programs.toml"
     file.write_text(text, encoding="utf-8")
     folder = proof.folder("programs")
@@ -154,8 +155,8 @@ def smoke(proof, language, repository):
     if VERSION not in (log / "stdout").read_text():
         raise Failure(f"the program in {language} does not know its version\n{(log / 'stdout').read_text()}")
     heap = re.search(r'"heap":(\d+)', (log / "stdout").read_text())
-    memory = int(re.search(r"--memory (\d+)m", (folder / ".github" / "scripts" / "smoke.sh").read_text())[1])
-    if (language == "java") != bool(heap) or heap and int(heap[1]) > memory * 1024 * 1024 / 2:
+    memory = int(must_find(r"--memory (\d+)m", (folder / ".github" / "scripts" / "smoke.sh").read_text())[1])
+    if (language == "java") != bool(heap) or (heap and int(heap[1]) > memory * 1024 * 1024 / 2):
         raise Failure(f"of {memory} MiB, the heap takes {heap and heap[1]} bytes")
     for change in REFUSED[language]:
         folder, built = image([change])
@@ -182,7 +183,10 @@ def tried(proof, folder, built):
     layer, config = built
     node = ""
     if config["entrypoint"][0] == "/nodejs/bin/node":
-        node = str(pathlib.Path(shutil.which("node", path=proof.environment()["PATH"])).resolve())
+        found = shutil.which("node", path=proof.environment()["PATH"])
+        if not found:
+            raise Failure("`node` is not installed: run `conformance/run` again, and look at what the install says")
+        node = str(pathlib.Path(found).resolve())
         (layer / "nodejs" / "bin").mkdir(parents=True, exist_ok=True)
         (layer / "nodejs" / "bin" / "node").touch()
     stage = Stage(proof, {"docker": "docker.py", "skopeo": "docker.py"}, {"image": {**config, "layer": str(layer), "node": node}})

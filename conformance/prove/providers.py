@@ -6,7 +6,9 @@ import subprocess
 import sys
 import time
 
+from prove.calibration import PATIENCE
 from prove.proof import HERE
+from prove.search import must_find
 from prove.steps import Failure
 
 
@@ -33,14 +35,14 @@ def serving(proof):
         stderr=open(log, "a"),
     )
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while not environment.exists():
             if server.poll() is not None or time.monotonic() > deadline:
                 raise Failure(f"the stand-in for providers did not start\n{log.read_text()}")
             time.sleep(0.05)
-        proof.providers = re.search(r"'(.*)'", environment.read_text(), re.S)[1]
+        proof.providers = must_find(r"'(.*)'", environment.read_text(), re.S)[1]
         yield
     finally:
         proof.providers = None
         server.send_signal(signal.SIGTERM)
-        server.wait(10)
+        server.wait(PATIENCE)

@@ -7,8 +7,10 @@ import re
 import stat
 import subprocess
 import sys
+import typing
 
 from prove.proof import HERE
+from prove.search import must_find
 from prove.steps import Failure, Step
 
 HISTORIES = HERE / "releases" / "version.sh"
@@ -142,7 +144,7 @@ def releasing(proof, script):
 
 DIGEST, OTHER, PART = ("sha256:" + letter * 64 for letter in "abc")
 VERSION = "0.2.0"
-NOTHING = {"tags": {}, "images": [], "signed": [], "attested": [], "notes": None, "calls": []}
+NOTHING: dict[str, typing.Any] = {"tags": {}, "images": [], "signed": [], "attested": [], "notes": None, "calls": []}
 
 
 def run_of(repository, branch="main"):
@@ -170,7 +172,7 @@ SIGNER = f"https://github.com/{RUN['GITHUB_WORKFLOW_REF']}"
 
 
 def image_of(script):
-    return re.search(r'^image="?(ghcr\.io/[^"\s]+)"?$', script.read_text(encoding="utf-8"), re.M)[1]
+    return must_find(r'^image="?(ghcr\.io/[^"\s]+)"?$', script.read_text(encoding="utf-8"), re.M)[1]
 
 
 def publishing(proof, folder):
@@ -183,7 +185,7 @@ def publishing(proof, folder):
     (layout / "index.json").write_text(json.dumps({"manifests": [{"digest": DIGEST}]}))
     (sboms / f"{PART.removeprefix('sha256:')}.spdx.json").write_text("{}")
     publish = lambda run=RUN, **more: stage.run([folder / "publish.sh", layout, sboms, VERSION], **more, **run)
-    whole = {
+    whole: dict[str, typing.Any] = {
         "tags": {f"{image}:{VERSION}": DIGEST},
         "images": [f"{image}@{DIGEST}"],
         "signed": [[SIGNER, f"{image}@{DIGEST}"]],
@@ -289,7 +291,7 @@ patches:
 def delivering(proof, script):
     image = image_of(script)
     text = script.read_text(encoding="utf-8")
-    application, manifests = (re.search(rf'^{name}="?([^"\s]+)"?$', text, re.M)[1] for name in ("application", "manifests"))
+    application, manifests = (must_find(rf'^{name}="?([^"\s]+)"?$', text, re.M)[1] for name in ("application", "manifests"))
     path = f"apps/{application}/overlays/staging/kustomization.yaml"
     overlay = lambda tag, marker="": OVERLAY.format(image=image, tag=tag, marker=marker)
     release = lambda *versions: {
@@ -366,7 +368,7 @@ def delivering(proof, script):
         hold(not state["pulls"] and branch not in state["branches"] and "is not signed" in words, f"delivers an image that is {about}")
 
     # A marker of Flux, and the tag of another image, stay what they are.
-    marked = fresh("0.9.0")
+    marked: dict[str, typing.Any] = fresh("0.9.0")
     marked["branches"]["main"][path] = overlay("0.9.0", ' # {"$imagepolicy": "flux-system:x:tag"}')
     stage.keep(marked)
     deliver("0.10.0")

@@ -84,7 +84,7 @@ def trivy_lines(results):
 def trivy(proof, tree):
     results = trivy_report(proof, sources_only(proof, tree))
     judged = {result["Type"] for result in results if (result.get("MisconfSummary") or {}).get("Successes")}
-    if not TRIVY_KINDS <= judged:
+    if not judged >= TRIVY_KINDS:
         raise Failure(f"trivy judged nothing of {sorted(TRIVY_KINDS - judged)}")
     refuse(line for _, _, line in trivy_lines(results))
 

@@ -12,7 +12,9 @@ from prove.tree import SKIPPED, Tree
 
 def steps(proof, trees, plan, everything):
     """Each defect in the first tree that has the most of the checks that are meant for it."""
-    known = [(tree, {step.kind for step in plan(proof, tree)}) for tree in trees]
+    planned = {tree: plan(proof, tree) for tree in trees}
+    known = [(tree, {step.kind for step in every}) for tree, every in planned.items()]
+    alone = {step.kind for every in planned.values() for step in every if step.alone}
     planted = []
     for defect in DEFECTS:
         tree, kinds = max(known, key=lambda one: len(defect.expect & one[1]))
@@ -24,6 +26,7 @@ def steps(proof, trees, plan, everything):
                     [tree.path],
                     lambda d=defect, t=tree, k=kinds: prove(proof, t, plan, d, k, everything),
                     seconds=60 if "checkov" in "".join(defect.expect) else 20,
+                    alone=bool(defect.expect & alone),
                 )
             )
     first, kinds = trees[0], set.union(*(kinds for _, kinds in known))
@@ -89,7 +92,7 @@ def judge(expect, also, outcomes):
 
 def prove_blueprint(proof):
     folder = proof.folder("blueprints")
-    source = sorted((blueprints.CHECKOUT / "blueprints").glob("*.toml"))[0]
+    source = min((blueprints.CHECKOUT / "blueprints").glob("*.toml"))
     (folder / source.name).write_text(
         re.sub(r"^schema = 1$", "schema = 1\ndefect = true", source.read_text(encoding="utf-8"), flags=re.M), encoding="utf-8"
     )

@@ -11,9 +11,10 @@ import threading
 import time
 
 from prove import postgres
+from prove.calibration import PATIENCE, promised, stretch, wait
 from prove.steps import Failure, Step
 
-# What the brief of the program says: readiness falls and returns, and the process ends.
+# What the brief of the program says, in seconds of an idle machine: readiness falls and returns, and the process ends.
 FALLS, RETURNS, ENDS = 5, 10, 30
 USER, PASSWORD = "shop_1", "a-password-that-no-log-may-show"
 
@@ -24,7 +25,7 @@ def steps(proof, tree):
         where = tree.name(repository)
         yield Step("starter tests", where, reads, lambda r=repository: tests(proof, r), seconds=40, slow=True)
         kind = "starter with database" if (repository / "database.go").is_file() else "starter"
-        yield Step(kind, where, reads, lambda r=repository: process(proof, r), seconds=50, slow=True)
+        yield Step(kind, where, reads, lambda r=repository: process(proof, r), seconds=50, slow=True, alone=True)
 
 
 def surroundings(proof):
@@ -62,8 +63,8 @@ class Program:
         self.port, self.metrics_port, self.facts = postgres.free_port(), postgres.free_port(), facts
         environment = {"PORT": str(self.port), "METRICS_PORT": str(self.metrics_port), **environment}
         self.process = subprocess.Popen([binary], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.lines = []
-        self.reader = threading.Thread(target=lambda: self.lines.extend(self.process.stdout), daemon=True)
+        self.lines: list[str] = []
+        self.reader = threading.Thread(target=lambda: self.lines.extend(self.process.stdout or ()), daemon=True)
         self.reader.start()
 
     def status(self, path, port=None):
@@ -90,7 +91,7 @@ class Program:
         """The code with which it ends after SIGTERM."""
         self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(ENDS)
+            return self.process.wait(ENDS * stretch())
         except subprocess.TimeoutExpired:
             raise Failure(f"SIGTERM does not end it within {ENDS} seconds\n{self.log()}") from None
 
@@ -98,8 +99,9 @@ class Program:
         self.process.kill()
         self.process.wait()
         self.reader.join(5)
-        self.process.stdout.close()
-        self.process.stderr.close()
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream:
+                stream.close()
 
 
 @contextlib.contextmanager
@@ -119,7 +121,7 @@ def process(proof, repository):
     facts = dict(re.findall(r'^\t(\w+Path)\s+= "([^"]+)"$', text, re.M))
     if not (folder / "database.go").is_file():
         with program(binary, facts, {}) as it:
-            postgres.wait(it.ready, RETURNS, f"ready\n{it.log()}")
+            wait(it.ready, f"ready\n{it.log()}")
             stops_without_a_failed_request(binary, facts, {}, it)
             judge_log(it)
         return
@@ -139,7 +141,7 @@ def process(proof, repository):
         # The certificate names `localhost` alone.
         refuses(binary, facts, environment | {"DATABASE_HOST": "127.0.0.1"}, "doesn't contain any IP SANs")
         with program(binary, facts, environment) as it:
-            postgres.wait(it.ready, RETURNS, f"ready\n{it.log()}")
+            wait(it.ready, f"ready\n{it.log()}")
             metrics = it.status(facts["metricsPath"], it.metrics_port), it.status(facts["metricsPath"])
             if it.status("/") != 200 or metrics != (200, 404):
                 raise Failure(f"answers `/` with {it.status('/')}, its metrics on both ports with {metrics}")
@@ -151,7 +153,7 @@ def process(proof, repository):
 def needs_its_environment(binary, environment):
     for name in environment:
         less = {key: value for key, value in environment.items() if key != name}
-        done = subprocess.run([binary], env={"PORT": "0", "METRICS_PORT": "0", **less}, capture_output=True, text=True, timeout=20)
+        done = subprocess.run([binary], env={"PORT": "0", "METRICS_PORT": "0", **less}, capture_output=True, text=True, timeout=PATIENCE)
         if done.returncode != 1 or name not in done.stdout:
             raise Failure(f"starts without `{name}`, or does not say so: code {done.returncode}\n{done.stdout}")
 
@@ -159,7 +161,7 @@ def needs_its_environment(binary, environment):
 def refuses(binary, facts, environment, reason):
     """It lives, is not ready, and the log says why."""
     with program(binary, facts, environment) as it:
-        postgres.wait(lambda: reason in it.log(), RETURNS, f"a log that says `{reason}`")
+        wait(lambda: reason in it.log(), f"a log that says `{reason}`")
         time.sleep(1)
         if it.ready() or it.status("/") != 503 or not it.alive():
             raise Failure(f"a server that cannot prove its name is trusted, or ends the process\n{it.log()}")
@@ -168,14 +170,14 @@ def refuses(binary, facts, environment, reason):
 def follows(server, it):
     """Readiness follows the database; the process outlives it."""
     server.stop()
-    fell = postgres.wait(lambda: it.status(it.facts["readinessPath"]) == 503, FALLS, f"unready without a database\n{it.log()}")
+    fell = promised(lambda: it.status(it.facts["readinessPath"]) == 503, FALLS, f"unready without a database\n{it.log()}")
     if not it.alive():
         raise Failure(f"it dies with its database, {fell:.1f} s later\n{it.log()}")
     time.sleep(3)
     if not it.alive() or it.ready():
         raise Failure(f"it is dead, or ready without a database\n{it.log()}")
     server.start()
-    postgres.wait(it.ready, RETURNS, f"ready again\n{it.log()}")
+    promised(it.ready, RETURNS, f"ready again\n{it.log()}")
 
 
 class Client:
@@ -187,7 +189,7 @@ class Client:
     def ask(self):
         try:
             if not self.connection:
-                self.connection = http.client.HTTPConnection("127.0.0.1", self.ports[0], timeout=5)
+                self.connection = http.client.HTTPConnection("127.0.0.1", self.ports[0], timeout=PATIENCE)
             self.connection.request("GET", "/")
             response = self.connection.getresponse()
             response.read()
@@ -215,7 +217,7 @@ class Client:
 def stops_without_a_failed_request(binary, facts, environment, it):
     """SIGTERM under the load of clients that reuse connections; a second process takes over, as in a rolling update."""
     with program(binary, facts, environment) as successor, concurrent.futures.ThreadPoolExecutor(12) as pool:
-        postgres.wait(successor.ready, RETURNS, f"the successor is ready\n{successor.log()}")
+        wait(successor.ready, f"the successor is ready\n{successor.log()}")
         end, clients = threading.Event(), [Client((it.port, successor.port)) for _ in range(12)]
         # Some ask all the time, some are idle most of it.
         work = [pool.submit(client.work, end, 0.001 if number < 8 else 1.5) for number, client in enumerate(clients)]

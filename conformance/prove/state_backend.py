@@ -8,6 +8,7 @@ import time
 import urllib.request
 import xml.etree.ElementTree
 
+from prove.calibration import PATIENCE
 from prove.steps import Failure, Step
 from prove.terraform import PROGRAMS, Root
 
@@ -33,10 +34,10 @@ def server(proof, account):
             env=proof.environment(MOTO_ACCOUNT_ID=account),
         )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                urllib.request.urlopen(f"{url}/moto-api/", timeout=2).close()
+                urllib.request.urlopen(f"{url}/moto-api/", timeout=20).close()
                 break
             except OSError:
                 if process.poll() is not None or time.monotonic() > deadline:
@@ -45,7 +46,7 @@ def server(proof, account):
         yield url
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait(PATIENCE)
 
 
 # The server reads who asks, and checks no signature.
@@ -55,7 +56,7 @@ SIGNED = {
 
 
 def request(url, method="GET", body=None):
-    with urllib.request.urlopen(urllib.request.Request(url, data=body, method=method, headers=SIGNED), timeout=10) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, data=body, method=method, headers=SIGNED), timeout=PATIENCE) as answer:
         return answer.read()
 
 

@@ -20,6 +20,8 @@ class Step:
     reads: list[pathlib.Path]  # files and folders that decide the outcome; none of them is a failure
     action: typing.Callable[..., object]  # takes nothing, raises Failure
     seconds: float = 1  # how long it may take: the longest start first
+    alone: bool = False  # measures a promise in seconds, so nothing else of the proof runs beside it
+    internet: bool = False  # needs more than registries of packages, so a run with `--offline` leaves it out and says so
     slow: bool = False  # left out of the self-test of a normal run unless a defect is meant for it
 
     def concerns(self, path):
@@ -48,7 +50,7 @@ def run_step(step):
 
 
 def run_steps(steps, report):
-    """Runs all steps, the longest first, and hands each outcome to `report` as it comes."""
+    """Runs all steps, the longest first, then those that run alone, and hands each outcome to `report` as it comes."""
     lock = threading.Lock()
     outcomes = []
 
@@ -59,8 +61,11 @@ def run_steps(steps, report):
             report(outcome)
 
     with concurrent.futures.ThreadPoolExecutor(max_workers=(os.cpu_count() or 2) + 1) as pool:
-        for future in [pool.submit(one, step) for step in sorted(steps, key=lambda step: -step.seconds)]:
+        for future in [pool.submit(one, step) for step in sorted(steps, key=lambda step: -step.seconds) if not step.alone]:
             future.result()
+    for step in steps:
+        if step.alone:
+            one(step)
     return outcomes
 
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 
 from prove.proof import HERE
+from prove.search import must_find
 from prove.state_backend import server
 from prove.steps import Failure, Step
 
@@ -128,7 +129,7 @@ class World:
 def prove(proof, tree, script):
     names = tree.names[0]
     environment = names.parent.name
-    account = re.search(r"^account (\d+)$", names.read_text(encoding="utf-8"), re.M)[1]
+    account = must_find(r"^account (\d+)$", names.read_text(encoding="utf-8"), re.M)[1]
     with server(proof, account) as url:
         world = World(proof, tree.repository_of(script), names, environment, url)
         before = world.account("fill")
@@ -189,7 +190,7 @@ def ours(item, name, bucket):
         return False
     if kind == "record":
         return "ours-" in what or what.startswith(("foreign-both.example.com. AAAA", "external-dns-aaaa.foreign-both."))
-    return what.startswith((f"/aws/eks/{name}/", f"/aws/rds/instance/{name}/")) or what.startswith("ours-") and "kept" not in what
+    return what.startswith((f"/aws/eks/{name}/", f"/aws/rds/instance/{name}/")) or (what.startswith("ours-") and "kept" not in what)
 
 
 def compare(before, after, name, bucket):

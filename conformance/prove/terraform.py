@@ -80,11 +80,26 @@ def steps(proof, tree):
             )
         for root in tree.terraform_roots:
             where, reads = tree.name(root), [root]
-            yield Step(f"{program} validate", where, reads, lambda p=program, r=root: validate(proof, tree, r, p), seconds=4)
+            real = not proof.facts  # providers, which come from their registry
+            yield Step(
+                f"{program} validate",
+                where,
+                reads,
+                lambda p=program, r=root: validate(proof, tree, r, p),
+                seconds=4,
+                internet=real,
+            )
+            # The providers are mocked in tests, so real ones need no account.
+            yield Step(
+                f"{program} test",
+                where,
+                reads,
+                lambda p=program, r=root: test(proof, tree, r, p),
+                seconds=30,
+                internet=real,
+                slow=True,
+            )
             if proof.facts:
-                yield Step(
-                    f"{program} test", where, reads, lambda p=program, r=root: test(proof, tree, r, p), seconds=30, slow=True
-                )
                 yield Step(
                     f"{program} apply",
                     where,

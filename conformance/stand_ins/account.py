@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import sys
+import typing
 
 import botocore.session
 
@@ -59,7 +60,7 @@ def fill(name, project, environment, bucket, pattern):
         # Its lifecycle has ended one: a mark is left, and the version below.
         s3.delete_object(Bucket=whose, Key="AWSLogs/0.log.gz")
     zone = dns.create_hosted_zone(Name="example.com", CallerReference="1")["HostedZone"]["Id"]
-    changes = []
+    changes: list[dict[str, typing.Any]] = []
 
     def record(name, kind, value):
         changes.append({"Action": "CREATE", "ResourceRecordSet": {"Name": name, "Type": kind, "TTL": 300, "ResourceRecords": [{"Value": value}]}})

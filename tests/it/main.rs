@@ -1,4 +1,10 @@
 //! One test binary, one module per promise.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    reason = "tests read files, start the program, and fail where something is missing"
+)]
 
 /// What the pipeline may do fits into what IAM takes, and reaches no further than it says.
 mod bootstrap;

@@ -102,10 +102,10 @@ def kustomizations(live):
 
 def releases(live):
     found = None
-    for release in live.kube.list(FLUX["HelmRelease"]):
-        source = ((release["spec"].get("chart") or {}).get("spec") or {}).get("sourceRef") or {}
-        if source and source.get("kind", "HelmRepository") == "HelmRepository" and release["spec"].get("serviceAccountName"):
-            found = found or release
+    for each in live.kube.list(FLUX["HelmRelease"]):
+        source = ((each["spec"].get("chart") or {}).get("spec") or {}).get("sourceRef") or {}
+        if source and source.get("kind", "HelmRepository") == "HelmRepository" and each["spec"].get("serviceAccountName"):
+            found = found or each
     if not found:
         raise Skip("no HelmRelease whose chart comes from a HelmRepository")
     namespace, chart = found["metadata"]["namespace"], json.loads(json.dumps(found["spec"]["chart"]))

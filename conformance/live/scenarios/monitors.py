@@ -4,8 +4,8 @@ from live.scenarios.observing import Skip, applications
 
 PATH = "/apis/monitoring.coreos.com/v1/namespaces/{}/servicemonitors"
 POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
-GOOD = {"port": "http", "authorization": {"credentials": {"name": "token", "key": "token"}}}
-FILES = {
+GOOD: dict[str, object] = {"port": "http", "authorization": {"credentials": {"name": "token", "key": "token"}}}
+FILES: dict[str, dict[str, object]] = {
     "a token": {"bearerTokenFile": "/var/run/secrets/kubernetes.io/serviceaccount/token"},
     "an authority": {"tlsConfig": {"caFile": "/etc/prometheus/ca.pem"}},
     "a certificate": {"tlsConfig": {"certFile": "/etc/prometheus/cert.pem"}},

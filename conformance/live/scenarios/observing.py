@@ -113,7 +113,7 @@ class Endpoints:
         self.services = {name(s) for s in services}
         self.slices, self.lowest, self.trace = {}, {}, {}
         self.watch = k.Watch(live.kube, "/apis/discovery.k8s.io/v1/endpointslices", self.seen)
-        until(lambda: self.services <= set(self.lowest), 5, 0.1)
+        until(lambda: self.services <= set(self.lowest), 60, 0.1)
         self.lowest.clear()
         for service in self.services:
             self.note(service)

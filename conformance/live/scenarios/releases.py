@@ -41,7 +41,8 @@ def recover(live):
         for thing in made:
             live.kube.delete(live.kube.path(thing))
         for thing in made:
-            until(lambda path=live.kube.path(thing): live.kube.find(path) is None, 60)
+            path = live.kube.path(thing)
+            until(lambda path=path: live.kube.find(path) is None, 300)
             cause = f"/api/v1/namespaces/{space(thing)}/configmaps/{CAUSE}"
             if live.kube.find(cause):
                 live.kube.delete(cause)
@@ -125,8 +126,8 @@ def removed(live):
         raise Skip("External Secrets brings no definition, or no Secret")
     # As when somebody deletes it; Flux puts it back from Git at the next round of its layer.
     live.kube.delete(live.kube.path(release))
-    gone = until(lambda: uninstalled(live, release), 60)
-    wrong = [] if gone else [f"HelmRelease {name(release)} was not uninstalled within 60 s"]
+    gone = until(lambda: uninstalled(live, release), 300)
+    wrong = [] if gone else [f"HelmRelease {name(release)} was not uninstalled within 300 s"]
     wrong += [f"{key[0]} {'/'.join(key[1:])} went with the release" for key in sorted(before - belongings(live))]
     wrong += sync.carry_out(live, f"{SECRETS} comes back", 150)
     wrong += [f"{key[0]} {'/'.join(key[1:])} is not there afterwards" for key in sorted(before - belongings(live))]
@@ -137,7 +138,7 @@ def uninstalled(live, release):
     """Whether its Deployments are gone, while Flux may have put the HelmRelease back already."""
     there = live.kube.find(live.kube.path(release))
     pods = live.kube.list(f"/apis/apps/v1/namespaces/{space(release)}/deployments")
-    return not pods or there and there["metadata"]["uid"] != release["metadata"]["uid"]
+    return not pods or (there and there["metadata"]["uid"] != release["metadata"]["uid"])
 
 
 def belongings(live):

@@ -87,11 +87,12 @@ def drain(live):
                 budget["spec"]["selector"], pod["metadata"].get("labels")
             ):
                 now = sum(
-                    1
+                    bool(
+                        p["metadata"]["namespace"] == budget["metadata"]["namespace"]
+                        and selects(budget["spec"]["selector"], p["metadata"].get("labels"))
+                        and ready(p)
+                    )
                     for p in list(pods.values())
-                    if p["metadata"]["namespace"] == budget["metadata"]["namespace"]
-                    and selects(budget["spec"]["selector"], p["metadata"].get("labels"))
-                    and ready(p)
                 )
                 healthy.setdefault(name(budget), []).append(now)
 
@@ -240,7 +241,7 @@ def preempt(live):
         )
 
     kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "live-preempt"}})
-    until(lambda: kube.find("/api/v1/namespaces/live-preempt/serviceaccounts/default"), 60)
+    until(lambda: kube.find("/api/v1/namespaces/live-preempt/serviceaccounts/default"), 300)
 
     def pod(own, ask, **more):
         kube.request(
@@ -289,7 +290,7 @@ def preempt(live):
                 lambda: [
                     p for p in pods_of(live, space, selector) if condition(p, "PodScheduled").get("reason") == "Unschedulable"
                 ],
-                60,
+                300,
             )
             if gone and not waiting:
                 wrong.append(f"no pod of {name(placeholder)} waits for a node, so cluster-autoscaler has no reason to add one")
