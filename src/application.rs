@@ -228,6 +228,9 @@ pub struct Workload {
     pub auto_merge: bool,
 }
 
+/// What the end of the name of an application's role begins with, before `-` and its name, and no other role's.
+pub const APPLICATION_ROLE: &str = "app";
+
 /// The tag that an overlay starts with: the first release of every application.
 pub const FIRST_TAG: &str = "0.1.0";
 
@@ -360,7 +363,7 @@ impl Application {
 
     /// The end of the name of its role, where it has one.
     pub fn role(&self) -> Bareword {
-        Bareword::of("app").and('-', &self.name)
+        Bareword::of(APPLICATION_ROLE).and('-', &self.name)
     }
 
     pub fn first_tag(&self) -> &'static str {

@@ -13,6 +13,10 @@ use crate::{
     words::{Account, RolePath, Text, Word},
 };
 
+mod rights;
+
+pub use rights::rights;
+
 /// Where the platform runs.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

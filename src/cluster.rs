@@ -14,6 +14,10 @@ use crate::{
     words::{Account, Cpu, InstanceType, Memory, Name, Release, Text, Word},
 };
 
+mod rights;
+
+pub(crate) use rights::{attach, load_balancing_role, service_linked_roles};
+
 /// The cluster of an environment.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

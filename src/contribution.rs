@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt};
 
 use crate::{
     page::{Page, Place},
+    rights::{self, Rights},
     words::{AddonVersion, Atomic, Bare, Bareword, Domain, Hcl, Label, Name, Text},
 };
 
@@ -24,6 +25,8 @@ pub struct Contribution {
     /// An add-on that EKS installs.
     pub addon: Option<Addon>,
     pub identity: Option<Identity>,
+    /// What must be allowed for it beside what its identity is granted.
+    pub rights: Rights,
     /// Whether it writes into the bucket of access logs.
     pub bucket: bool,
     /// Whether it watches the others.
@@ -258,6 +261,7 @@ impl Contribution {
             namespaces: Vec::new(),
             addon: None,
             identity: None,
+            rights: Rights::default(),
             bucket: false,
             watches: false,
             first: false,
@@ -283,6 +287,17 @@ impl Contribution {
         self.pages.iter().any(|page| page.place == Place::Manifests)
     }
 
+    /// All that must be allowed for it. What its identity is granted, the boundary lets through.
+    pub fn rights(&self) -> Rights {
+        let granted = self.identity.iter().flat_map(|it| &it.statements);
+        let open = granted.filter_map(|it| {
+            let actions: Vec<&str> = it.actions.iter().copied().filter(|it| !is_narrow(it)).collect();
+            (!actions.is_empty()).then(|| rights::Statement::uses(&actions))
+        });
+        let uses = open.chain(self.rights.uses.iter().cloned()).collect();
+        Rights { uses, ..self.rights.clone() }
+    }
+
     /// The namespaces that its releases and its other pods lie in, each once.
     pub fn namespaces(&self) -> Vec<Namespace> {
         let mut namespaces = self.namespaces.clone();
@@ -294,6 +309,11 @@ impl Contribution {
         }
         namespaces
     }
+}
+
+/// Whether the boundary lets an action through only on the resources that the component itself says: it hands on rights.
+fn is_narrow(action: &str) -> bool {
+    ["iam:Create", "sts:"].iter().any(|it| action.starts_with(it))
 }
 
 impl Identity {

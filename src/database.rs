@@ -15,6 +15,8 @@ use crate::{
     words::{Bareword, DatabaseClass, DatabaseName, Name, Text, Word},
 };
 
+mod rights;
+
 /// The database that the applications of an environment share. It exists when one of them has a `database`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

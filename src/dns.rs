@@ -9,6 +9,8 @@ use crate::{
     words::{Domain, Word},
 };
 
+mod rights;
+
 /// The names under which the platform is found.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

@@ -11,6 +11,7 @@ use crate::{
     dns::Dns,
     github::{Github, OidcProvider},
     network::Network,
+    rights::Names,
     source::Decided,
     words::{Account, Atomic, Bare, Bareword, Label, Name, Repository, Text},
 };
@@ -85,6 +86,19 @@ impl Environment {
     /// Terraform, which makes it, and for the manifests, which find it.
     pub fn prefix(&self) -> Bareword {
         Bareword::of(&self.platform).and('-', &self.name)
+    }
+
+    /// What the statements of its policies are made of.
+    pub fn names(&self) -> Names {
+        Names {
+            account: self.account.to_string(),
+            region: self.region.clone(),
+            platform: self.platform.clone(),
+            environment: self.name.clone(),
+            role_path: self.roles.path.clone(),
+            boundary: self.boundary(),
+            state_bucket: self.state_bucket().to_string(),
+        }
     }
 
     /// Whether its bootstrap stack makes the provider that vouches for GitHub's tokens.

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    application::{Application, Permission, Workload, delivery, permissions::Ceiling},
+    application::{APPLICATION_ROLE, Application, Permission, Workload, delivery, permissions},
+    aws,
     cluster::{Access, Capacity, NodeGroup},
     contribution::{Contribution, Identity, Secret, Statement, Writer},
     database::Share,
@@ -15,8 +16,15 @@ use crate::{
     page::Page,
     pages,
     quotas::{self, Demand, Sum},
+    rights::{Policy, Rights, Stack, Statement as Right},
     words::{AddonVersion, Bareword, Hcl, Repository, Text},
 };
+
+mod gitops;
+mod parameters;
+mod state;
+
+use parameters::Folders;
 
 /// What belongs to no environment. `environments` is for lists that name them all; examples speak of the first.
 pub fn shared(foundation: &Foundation, environments: &Vec<Environment>) -> Vec<Page> {
@@ -49,31 +57,18 @@ pub fn pages(
     shares: &Vec<Share>,
     secrets: &Vec<Secret>,
     workloads: &[Workload],
+    stack: &Stack,
 ) -> Vec<Page> {
     let delivered = &delivery::opened(workloads);
-    let own = contributions.iter().filter_map(|it| it.identity.clone()).map(Holder::from);
-    let identities = &own.chain(workloads.iter().filter_map(Holder::of)).collect::<Vec<_>>();
-    let ceiling = &Ceiling::of(workloads);
+    let identities = &holders(contributions, workloads);
+    let permitted = &workloads.iter().any(|it| !it.permissions.is_empty());
     let before = &addons(contributions, true);
     let after = &addons(contributions, false);
-    let addon_roles = &contributions
-        .iter()
-        .filter_map(|it| Some(Bareword::of(it.addon.as_ref().and(it.identity.as_ref())?.role)))
-        .collect::<Vec<_>>();
-    // Whom Terraform gives a role to by name: add-ons, or with Pod Identity every service account.
-    let passed = &if environment.pod_identity() {
-        identities.iter().map(|it| it.role.clone()).collect()
-    } else {
-        addon_roles.clone()
-    };
+    let addon_roles = &addon_roles(contributions);
     let bucket = &contributions.iter().any(|it| it.bucket);
-    let edge = &(environment.dns.is_some() || *bucket || !environment.network.endpoints.is_empty());
-    // Security groups of the platform's own, and rules that stand beside their group.
-    let rules = &(environment.database.is_some() || !environment.network.endpoints.is_empty());
-    let groups = &(*rules || environment.cluster.access.inside());
     let bottlerocket = &environment.cluster.node_groups.iter().any(NodeGroup::bottlerocket);
-    let readers = &readers(secrets);
-    let folders = &folders(secrets);
+    let readers = &readers(secrets, stack.wide);
+    let folders = &parameters::written(secrets, stack.wide);
     let puts = &puts(secrets, environment);
     // Who makes what vouches for GitHub's tokens in the account.
     let provider = &match environment.github.oidc_provider {
@@ -92,14 +87,13 @@ pub fn pages(
         {
             environment: Environment, foundation: Foundation, applications: Vec<Application>,
             identities: Vec<Holder>, before: Vec<Addon>, after: Vec<Addon>, addon_roles: Vec<Bareword>, single: bool,
-            passed: Vec<Bareword>, ceiling: Ceiling, bucket: bool, edge: bool, rules: bool, groups: bool, bottlerocket: bool, readers: Vec<Reader>,
-            folders: Vec<String>, secrets: Vec<Secret>, shares: Vec<Share>,
+            permitted: bool, bucket: bool, bottlerocket: bool, readers: Vec<Reader>,
+            folders: Folders, secrets: Vec<Secret>, shares: Vec<Share>,
             puts: Vec<Put>, provider: &'static str, private: bool, late: bool, delivered: Vec<Repository>,
             demands: Vec<Demand>, sums: Vec<Sum>,
         }
         Unlisted "infrastructure/.github/workflows/terraform-{environment}.yml",
         Unlisted "infrastructure/environments/{environment}/README.md",
-        Unlisted "infrastructure/environments/{environment}/bootstrap/stack.yaml",
         Unlisted "infrastructure/environments/{environment}/names.txt",
         Unlisted "infrastructure/environments/{environment}/platform/addons.tf",
         Unlisted "infrastructure/environments/{environment}/platform/cluster.tf",
@@ -112,6 +106,7 @@ pub fn pages(
         Unlisted "infrastructure/environments/{environment}/platform/tests/platform.tftest.hcl",
         Unlisted "infrastructure/environments/{environment}/platform/versions.tf",
     };
+    pages.push(bootstrap(environment, stack));
     if let Some(dns) = &environment.dns {
         pages.extend(pages! { { environment: Environment, dns: Dns, bucket: bool }
             Unlisted "infrastructure/environments/{environment}/platform/dns.tf",
@@ -126,12 +121,87 @@ pub fn pages(
     }
     if !secrets.is_empty() {
         pages.extend(pages! {
-            { environment: Environment, folders: Vec<String>, readers: Vec<Reader>, shares: Vec<Share> }
+            { environment: Environment, folders: Folders, readers: Vec<Reader>, shares: Vec<Share> }
             Unlisted "infrastructure/environments/{environment}/platform/parameters.tf",
             Unlisted "infrastructure/environments/{environment}/platform/secrets.tf",
         });
     }
     pages
+}
+
+/// What stands before Terraform can run.
+pub fn bootstrap(environment: &Environment, stack: &Stack) -> Page {
+    let pages = pages! { { environment: Environment, stack: Stack }
+        Unlisted "infrastructure/environments/{environment}/bootstrap/stack.yaml",
+    };
+    pages.into_iter().next().expect("one template is one page")
+}
+
+/// All that must be allowed in an environment. `wide` is whether a pattern stands for the parameters of all applications.
+pub fn rights(
+    environment: &Environment,
+    contributions: &[Contribution],
+    workloads: &[Workload],
+    secrets: &[Secret],
+    wide: bool,
+) -> Rights {
+    let names = &environment.names();
+    let folders = parameters::written(secrets, wide);
+    Rights::all(
+        [
+            state::rights(names),
+            aws::rights(names),
+            environment.network.rights(names),
+            environment.cluster.rights(names, environment.pod_identity()),
+        ]
+        .into_iter()
+        .chain(passed(environment, contributions, workloads))
+        .chain(environment.database.iter().map(|it| it.rights(names)))
+        .chain(environment.dns.iter().map(|it| it.rights(names)))
+        .chain([parameters::rights(names, &folders, wide, secrets.is_empty())])
+        .chain(contributions.iter().map(Contribution::rights))
+        .chain(permissions::rights(workloads))
+        .chain([gitops::rights(names, environment.cluster.access.tunnels())]),
+    )
+}
+
+/// Whom Terraform gives a role to by name: add-ons, or with Pod Identity every service account.
+fn passed(
+    environment: &Environment,
+    contributions: &[Contribution],
+    workloads: &[Workload],
+) -> Option<Rights> {
+    let names = environment.names();
+    let roles: Vec<Bareword> = if environment.pod_identity() {
+        holders(contributions, workloads).into_iter().map(|it| it.role).collect()
+    } else {
+        addon_roles(contributions)
+    };
+    let (applications, others): (Vec<_>, Vec<_>) =
+        roles.iter().partition(|it| it.starts_with(&format!("{APPLICATION_ROLE}-")));
+    let of = |roles: Vec<&Bareword>| roles.into_iter().map(|it| names.role(it)).collect::<Vec<_>>();
+    let pass = || {
+        Right::allow("PassToWorkloads", &["iam:PassRole"])
+            .why("Each of these trusts one service account, and its trust says so.")
+            .within(Policy::ApplyIdentity)
+    };
+    let others = (!others.is_empty()).then(|| pass().on(of(others)));
+    let pattern = names.role(&format!("{APPLICATION_ROLE}-*"));
+    let applications = (!applications.is_empty())
+        .then(|| pass().on_each(of(applications).into_iter().map(|it| (it, pattern.clone())).collect()));
+    (!roles.is_empty())
+        .then(|| Rights { change: others.into_iter().chain(applications).collect(), ..Rights::default() })
+}
+
+/// The service accounts that are somebody to AWS.
+fn holders(contributions: &[Contribution], workloads: &[Workload]) -> Vec<Holder> {
+    let own = contributions.iter().filter_map(|it| it.identity.clone()).map(Holder::from);
+    own.chain(workloads.iter().filter_map(Holder::of)).collect()
+}
+
+fn addon_roles(contributions: &[Contribution]) -> Vec<Bareword> {
+    let role = |it: &Contribution| Some(Bareword::of(it.addon.as_ref().and(it.identity.as_ref())?.role));
+    contributions.iter().filter_map(role).collect()
 }
 
 /// A secret that a person puts, and the key that encrypts it.
@@ -163,18 +233,6 @@ fn puts(secrets: &[Secret], environment: &Environment) -> Vec<Put> {
     secrets.iter().filter(|it| it.writer == Writer::Person).map(put).collect()
 }
 
-/// Where Terraform writes parameters, below platform and environment: `shop/database`. A folder outlives the keys in it, so
-/// that the rights to it, which an administrator gives, do not change with them.
-fn folders(secrets: &[Secret]) -> Vec<String> {
-    let by = |writer| -> BTreeSet<String> {
-        secrets.iter().filter(|it| it.writer == writer).map(Secret::folder).collect()
-    };
-    let (folders, others) = (by(Writer::Terraform), by(Writer::Person));
-    let mixed = folders.intersection(&others).next();
-    assert!(mixed.is_none(), "the pipeline would read what a person puts into `{mixed:?}`");
-    folders.into_iter().collect()
-}
-
 /// A namespace with a secret store, and the folders below platform and environment that its role reads.
 struct Reader {
     namespace: Bareword,
@@ -184,12 +242,15 @@ struct Reader {
 /// Makes the logins of all applications, so it reads what they log in with.
 const DATABASES: &str = "database";
 
-fn readers(secrets: &[Secret]) -> Vec<Reader> {
+/// `wide` is whether one pattern stands for the logins of all applications.
+fn readers(secrets: &[Secret], wide: bool) -> Vec<Reader> {
     let mut readers: BTreeMap<Bareword, BTreeSet<String>> = BTreeMap::new();
     for Secret { namespace, .. } in secrets {
         readers.entry(namespace.clone()).or_default().insert(namespace.to_string());
     }
-    let logins = secrets.iter().map(Secret::folder).filter(|it| it.ends_with(&format!("/{DATABASES}")));
+    let logins: BTreeSet<String> =
+        secrets.iter().map(Secret::folder).filter(|it| it.ends_with(&format!("/{DATABASES}"))).collect();
+    let logins = if wide { parameters::patterns(logins, secrets) } else { logins };
     if let Some(folders) = readers.get_mut(&Bareword::of(DATABASES)) {
         folders.extend(logins);
     }

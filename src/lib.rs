@@ -20,6 +20,7 @@ pub mod format;
 pub mod page;
 pub mod catalogue;
 pub mod certificates;
+pub mod rights;
 
 // What a platform stands on.
 pub mod network;

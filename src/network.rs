@@ -11,6 +11,10 @@ use crate::{
     words::{Label, Text, Word},
 };
 
+mod rights;
+
+pub(crate) use rights::{Made, log_groups, made, security_groups};
+
 /// The addresses of an environment.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

@@ -58,7 +58,7 @@ pub fn plan(platform: Platform) -> Plan {
         pages.extend(contributed(&it.name, repository));
     }
     let (mut lists, mut layers, mut watcher) = (Lists::default(), BTreeSet::new(), None);
-    for Stage { environment, contributions, workloads, secrets } in stages {
+    for Stage { environment, contributions, workloads, secrets, stack } in stages {
         let shares = workloads.iter().filter_map(|it| it.database.clone()).collect();
         let mut own = infrastructure::pages(
             &environment,
@@ -68,6 +68,7 @@ pub fn plan(platform: Platform) -> Plan {
             &shares,
             &secrets,
             &workloads,
+            &stack,
         );
         own.extend(logins::pages(&environment, &shares));
         for root in logins::roots(&environment, &shares) {

@@ -18,7 +18,9 @@ use crate::{
     dns::Dns,
     foundation::{Environment, Foundation},
     github::Github,
+    infrastructure,
     network::Network,
+    rights::Stack,
     source::{Located, Span},
     words::{Account, Domain, Name, Repository, Word},
 };
@@ -38,6 +40,8 @@ pub struct Stage {
     pub workloads: Vec<Workload>,
     /// All that Parameter Store keeps for it, by namespace and key.
     pub secrets: Vec<Secret>,
+    /// The policies of its pipeline.
+    pub stack: Stack,
 }
 
 /// Goes on after a mistake with a placeholder, so that one run finds them all. There is a platform
@@ -79,7 +83,7 @@ pub fn resolve(blueprint: &Blueprint, report: &mut Report) -> Option<Platform> {
                     .help("give each a zone of its own, such as `[environments.staging] dns.zone = \"staging.example.com\"`"),
             );
         }
-        stages.push(stage(environment, spec, base, &applications, report));
+        stages.push(stage((environment, &place), spec, base, &applications, report));
     }
     let mut zones: BTreeMap<&Domain, Vec<&Stage>> = BTreeMap::new();
     for stage in &stages {
@@ -180,7 +184,7 @@ fn environment(
 }
 
 fn stage(
-    environment: Environment,
+    (environment, place): (Environment, &Span),
     spec: &Spec,
     base: &Spec,
     applications: &[Rc<Application>],
@@ -207,13 +211,46 @@ fn stage(
     zones(&contributions, spec, &environment, report);
     hosts(&workloads, &contributions, report);
     room::check(&workloads, &environment.cluster, report);
-    permissions::check(&workloads, environment.roles.boundary.is_none(), report);
+    permissions::check(&workloads, report);
     let mut secrets: Vec<Secret> = contributions.iter().flat_map(|it| it.secrets.clone()).collect();
     secrets.extend(environment.database.iter().flat_map(Database::secrets));
     secrets.extend(workloads.iter().flat_map(Workload::secrets));
     secrets.extend(delivery::secrets(&workloads));
     secrets.sort();
-    Stage { environment, contributions, workloads, secrets }
+    let make = |wide| {
+        let rights = infrastructure::rights(&environment, &contributions, &workloads, &secrets, wide);
+        Stack::new(&environment.names(), &rights, environment.roles.boundary.is_none(), wide)
+    };
+    let asks = workloads.iter().find(|it| !it.permissions.is_empty()).or(workloads.first());
+    let stack = fitting(make, &environment, asks.map_or(place, |it| &it.place), report);
+    Stage { environment, contributions, workloads, secrets, stack }
+}
+
+/// The stack with each resource by its name, if IAM and CloudFormation take it, else with patterns for what applications have alike.
+/// `place` is where most is asked.
+fn fitting(
+    make: impl Fn(bool) -> Stack,
+    environment: &Environment,
+    place: &Span,
+    report: &mut Report,
+) -> Stack {
+    let names = environment.names();
+    // What stands in for a mistake need not render.
+    let sound = !report.failed();
+    let length = |stack| if sound { infrastructure::bootstrap(environment, stack).text().len() } else { 0 };
+    let exact = make(false);
+    if exact.excess(&names, length(&exact)).is_empty() {
+        return exact;
+    }
+    let wide = make(true);
+    for excess in wide.excess(&names, length(&wide)) {
+        report.add(
+            Finding::new("aws/rights", "the bootstrap stack needs more rights than AWS takes")
+                .at(place.clone(), excess.words())
+                .help("write `*` behind what several actions have in common, such as `s3:Get*`, or ask for less"),
+        );
+    }
+    wide
 }
 
 /// A volume lies in one zone, and its pod can run only there. A group with fewer nodes than zones leaves a zone without a node.

@@ -328,6 +328,16 @@ pub struct Text(String);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hcl(String);
 
+/// A word in a template of CloudFormation, written by us, or a reference to what the same stack makes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StackWord {
+    Word(Text),
+    /// The ARN of a resource of the stack.
+    Arn(&'static str),
+    /// What lies below the ARN of a resource of the stack.
+    Below(&'static str, &'static str),
+}
+
 /// A GitHub action at a commit: a tag can be moved, a commit cannot. The tag is for the person who reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Action {
@@ -618,6 +628,12 @@ impl Text {
         self.0.len()
     }
 
+    /// Of an ARN: the pattern for all that the same service has in the same region and account.
+    pub fn all_alike(&self) -> Self {
+        let places: Vec<&str> = self.0.splitn(6, ':').take(5).collect();
+        Self(format!("{}:*", places.join(":")))
+    }
+
     /// Two of them with a word of ours between them.
     pub fn joined(first: &Self, between: &'static str, second: &Self) -> Self {
         Self(format!("{}{between}{}", first.0, second.0))
@@ -626,6 +642,40 @@ impl Text {
     /// Whether these are the same words for somebody who does not tell capitals.
     pub fn same(&self, words: &str) -> bool {
         self.0.eq_ignore_ascii_case(words)
+    }
+}
+
+impl StackWord {
+    pub fn ours(word: impl Into<String>) -> Self {
+        Self::Word(Text::ours(word))
+    }
+
+    /// Whether a pattern of IAM, with a `*` at its end or without, means all that another one means.
+    pub fn covers(&self, other: &Self) -> bool {
+        let (Self::Word(Text(pattern)), Self::Word(Text(word))) = (self, other) else { return self == other };
+        pattern.strip_suffix('*').map_or(pattern == word, |stem| word.starts_with(stem))
+    }
+
+    /// Whether it is a word that begins so.
+    pub fn begins(&self, start: &str) -> bool {
+        matches!(self, Self::Word(Text(word)) if word.starts_with(start))
+    }
+
+    /// As YAML takes it: without quotes where every reader takes it for a string.
+    fn yaml(&self) -> String {
+        match self {
+            Self::Arn(resource) => format!("!GetAtt {resource}.Arn"),
+            Self::Below(resource, path) => {
+                format!("!Sub {}", double_quoted(&format!("${{{resource}.Arn}}{path}")))
+            }
+            Self::Word(Text(word)) => {
+                let plain = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+                    && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./:@*".contains(&b))
+                    && !word.ends_with(':')
+                    && !YAML_WORDS.contains(&word.to_ascii_lowercase().as_str());
+                if plain { word.clone() } else { double_quoted(word) }
+            }
+        }
     }
 }
 

@@ -179,7 +179,7 @@ def of_stack(path):
     text = text.replace("!GetAtt StateKey.Arn", "arn:aws:kms:eu-west-1:111122223333:key/state")
     for name, resource in yaml.load(text, Loader=Template)["Resources"].items():
         it = resource.get("Properties") or {}
-        if resource["Type"] in ("AWS::IAM::ManagedPolicy", "AWS::S3::BucketPolicy"):
+        if resource["Type"] in ("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy", "AWS::S3::BucketPolicy"):
             yield from statements_of(name, it["PolicyDocument"])
         elif resource["Type"] == "AWS::KMS::Key":
             yield from statements_of(name, it["KeyPolicy"], key=True)

@@ -1,6 +1,6 @@
 //! What an application may do in AWS, by a role of its own. How its pods take the role is not decided here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -8,8 +8,9 @@ use serde::Deserialize;
 use super::Workload;
 use crate::{
     diagnostics::{Finding, Report},
+    rights::{INLINE, Rights, Statement, length},
     source::Located,
-    words::{Account, Name, Text, Word},
+    words::{Account, Name, StackWord, Text, Word},
 };
 
 /// A table of the blueprint.
@@ -107,12 +108,6 @@ impl Word for Resource {
 /// Who decides what others may do is more than an application.
 const BEYOND: [&str; 3] = ["iam", "organizations", "sts"];
 
-/// IAM takes 10240 characters for the policies that stand in a role, marks among them.
-const POLICY: usize = 9000;
-
-/// A managed policy has 6144 characters, of which the boundary itself needs about half.
-const BOUNDARY: usize = 2500;
-
 pub fn resolve(table: Option<&Table>, report: &mut Report) -> Vec<Permission> {
     let read = |(name, spec): (&Located<String>, &Spec)| {
         let actions = spec.actions.iter().flatten().filter_map(|it| action(it, report)).collect();
@@ -136,52 +131,34 @@ fn action(asked: &Located<String>, report: &mut Report) -> Option<Text> {
     Some(action.text)
 }
 
-/// Whether IAM takes the policies. `bounded` is whether the boundary is ours.
-pub fn check(workloads: &[Workload], bounded: bool, report: &mut Report) {
+/// Whether IAM takes the policy of each role.
+pub fn check(workloads: &[Workload], report: &mut Report) {
     for workload in workloads {
-        let permissions = workload.permissions.iter();
-        let length: usize = permissions.map(|it| length(&it.actions) + length(&it.resources) + 80).sum();
-        if length > POLICY {
+        let sids: Vec<String> = workload.permissions.iter().map(|it| it.name.sid()).collect();
+        let permissions = workload.permissions.iter().zip(&sids);
+        let length = length(
+            permissions.map(|(it, sid)| (sid.as_str(), it.actions.as_slice(), it.resources.as_slice())),
+        );
+        if length > INLINE {
             report.add(
                 Finding::new("application/permissions", "no role takes so many permissions")
-                    .at(workload.place.clone(), format!("they take {length} characters of {POLICY}"))
+                    .at(workload.place.clone(), format!("they take {length} characters of {INLINE}"))
                     .help("write `*` behind what several have in common, such as `s3:Get*`"),
             );
         }
     }
-    let Ceiling { actions, resources } = Ceiling::of(workloads);
-    let all = length(&actions) + length(&resources);
-    let asks = workloads.iter().find(|it| !it.permissions.is_empty());
-    if let Some(first) = asks.filter(|_| bounded && all > BOUNDARY) {
-        report.add(
-            Finding::new(
-                "application/permissions",
-                "the boundary of roles does not take so many permissions",
-            )
-            .at(first.place.clone(), format!("all applications together take {all} characters of {BOUNDARY}"))
-            .help("write `*` behind what several have in common, or name a `permissions-boundary` of yours"),
-        );
-    }
-}
-
-/// In JSON, with marks and comma.
-fn length(words: &[Text]) -> usize {
-    words.iter().map(|it| it.length() + 3).sum()
 }
 
 /// What the boundary of roles must let through for all applications of an environment.
-pub struct Ceiling {
-    pub actions: Vec<Text>,
-    pub resources: Vec<Text>,
-}
-
-impl Ceiling {
-    pub fn of(workloads: &[Workload]) -> Self {
-        let all = || workloads.iter().flat_map(|it| &it.permissions);
-        let each = |words: BTreeSet<&Text>| words.into_iter().cloned().collect();
-        Self {
-            actions: each(all().flat_map(|it| &it.actions).collect()),
-            resources: each(all().flat_map(|it| &it.resources).collect()),
-        }
-    }
+pub fn rights(workloads: &[Workload]) -> Option<Rights> {
+    let each = || workloads.iter().flat_map(|it| &it.permissions);
+    let ceiling = each().map(|it| {
+        let resources = it.resources.iter().map(|it| (it, it.all_alike()));
+        let resources = resources.map(|(it, all)| (StackWord::Word(it.clone()), StackWord::Word(all)));
+        Statement::allow("PermissionsOfApplications", &[])
+            .to(it.actions.iter().cloned().map(StackWord::Word).collect())
+            .on_each(resources.collect())
+            .why("What the blueprint permits to applications; what of it each may do, its own role says.")
+    });
+    (each().next().is_some()).then(|| Rights { uses: ceiling.collect(), ..Rights::default() })
 }

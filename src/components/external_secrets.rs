@@ -9,6 +9,7 @@ use crate::{
     diagnostics::Report,
     foundation::Environment,
     pages,
+    rights::{self, Rights},
     source::Located,
     words::{Hcl, Text},
 };
@@ -65,6 +66,10 @@ impl Component for ExternalSecrets {
             about: "synchronizes secrets from Parameter Store into the namespaces that may read them",
             definitions: Some("external-secrets"),
             identity: environment.pod_identity().then(identity),
+            rights: Rights {
+                uses: environment.pod_identity().then(|| become_readers(environment)).into_iter().collect(),
+                ..Rights::default()
+            },
             pages: pages! { { release: Release, environment: Environment }
                 Resource "kubernetes-manifest/clusters/{environment}/configs/external-secrets/deployer.yaml",
                 Resource "kubernetes-manifest/clusters/{environment}/controllers/external-secrets/release.yaml",
@@ -77,4 +82,10 @@ impl Component for ExternalSecrets {
             ..Contribution::new("external-secrets")
         }
     }
+}
+
+/// It hands on its session to a reader's role, and to no other.
+fn become_readers(environment: &Environment) -> rights::Statement {
+    rights::Statement::allow("RolesOfReaders", &["sts:AssumeRole", "sts:TagSession"])
+        .on(vec![environment.names().role("secrets-*")])
 }

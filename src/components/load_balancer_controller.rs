@@ -5,12 +5,14 @@ use serde::Deserialize;
 
 use super::Component;
 use crate::{
+    cluster::load_balancing_role,
     contribution::{Condition, Contribution, Identity, Layer, Need, PodSecurity, Release, Statement},
     diagnostics::Report,
     foundation::Environment,
     pages,
+    rights::{self, Names, Policy, Rights},
     source::{Located, value_or},
-    words::{Hcl, Text},
+    words::{Hcl, StackWord, Text},
 };
 
 /// Load balancers for what the cluster serves.
@@ -64,6 +66,7 @@ impl Component for LoadBalancerController {
                 service_account: "load-balancer-controller",
                 statements: statements(),
             }),
+            rights: rights(&environment.names(), *logs),
             bucket: *logs,
             pages,
             releases: vec![release.clone()],
@@ -73,6 +76,68 @@ impl Component for LoadBalancerController {
             },
             ..Contribution::new("load-balancer-controller")
         }
+    }
+}
+
+/// The bucket of access logs, and the role that the first load balancer of an account brings.
+fn rights(names: &Names, logs: bool) -> Rights {
+    let uses = vec![load_balancing_role(names)];
+    if !logs {
+        return Rights { uses, ..Rights::default() };
+    }
+    let bucket = format!("arn:aws:s3:::{}-lb-logs-{}", names.prefix(), names.account);
+    let read = [
+        "s3:GetAccelerateConfiguration",
+        "s3:GetBucketAcl",
+        "s3:GetBucketCORS",
+        "s3:GetBucketLocation",
+        "s3:GetBucketLogging",
+        "s3:GetBucketObjectLockConfiguration",
+        "s3:GetBucketOwnershipControls",
+        "s3:GetBucketPolicy",
+        "s3:GetBucketPublicAccessBlock",
+        "s3:GetBucketRequestPayment",
+        "s3:GetBucketTagging",
+        "s3:GetBucketVersioning",
+        "s3:GetBucketWebsite",
+        "s3:GetEncryptionConfiguration",
+        "s3:GetLifecycleConfiguration",
+        "s3:GetReplicationConfiguration",
+        "s3:ListBucket",
+        "s3:ListTagsForResource",
+    ];
+    let change = [
+        "s3:CreateBucket",
+        "s3:DeleteBucket",
+        "s3:DeleteBucketPolicy",
+        "s3:ListBucketVersions",
+        "s3:PutBucketOwnershipControls",
+        "s3:PutBucketPolicy",
+        "s3:PutBucketPublicAccessBlock",
+        "s3:PutBucketTagging",
+        "s3:PutBucketVersioning",
+        "s3:PutEncryptionConfiguration",
+        "s3:PutLifecycleConfiguration",
+        "s3:TagResource",
+        "s3:UntagResource",
+    ];
+    let on_bucket = || vec![StackWord::ours(bucket.as_str())];
+    let on_objects = vec![StackWord::ours(format!("{bucket}/*"))];
+    Rights {
+        read: vec![
+            rights::Statement::allow("BucketOfLogs", &read)
+                .on(on_bucket())
+                .why("The settings of the bucket, and no line of the logs.")
+                .within(Policy::ReadEdge),
+        ],
+        change: vec![
+            rights::Statement::allow("BucketOfLogs", &change).on(on_bucket()).within(Policy::ApplyEdge),
+            rights::Statement::allow("EmptyIt", &["s3:DeleteObject", "s3:DeleteObjectVersion"])
+                .on(on_objects)
+                .why("A bucket goes empty or not at all.")
+                .within(Policy::ApplyEdge),
+        ],
+        uses,
     }
 }
 

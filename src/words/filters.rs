@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 
 use askama::{Result, Values, filters::Safe};
 
-use super::{Action, Bare, Hcl, Label, Text, Words};
+use super::{Action, Bare, Hcl, Label, StackWord, Text, Words};
 
 /// A whole number, the one thing that may stand in YAML without quotes.
 #[askama::filter_fn]
@@ -65,6 +65,25 @@ fn hcl_string(text: &Text) -> String {
 #[askama::filter_fn]
 pub fn yaml(text: impl Borrow<Text>, _: &dyn Values) -> Result<Safe<String>> {
     Ok(Safe(super::double_quoted(&text.borrow().0)))
+}
+
+/// A word in a template of CloudFormation.
+#[askama::filter_fn]
+pub fn stack_word(word: impl Borrow<StackWord>, _: &dyn Values) -> Result<Safe<String>> {
+    Ok(Safe(word.borrow().yaml()))
+}
+
+/// What follows a key in a template of CloudFormation: one word behind it, several as a list, `indent` spaces in.
+#[askama::filter_fn]
+pub fn stack_words(
+    words: impl Borrow<Vec<StackWord>>,
+    _: &dyn Values,
+    indent: usize,
+) -> Result<Safe<String>> {
+    Ok(Safe(match words.borrow().as_slice() {
+        [word] => format!(" {}", word.yaml()),
+        words => words.iter().map(|it| format!("\n{}- {}", " ".repeat(indent), it.yaml())).collect(),
+    }))
 }
 
 /// A word that YAML takes for itself without quotes, as its type says.

@@ -7,6 +7,7 @@ use std::{
 };
 
 use self::{documents::Document, terraform::Root};
+pub use self::{iam::like, permissions::wrong_rights};
 use crate::{Tree, plan, tree, walk, wide};
 
 /// What one repository says of another.

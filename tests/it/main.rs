@@ -43,6 +43,8 @@ mod readback;
 /// What a person must make is listed, what is there is seen, and nothing is touched.
 #[cfg(unix)]
 mod scripts;
+/// Rights travel with whoever needs them, and fit into what AWS takes.
+mod rights;
 /// The schema that is printed is the schema that is checked.
 mod schema;
 /// Tables a person gives us mean the same in YAML.

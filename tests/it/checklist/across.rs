@@ -58,11 +58,11 @@ fn x01_roles_and_service_accounts_know_each_other() {
                 "Action = [\"s3:GetObject\"]",
                 "Action = [\"s3:GetObject\", \"s3:PutObject\"]",
             ),
-            ("bootstrap/stack.yaml", "\"arn:aws:s3:::orchard-images/*\"", "\"arn:aws:s3:::orchard/*\""),
+            ("bootstrap/stack.yaml", "arn:aws:s3:::orchard-images/*", "arn:aws:s3:::orchard/*"),
             (
                 "bootstrap/stack.yaml",
-                "- \"s3:GetObject\" Resource: - \"arn:aws:s3:::orchard-images/*\"",
-                "- s3:PutObject\n            Resource:\n              - \"arn:aws:s3:::orchard-images/*\"",
+                "Action: s3:GetObject Resource: arn:aws:s3:::orchard-images/*",
+                "Action: s3:PutObject\n            Resource: arn:aws:s3:::orchard-images/*",
             ),
             ("platform/iam.tf", "namespace = \"ledger-api\"", "namespace = \"ledger\""),
             (

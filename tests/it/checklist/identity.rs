@@ -265,7 +265,7 @@ fn t35_nobody_may_everything_or_everywhere() {
 /// Descriptions that AWS takes only when it makes a thing, whose name never changes: with another one an update is refused (a
 /// managed policy of CloudFormation: `Description` is updated by replacement, and a custom name forbids that), or Terraform deletes
 /// what is in use (`description` of a security group and of a parameter group, hashicorp/aws 6.47). `NAME` is the platform's.
-const LASTING: [(&str, &str); 14] = [
+const LASTING: [(&str, &str); 15] = [
     ("aws_db_parameter_group.main", "Database of NAME"),
     ("aws_security_group.api", "Kubernetes API of NAME, from inside the network"),
     ("aws_security_group.database", "Database of NAME"),
@@ -278,6 +278,7 @@ const LASTING: [(&str, &str); 14] = [
         "ApplyIdentityPolicy",
         "Roles under the boundary and the cluster's issuer, as Terraform changes them for NAME",
     ),
+    ("ApplyMorePolicy", "What else Terraform changes for NAME"),
     ("ApplyNetworkPolicy", "State and network, as Terraform changes them for NAME"),
     ("Boundary", "Ceiling of every role that Terraform makes for NAME"),
     ("ReadDataPolicy", "Database and parameters, as a Terraform plan of NAME reads them"),

@@ -96,7 +96,9 @@ impl<'a> Stack<'a> {
     pub fn grants(&self, end: &str) -> Vec<Statement<'a>> {
         let role = self.role(end).unwrap_or(&Value::Null);
         let attached = words(&role["ManagedPolicyArns"]);
-        let managed = self.resources("AWS::IAM::ManagedPolicy").filter(|(name, it)| {
+        let all =
+            ["AWS::IAM::ManagedPolicy", "AWS::IAM::Policy"].into_iter().flat_map(|it| self.resources(it));
+        let managed = all.filter(|(name, it)| {
             let roles = words(&it["Properties"]["Roles"]);
             attached.contains(&format!("${{{name}}}").as_str())
                 || roles.iter().any(|it| it.trim_matches(['$', '{', '}']) == self.name(end))

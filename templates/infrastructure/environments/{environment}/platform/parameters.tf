@@ -6,7 +6,7 @@ locals {
   # The folders that Terraform writes. Secrets that people put are in other folders, which no pipeline role can decrypt.
   written_parameters = [
 #%- for folder in folders %#
-    "arn:aws:ssm:${local.region}:${local.account}:parameter${local.parameters}/#{ folder }#/*",
+    "arn:aws:ssm:${local.region}:${local.account}:parameter${local.parameters}/#{ folder.clone()|line }#/*",
 #%- endfor %#
   ]
 #%- endif %#

@@ -1,0 +1,510 @@
+//! What the pipeline and the platform's own roles may do in AWS: typed statements of whoever needs them, and the one place that makes
+//! the policies of the bootstrap stack of them and knows what IAM and CloudFormation take. Who needs what, each part of the platform
+//! says beside what it makes.
+
+use std::fmt;
+
+use crate::{
+    catalogue::Region,
+    words::{Bareword, Name, RolePath, StackWord, Text},
+};
+
+mod limits;
+
+pub use limits::{Excess, INLINE, length};
+
+/// What one part of a platform must be allowed.
+#[derive(Clone, Debug, Default)]
+pub struct Rights {
+    /// What a plan reads. The apply role reads it as well.
+    pub read: Vec<Statement>,
+    /// What an apply changes, and which role it passes to which service.
+    pub change: Vec<Statement>,
+    /// What the roles that Terraform makes are granted: together it is the ceiling of the permissions boundary.
+    pub uses: Vec<Statement>,
+}
+
+/// One statement of a policy. Those of one policy with the same `Sid` become one, if the same conditions hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    policy: Policy,
+    pub sid: String,
+    /// Why it is there, or why it is as wide as it is: the comment above it, line by line.
+    why: &'static str,
+    effect: Effect,
+    /// Whether it is about every action but these.
+    excludes: bool,
+    pub actions: Vec<StackWord>,
+    pub resources: Vec<StackWord>,
+    conditions: Vec<Condition>,
+    /// Resources that one pattern stands for where there are too many: the resource, and the pattern.
+    wide: Vec<(StackWord, StackWord)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Effect {
+    Allow,
+    Deny,
+}
+
+/// When a statement holds: all conditions of a statement must hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Condition {
+    /// Such as `StringEquals`.
+    pub test: &'static str,
+    pub key: StackWord,
+    /// One of them is enough.
+    pub values: Vec<StackWord>,
+}
+
+/// The policies of the pipeline's roles, in the order of the stack. Their names and descriptions never change: under a name that is
+/// fixed, CloudFormation cannot replace a policy, and IAM cannot change a description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Policy {
+    Read,
+    ApplyNetwork,
+    ApplyCluster,
+    ApplyIdentity,
+    ReadEdge,
+    ApplyEdge,
+    ReadData,
+    ApplyData,
+    ApplyGitops,
+    /// Of whatever has no policy of its own: components, and a platform's own Terraform. The number is that of the part.
+    Apply(u8),
+}
+
+/// What the things of one environment are called in AWS.
+#[derive(Clone, Debug)]
+pub struct Names {
+    /// The account, in 12 digits.
+    pub account: String,
+    pub region: Region,
+    pub platform: Name,
+    pub environment: Name,
+    pub role_path: RolePath,
+    /// The ARN of the policy that limits every role that Terraform makes.
+    pub boundary: Text,
+    pub state_bucket: String,
+}
+
+/// The policies of one environment's bootstrap stack.
+#[derive(Clone, Debug)]
+pub struct Stack {
+    pub policies: Vec<ManagedPolicy>,
+    /// Statements of the permissions boundary.
+    pub boundary: Vec<Statement>,
+    /// What is read and stands in both roles themselves.
+    pub plan: Vec<Statement>,
+    /// What is changed and stands in the apply role itself.
+    pub apply: Vec<Statement>,
+    /// Whether patterns stand for the parameters and roles of single applications.
+    pub wide: bool,
+}
+
+/// A policy of the stack, attached to the apply role, and to the plan role if it reads.
+#[derive(Clone, Debug)]
+pub struct ManagedPolicy {
+    pub policy: Policy,
+    pub description: Text,
+    pub statements: Vec<Statement>,
+}
+
+/// The state bucket, and its key, as the stack makes them.
+pub const STATE_BUCKET: StackWord = StackWord::Arn("StateBucket");
+pub const STATE_KEY: StackWord = StackWord::Arn("StateKey");
+
+/// What lies in the state bucket.
+pub fn in_state_bucket(path: &'static str) -> StackWord {
+    StackWord::Below("StateBucket", path)
+}
+
+pub fn any() -> StackWord {
+    StackWord::ours("*")
+}
+
+impl Statement {
+    fn new(effect: Effect, sid: impl Into<String>, actions: &[&str]) -> Self {
+        let mut actions: Vec<StackWord> = actions.iter().map(|it| StackWord::ours(*it)).collect();
+        actions.sort();
+        Self {
+            policy: Policy::Apply(1),
+            sid: sid.into(),
+            why: "",
+            effect,
+            excludes: false,
+            actions,
+            resources: Vec::new(),
+            conditions: Vec::new(),
+            wide: Vec::new(),
+        }
+    }
+
+    pub fn allow(sid: impl Into<String>, actions: &[&str]) -> Self {
+        Self::new(Effect::Allow, sid, actions)
+    }
+
+    pub fn deny(sid: impl Into<String>, actions: &[&str]) -> Self {
+        Self::new(Effect::Deny, sid, actions)
+    }
+
+    /// About every action but these.
+    pub fn deny_all_but(sid: impl Into<String>, actions: &[&str]) -> Self {
+        Self { excludes: true, ..Self::new(Effect::Deny, sid, actions) }
+    }
+
+    /// What a role of the platform is granted, on whatever it is granted it.
+    pub fn uses(actions: &[&str]) -> Self {
+        Self::allow("", actions).on(vec![any()])
+    }
+
+    /// Only on roles under the platform's boundary.
+    pub fn under_the_boundary(mut self, names: &Names) -> Self {
+        let key = StackWord::ours("iam:PermissionsBoundary");
+        let values = vec![StackWord::Word(names.boundary.clone())];
+        self.conditions.push(Condition { test: "StringEquals", key, values });
+        self
+    }
+
+    /// Lets the apply role pass these roles to a service.
+    pub fn pass(names: &Names, sid: impl Into<String>, roles: &[&str], service: &str) -> Self {
+        let roles = roles.iter().map(|it| names.role(it)).collect();
+        Self::allow(sid, &["iam:PassRole"]).on(roles).when("StringEquals", "iam:PassedToService", [service])
+    }
+
+    pub fn on(mut self, mut resources: Vec<StackWord>) -> Self {
+        resources.sort();
+        resources.dedup();
+        self.resources = resources;
+        self
+    }
+
+    /// On each of these resources, and on all that its pattern means where they are too many.
+    pub fn on_each(mut self, resources: Vec<(StackWord, StackWord)>) -> Self {
+        self.wide = resources.clone();
+        self.on(resources.into_iter().map(|(exact, _)| exact).collect())
+    }
+
+    /// What it is about.
+    pub fn to(mut self, actions: Vec<StackWord>) -> Self {
+        self.actions = Vec::new();
+        union(&mut self.actions, actions);
+        self
+    }
+
+    pub fn when<'w>(
+        mut self,
+        test: &'static str,
+        key: impl Into<String>,
+        values: impl IntoIterator<Item = &'w str>,
+    ) -> Self {
+        let mut values: Vec<StackWord> = values.into_iter().map(StackWord::ours).collect();
+        values.sort();
+        self.conditions.push(Condition { test, key: StackWord::ours(key), values });
+        self
+    }
+
+    /// Only what bears the tags of this platform and environment.
+    pub fn of_ours(self, names: &Names) -> Self {
+        self.tagged("aws:ResourceTag", names)
+    }
+
+    /// Only with the tags of this platform and environment.
+    pub fn as_ours(self, names: &Names) -> Self {
+        self.tagged("aws:RequestTag", names)
+    }
+
+    fn tagged(self, key: &str, names: &Names) -> Self {
+        self.when("StringEquals", format!("{key}/environment"), [names.environment.to_string().as_str()])
+            .when("StringEquals", format!("{key}/project"), [names.platform.to_string().as_str()])
+    }
+
+    /// The comment above it. Of several statements with one `Sid`, the first that has one.
+    pub fn why(mut self, why: &'static str) -> Self {
+        self.why = why;
+        self
+    }
+
+    /// The policy that it stands in.
+    pub fn within(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// A word: letters and digits.
+    pub fn sid(&self) -> Vec<StackWord> {
+        vec![StackWord::ours(self.sid.as_str())]
+    }
+
+    pub fn reasons(&self) -> Vec<Text> {
+        self.why.lines().map(Text::ours).collect()
+    }
+
+    pub fn is_allowing(&self) -> bool {
+        self.effect == Effect::Allow
+    }
+
+    pub fn effect(&self) -> &'static str {
+        match self.effect {
+            Effect::Allow => "Allow",
+            Effect::Deny => "Deny",
+        }
+    }
+
+    /// The element that lists its actions.
+    pub fn element(&self) -> &'static str {
+        if self.excludes { "NotAction" } else { "Action" }
+    }
+
+    /// Its conditions by test, in the order in which they were given.
+    pub fn tests(&self) -> Vec<(StackWord, Vec<&Condition>)> {
+        let mut tests: Vec<(StackWord, Vec<&Condition>)> = Vec::new();
+        for condition in &self.conditions {
+            let test = StackWord::ours(condition.test);
+            match tests.iter_mut().find(|(known, _)| *known == test) {
+                Some((_, conditions)) => conditions.push(condition),
+                None => tests.push((test, vec![condition])),
+            }
+        }
+        tests
+    }
+
+    /// Whether both are about the same: then one may stand for both.
+    fn is_like(&self, other: &Self) -> bool {
+        let keys = |it: &Self| it.conditions.iter().map(|it| (it.test, it.key.clone())).collect::<Vec<_>>();
+        (self.policy, &self.sid, self.effect, self.excludes)
+            == (other.policy, &other.sid, other.effect, other.excludes)
+            && keys(self) == keys(other)
+    }
+
+    fn join(&mut self, other: Self) {
+        union(&mut self.actions, other.actions);
+        union(&mut self.resources, other.resources);
+        self.wide.extend(other.wide);
+        for (condition, other) in self.conditions.iter_mut().zip(other.conditions) {
+            union(&mut condition.values, other.values);
+        }
+        if self.why.is_empty() {
+            self.why = other.why;
+        }
+    }
+
+    /// With patterns for resources that have one.
+    fn widened(mut self) -> Self {
+        for (exact, pattern) in std::mem::take(&mut self.wide) {
+            self.resources.retain(|it| *it != exact);
+            self.resources.push(pattern);
+        }
+        self.resources.sort();
+        self.resources.dedup();
+        self
+    }
+}
+
+fn union(words: &mut Vec<StackWord>, others: Vec<StackWord>) {
+    words.extend(others);
+    words.sort();
+    words.dedup();
+}
+
+/// Each once: what has the same `Sid`, policy and conditions is one statement.
+fn joined(statements: impl IntoIterator<Item = Statement>) -> Vec<Statement> {
+    let mut all: Vec<Statement> = Vec::new();
+    for statement in statements {
+        match all.iter_mut().find(|it| it.is_like(&statement)) {
+            Some(known) => known.join(statement),
+            None => all.push(statement),
+        }
+    }
+    all
+}
+
+impl Rights {
+    /// The rights of several parts as those of one.
+    pub fn all(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut all = Self::default();
+        for Self { read, change, uses } in parts {
+            all.read.extend(read);
+            all.change.extend(change);
+            all.uses.extend(uses);
+        }
+        all
+    }
+}
+
+/// Services whose requests name no region of a platform: they have one endpoint for all regions.
+const WITHOUT_REGION: [&str; 3] = ["iam", "route53", "shield"];
+
+impl Stack {
+    /// `bounded` is whether the stack makes the boundary. Exact resources where they fit; patterns for them, where they do not.
+    pub fn new(names: &Names, rights: &Rights, bounded: bool, wide: bool) -> Self {
+        let widened = |it: Statement, wide: bool| if wide { it.widened() } else { it };
+        let read = rights.read.iter().cloned().map(|mut it| {
+            if matches!(it.policy, Policy::Apply(_)) {
+                it.policy = Policy::Read;
+            }
+            it
+        });
+        let all = joined(read.chain(rights.change.iter().cloned()));
+        let all: Vec<Statement> = all.into_iter().map(|it| widened(it, wide)).collect();
+        let mut boundary = if bounded { ceiling(names, &rights.uses) } else { Vec::new() };
+        if limits::policy(names, &boundary) > limits::POLICY {
+            boundary = boundary.into_iter().map(Statement::widened).collect();
+        }
+        let mut stack = Self { policies: Vec::new(), boundary, plan: Vec::new(), apply: Vec::new(), wide };
+        limits::arrange(&mut stack, names, all);
+        stack
+    }
+
+    pub fn read_policies(&self) -> impl Iterator<Item = &ManagedPolicy> {
+        self.policies.iter().filter(|it| it.policy.reads())
+    }
+}
+
+/// The statements of the boundary. It grants nothing, so what a role is granted on single resources is let through on all, and the
+/// role's own policy limits it; only statements with resources of their own are kept as they are.
+fn ceiling(names: &Names, uses: &[Statement]) -> Vec<Statement> {
+    let is_open = |it: &Statement| it.is_allowing() && it.resources == [any()] && it.conditions.is_empty();
+    let mut services: Vec<StackWord> =
+        uses.iter().filter(|it| is_open(it)).flat_map(|it| it.actions.clone()).collect();
+    services.sort();
+    services.dedup();
+    let all = services.clone();
+    services.retain(|it| !all.iter().any(|other| other != it && other.covers(it)));
+    let (global, regional): (Vec<_>, Vec<_>) = services
+        .into_iter()
+        .partition(|it| WITHOUT_REGION.iter().any(|service| it.begins(&format!("{service}:"))));
+    let regional = Statement::allow("ServicesOfThisRegion", &[]).to(regional).on(vec![any()]).when(
+        "StringEquals",
+        "aws:RequestedRegion",
+        [names.region.to_string().as_str()],
+    );
+    let global = Statement::allow("ServicesWithoutRegion", &[]).to(global).on(vec![any()]);
+    let own = uses.iter().filter(|it| !is_open(it)).cloned();
+    let (allowed, denied): (Vec<_>, Vec<_>) = joined(own).into_iter().partition(Statement::is_allowing);
+    let services = [regional, global].into_iter().filter(|it| !it.actions.is_empty());
+    services.chain(allowed).chain(denied).collect()
+}
+
+impl ManagedPolicy {
+    /// The characters of its document, as IAM counts them.
+    pub fn length(&self, names: &Names) -> usize {
+        limits::policy(names, &self.statements)
+    }
+}
+
+impl Policy {
+    /// Whether plans need it as well.
+    pub fn reads(self) -> bool {
+        matches!(self, Self::Read | Self::ReadEdge | Self::ReadData)
+    }
+
+    /// The end of its name.
+    pub fn end(self) -> Bareword {
+        match self {
+            Self::Read => Bareword::of("read"),
+            Self::ApplyNetwork => Bareword::of("apply-network"),
+            Self::ApplyCluster => Bareword::of("apply-cluster"),
+            Self::ApplyIdentity => Bareword::of("apply-identity"),
+            Self::ReadEdge => Bareword::of("read-edge"),
+            Self::ApplyEdge => Bareword::of("apply-edge"),
+            Self::ReadData => Bareword::of("read-data"),
+            Self::ApplyData => Bareword::of("apply-data"),
+            Self::ApplyGitops => Bareword::of("apply-gitops"),
+            Self::Apply(1) => Bareword::of("apply-more"),
+            Self::Apply(part) => Bareword::of("apply-more").and('-', u32::from(part)),
+        }
+    }
+
+    /// Its name in the stack: `ApplyEdgePolicy` is called `…-apply-edge`.
+    pub fn id(self) -> String {
+        let capital = |part: &str| part[..1].to_ascii_uppercase() + &part[1..];
+        self.end().split('-').map(capital).collect::<String>() + "Policy"
+    }
+
+    /// IAM never changes it, so no word of it may ever change.
+    fn description(self, prefix: &str) -> String {
+        match self {
+            Self::Read => format!("What a Terraform plan of {prefix} reads, and its lock"),
+            Self::ApplyNetwork => format!("State and network, as Terraform changes them for {prefix}"),
+            Self::ApplyCluster => {
+                format!("Cluster, keys and log groups, as Terraform changes them for {prefix}")
+            }
+            Self::ApplyIdentity => {
+                format!(
+                    "Roles under the boundary and the cluster's issuer, as Terraform changes them for {prefix}"
+                )
+            }
+            Self::ReadEdge => {
+                format!(
+                    "Zone, certificate and logs of requests, as a Terraform plan of {prefix} looks at them"
+                )
+            }
+            Self::ApplyEdge => {
+                format!("Zone, certificate and logs of requests, as Terraform changes them for {prefix}")
+            }
+            Self::ReadData => format!("Database and parameters, as a Terraform plan of {prefix} reads them"),
+            Self::ApplyData => format!("Database and parameters, as Terraform changes them for {prefix}"),
+            Self::ApplyGitops => format!("The first install of Flux, as Terraform makes it for {prefix}"),
+            Self::Apply(_) => format!("What else Terraform changes for {prefix}"),
+        }
+    }
+
+    /// The comment above it.
+    pub fn about(self) -> Vec<Text> {
+        let about = match self {
+            Self::Read => "What both roles read. The only objects that the plan role writes are locks.",
+            Self::ApplyNetwork => {
+                "What is new must be born with this platform's tags, what is touched must bear them."
+            }
+            Self::ReadEdge => "The edge: names, certificates, what load balancers log.",
+            Self::ReadData => {
+                "Data. What Terraform writes into Parameter Store it also reads, with each plan; the key's own policy lets both roles\ndecrypt these parameters and no other."
+            }
+            Self::ApplyGitops => {
+                "The second root: its state, the way to the cluster, and the one secret that Terraform hands on. The plan role has none\nof it, for whoever may open a pull request may use that one."
+            }
+            Self::Apply(_) => "What components and this platform's own Terraform change.",
+            Self::ApplyCluster | Self::ApplyIdentity | Self::ApplyEdge | Self::ApplyData => "",
+        };
+        about.lines().map(Text::ours).collect()
+    }
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.id())
+    }
+}
+
+impl Names {
+    /// What the names of everything in this environment begin with.
+    pub fn prefix(&self) -> String {
+        format!("{}-{}", self.platform, self.environment)
+    }
+
+    /// The ARN of something in the platform's region and account, such as `arn("ec2", "vpc/*")`.
+    pub fn arn(&self, service: &str, resource: impl fmt::Display) -> StackWord {
+        StackWord::ours(format!("arn:aws:{service}:{}:{}:{resource}", self.region, self.account))
+    }
+
+    /// The ARN of something of IAM, such as `iam("oidc-provider/*")`.
+    pub fn iam(&self, resource: impl fmt::Display) -> StackWord {
+        StackWord::ours(format!("arn:aws:iam::{}:{resource}", self.account))
+    }
+
+    /// A role that Terraform makes, by the end of its name.
+    pub fn role(&self, end: &str) -> StackWord {
+        self.iam(format!("role{}{}-{end}", self.role_path, self.prefix()))
+    }
+
+    /// All parameters in a folder below the platform's own path, such as `shop/database`.
+    pub fn parameters(&self, folder: &Text) -> StackWord {
+        let above = format!(
+            "arn:aws:ssm:{}:{}:parameter/{}/{}/",
+            self.region, self.account, self.platform, self.environment
+        );
+        let below = Text::joined(&Text::ours(above), "", folder);
+        StackWord::Word(Text::joined(&below, "/*", &Text::default()))
+    }
+}
