@@ -416,7 +416,7 @@ impl Layer {
                 "shared objects of the login Jobs, and for each login: the Flux Kustomization that creates it"
             }
             Self::Applications => "for each application: the Flux Kustomization that deploys it",
-            Self::Monitoring => "monitoring, on which no other layer depends",
+            Self::Monitoring => "Prometheus, Alertmanager and Grafana, on which no other layer depends",
             Self::Overprovisioning => "spare capacity, on which no other layer depends",
         })
     }

@@ -255,7 +255,7 @@ impl Database {
             namespace: Bareword::of(NAMESPACE),
             key: format!("master/{number}/password"),
             writer: Writer::Terraform,
-            about: "a password of the master login, by its number",
+            about: "the password of the master login of the database",
         };
         numbers(self.master_password_version).into_iter().map(secret).collect()
     }
@@ -445,8 +445,8 @@ impl Share {
         };
         let both = |login| {
             [
-                secret(login, "password", "the password of a numbered login"),
-                secret(login, "username", "the user name of a numbered login"),
+                secret(login, "password", "the password of a database login"),
+                secret(login, "username", "the user name of a database login"),
             ]
         };
         self.logins().into_iter().flat_map(both).collect()

@@ -412,7 +412,7 @@ impl Stack {
             about,
         };
         let password = |number| {
-            let about = "a password of Grafana's administrator, by its number";
+            let about = "the password of the Grafana administrator";
             secret(&Self::password(number), Writer::Terraform, about)
         };
         let receiver = self.receiver.iter().map(|it| secret(it.key, Writer::Person, it.about));
