@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::{
     catalogue::{Catalogue, KubernetesVersion, Shape},
+    cidr::{self, Purpose},
     diagnostics::{Finding, Report},
     network::Network,
     source::{Decided, Located, Span, value_or},
@@ -111,7 +112,7 @@ pub struct Cluster {
 pub enum Access {
     Tunnel,
     Runner(RunnerLabel),
-    Public(Vec<PublicRange>),
+    Public(Vec<Ipv4Net>),
 }
 
 /// What a workflow calls a runner inside the network.
@@ -121,41 +122,12 @@ pub struct RunnerLabel(Text);
 impl Word for RunnerLabel {
     const CODE: &'static str = "cluster/runner-label";
     const WHAT: &'static str = "a label of your own runners";
-    const RULE: &'static str =
-        "letters, digits and `-_.` after a letter, and none of GitHub's own like `ubuntu-24.04`";
+    const RULE: &'static str = "up to 100 letters, digits and `-_.`, first a letter, such as `vpc`";
 
     fn read(word: &str) -> Option<Self> {
         let plain = word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-        let hosted = ["ubuntu-", "windows-", "macos-"].iter().any(|it| word.to_lowercase().starts_with(it));
         let fair = plain && word.starts_with(|c: char| c.is_ascii_alphabetic()) && word.len() <= 100;
-        (fair && !hosted).then(|| Self(Text::ours(word)))
-    }
-}
-
-/// Addresses of the internet that may reach the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PublicRange(Ipv4Net);
-
-impl Word for PublicRange {
-    const CODE: &'static str = "cluster/public-range";
-    const WHAT: &'static str = "a range to let in";
-    const RULE: &'static str =
-        "public, from a /8 to a /32, without host bits, such as `198.51.100.0/24`: never everybody";
-
-    fn read(word: &str) -> Option<Self> {
-        let range: Ipv4Net = word.parse().ok()?;
-        let first = range.network();
-        let inside =
-            first.is_private() || first.is_loopback() || first.is_link_local() || first.is_multicast();
-        let fair = range.prefix_len() >= 8 && range.trunc() == range && !inside && first.octets()[0] != 0;
-        fair.then_some(Self(range))
-    }
-}
-
-/// Stands in for a range that does not read, which was reported: one of those kept for documentation.
-impl Default for PublicRange {
-    fn default() -> Self {
-        Self(Ipv4Net::new_assert([192, 0, 2, 0].into(), 24))
+        fair.then(|| Self(Text::ours(word)))
     }
 }
 
@@ -181,7 +153,7 @@ impl Access {
     /// Who may come over the internet.
     pub fn ranges(&self) -> Option<Vec<Text>> {
         let Self::Public(ranges) = self else { return None };
-        Some(ranges.iter().map(|PublicRange(range)| Text::ours(range.to_string())).collect())
+        Some(ranges.iter().map(|range| Text::ours(range.to_string())).collect())
     }
 }
 
@@ -247,27 +219,9 @@ impl Word for Principal {
     }
 }
 
-/// The addresses of Services: EKS takes private ranges from a /12 to a /24.
-#[derive(Clone, Copy, Debug)]
-struct ServiceRange(Ipv4Net);
-
-impl Word for ServiceRange {
-    const CODE: &'static str = "cluster/service-range";
-    const WHAT: &'static str = "a range for Services";
-    const RULE: &'static str = "private, from a /12 to a /24, without host bits, such as `172.20.0.0/16`";
-
-    fn read(word: &str) -> Option<Self> {
-        let range: Ipv4Net = word.parse().ok()?;
-        let fair =
-            (12..=24).contains(&range.prefix_len()) && range.trunc() == range && range.network().is_private();
-        fair.then_some(Self(range))
-    }
-}
-
-impl Default for ServiceRange {
-    fn default() -> Self {
-        Self(Ipv4Net::new_assert([172, 20, 0, 0].into(), 16))
-    }
+/// What Services have where nobody says otherwise: 172.20.0.0/16.
+fn usual_services() -> Ipv4Net {
+    Ipv4Net::new_assert([172, 20, 0, 0].into(), 16)
 }
 
 impl NodeGroup {
@@ -294,9 +248,10 @@ impl Cluster {
         let spec = spec.cloned().unwrap_or_default();
         let version =
             spec.version.as_ref().and_then(|asked| KubernetesVersion::read(asked)).unwrap_or_default();
-        let services = report.read_or(spec.service_range.as_ref(), ServiceRange::default());
+        let services =
+            cidr::read_or(spec.service_range.as_ref(), Purpose::Services, usual_services(), report);
         let sound = services.sound().is_some();
-        let ServiceRange(service_range) = services.value();
+        let service_range = services.value();
         if overlap(service_range, network.range) && sound {
             report.add(
                 Finding::new(
@@ -375,6 +330,16 @@ fn access(spec: &Spec, report: &mut Report) -> Access {
                         .help("add `runner-label = \"LABEL\"`, as the runners were registered with it"),
                 );
             }
+            if let Some(label) = label.filter(|label| is_hosted(label)) {
+                report.add(
+                    Finding::new(
+                        "cluster/hosted-runner",
+                        format!("`{}` runs at GitHub", label.escape_debug()),
+                    )
+                    .at(label.span(), "these runners cannot reach a private endpoint")
+                    .help("write the label of your own runners inside the network"),
+                );
+            }
             Access::Runner(report.value(label))
         }
         AccessSpec::Public => {
@@ -389,9 +354,14 @@ fn access(spec: &Spec, report: &mut Report) -> Access {
                 );
             }
             let ranges = ranges.unwrap_or_default().iter();
-            Access::Public(ranges.filter_map(|range| report.try_read(range)).collect())
+            Access::Public(ranges.filter_map(|range| cidr::read(range, Purpose::Api, report)).collect())
         }
     }
+}
+
+/// Whether GitHub calls its own runners so, such as `ubuntu-24.04`.
+fn is_hosted(label: &str) -> bool {
+    ["ubuntu-", "windows-", "macos-"].iter().any(|it| label.to_lowercase().starts_with(it))
 }
 
 fn administrators(

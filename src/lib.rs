@@ -23,6 +23,7 @@ pub mod certificates;
 pub mod rights;
 
 // What a platform stands on.
+pub mod cidr;
 pub mod network;
 pub mod github;
 pub mod dns;
@@ -32,6 +33,7 @@ pub mod contribution;
 pub mod aws;
 pub mod database;
 pub mod foundation;
+pub mod entrance;
 
 // What it is made of, and the files that say so.
 pub mod components;

@@ -6,9 +6,10 @@ use serde::Deserialize;
 
 use crate::{
     catalogue::Region,
+    cidr::{self, Purpose},
     diagnostics::{Finding, Report},
     source::{Located, value_or},
-    words::{Label, Text, Word},
+    words::{Label, Text},
 };
 
 mod rights;
@@ -94,41 +95,18 @@ pub struct Zone {
     pub database: Ipv4Net,
 }
 
-/// A range as it was typed: canonical, and neither too small nor too large for a VPC.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Range(pub Ipv4Net);
-
-impl Word for Range {
-    const CODE: &'static str = "network/range";
-    const WHAT: &'static str = "a range that can be carved";
-    const RULE: &'static str = "from a /16 to a /20, without host bits, such as `10.20.0.0/16`";
-
-    fn read(word: &str) -> Option<Self> {
-        let range: Ipv4Net = word.parse().ok()?;
-        let fair = (16..=20).contains(&range.prefix_len()) && range.trunc() == range && unicast(range);
-        fair.then_some(Self(range))
-    }
-}
-
-/// Addresses that a VPC may have: not loopback, link-local, multicast or reserved.
-fn unicast(range: Ipv4Net) -> bool {
-    let first = range.network();
-    !(first.is_loopback() || first.is_link_local() || first.octets()[0] == 0 || first.octets()[0] >= 224)
-}
-
-impl Default for Range {
-    fn default() -> Self {
-        Self(Ipv4Net::new_assert([10, 0, 0, 0].into(), 16))
-    }
+/// What a network has where nobody says otherwise: 10.0.0.0/16.
+fn usual_range() -> Ipv4Net {
+    Ipv4Net::new_assert([10, 0, 0, 0].into(), 16)
 }
 
 impl Network {
     /// Without a region, which was reported, nobody knows how many zones there are.
     pub fn resolve(spec: Option<&Spec>, region: Option<&Region>, report: &mut Report) -> Self {
         let spec = spec.cloned().unwrap_or_default();
-        let range = report.read_or(spec.range.as_ref(), Range::default());
+        let range = cidr::read_or(spec.range.as_ref(), Purpose::Network, usual_range(), report);
         let sound = range.sound().is_some() && !report.excused(&["network", "range"]);
-        let Range(range) = range.value();
+        let range = range.value();
         let (unknown, region) = (region.is_none(), &region.cloned().unwrap_or_default());
         let known = region.zones().len();
         let count = value_or(&spec.zones, known.min(3) as u32) as usize;
@@ -208,35 +186,13 @@ impl Endpoint {
     }
 }
 
-/// A range of somebody else.
-#[derive(Clone, Copy, Debug)]
-struct Peer(Ipv4Net);
-
-impl Word for Peer {
-    const CODE: &'static str = "network/peer";
-    const WHAT: &'static str = "a range of a peer";
-    const RULE: &'static str = "from a /8 to a /32, without host bits, such as `10.99.0.0/16`";
-
-    fn read(word: &str) -> Option<Self> {
-        let range: Ipv4Net = word.parse().ok()?;
-        (range.prefix_len() >= 8 && range.trunc() == range).then_some(Self(range))
-    }
-}
-
-/// Stands in for a range that does not read, which was reported: one of those kept for documentation.
-impl Default for Peer {
-    fn default() -> Self {
-        Self(Ipv4Net::new_assert([192, 0, 2, 0].into(), 24))
-    }
-}
-
 fn peers(
     asked: Option<&[Located<String>]>,
     own: Option<Ipv4Net>,
     report: &mut Report,
 ) -> Vec<Located<Ipv4Net>> {
     let mut read = |asked: &Located<String>| {
-        let Peer(peer) = report.try_read(asked)?;
+        let peer = cidr::read(asked, Purpose::Peer, report)?;
         if let Some(range) = own.filter(|range| peer.contains(range) || range.contains(&peer)) {
             report.add(
                 Finding::new(

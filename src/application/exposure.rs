@@ -5,9 +5,10 @@ use ipnet::Ipv4Net;
 use super::Spec;
 use crate::{
     diagnostics::{Finding, Report},
+    entrance::{self, Asked, Entrance},
     foundation::Environment,
     network::Zone,
-    source::{Located, value_or},
+    source::Located,
     words::{Account, Domain, Label, Text, Word},
 };
 
@@ -21,28 +22,6 @@ pub struct Exposure {
     ranges: Vec<Ipv4Net>,
     /// Who judges requests before they come in.
     pub web_acl: Option<WebAcl>,
-}
-
-/// Addresses that may connect: IPv4, as load balancers here have no other.
-#[derive(Clone, Copy, Debug)]
-struct SourceRange(Ipv4Net);
-
-impl Word for SourceRange {
-    const CODE: &'static str = "application/allowed-range";
-    const WHAT: &'static str = "a range to let in";
-    const RULE: &'static str = "without host bits, such as `198.51.100.0/24`, or `0.0.0.0/0` for everybody";
-
-    fn read(word: &str) -> Option<Self> {
-        let range: Ipv4Net = word.parse().ok()?;
-        (range.trunc() == range).then_some(Self(range))
-    }
-}
-
-/// Stands in for a range that does not read, which was reported: one of those kept for documentation.
-impl Default for SourceRange {
-    fn default() -> Self {
-        Self(Ipv4Net::new_assert([192, 0, 2, 0].into(), 24))
-    }
 }
 
 /// A web ACL of AWS WAF by ARN: regional, as load balancers are.
@@ -79,35 +58,17 @@ impl Exposure {
         environment: &Environment,
         report: &mut Report,
     ) -> Option<Self> {
-        let ranges: Vec<_> =
-            spec.allowed_ranges.iter().flatten().map(|it| (it.span(), report.value(Some(it)))).collect();
-        let Some(asked) = &spec.host else {
-            if !report.excused(&["applications", name, "host"]) {
-                let keys = [
-                    ("public", spec.public.as_ref().map(Located::span)),
-                    ("allowed-ranges", ranges.first().map(|(span, _)| span.clone())),
-                    ("web-acl", spec.web_acl.as_ref().map(Located::span)),
-                ];
-                for (key, span) in keys.into_iter().filter_map(|(key, span)| Some((key, span?))) {
-                    report.add(
-                        Finding::new("application/exposure", format!("`{key}` belongs to a `host`"))
-                            .at(span, "nothing is decided by it here")
-                            .help("leave it out, or add `host = \"LABEL\"`"),
-                    );
-                }
-            }
-            return None;
+        let asked = Asked {
+            host: spec.host.as_ref(),
+            excused: report.excused(&["applications", name, "host"]),
+            public: spec.public.as_ref(),
+            allowed_ranges: spec.allowed_ranges.as_deref(),
+            others: spec.web_acl.iter().map(|acl| ("web-acl", acl.span())).collect(),
         };
-        let web_acl = spec.web_acl.as_ref().and_then(|asked| web_acl(asked, environment, report));
-        let public = value_or(&spec.public, true);
-        let mut ranges: Vec<Ipv4Net> = ranges.into_iter().map(|(_, SourceRange(range))| range).collect();
-        if ranges.is_empty() && public {
-            ranges.push(Ipv4Net::new_assert([0, 0, 0, 0].into(), 0));
-        } else if ranges.is_empty() {
-            ranges.push(environment.network.range);
-            ranges.extend(environment.network.peers.iter().map(|peer| **peer));
-        }
-        Some(Self { host: host(asked, environment, report)?, public, ranges, web_acl })
+        let acl = spec.web_acl.as_ref().filter(|_| spec.host.is_some());
+        let web_acl = acl.and_then(|asked| web_acl(asked, environment, report));
+        let Entrance { host, public, ranges } = entrance::resolve(&asked, true, environment, report)?;
+        Some(Self { host, public, ranges, web_acl })
     }
 
     /// As the load balancer controller names it.
@@ -140,18 +101,6 @@ impl Exposure {
     pub fn subnet(&self, zone: &Zone) -> Text {
         Text::ours(if self.public { zone.public } else { zone.private }.to_string())
     }
-}
-
-/// A host without a zone would have neither record nor certificate.
-fn host(asked: &Located<String>, environment: &Environment, report: &mut Report) -> Option<Domain> {
-    if environment.dns.is_none() && !report.excused(&["dns"]) {
-        report.add(
-            Finding::new("application/zone", "a host needs a zone")
-                .at(asked.span(), "no zone holds its record")
-                .help("add `[dns]` with `zone = \"example.com\"`"),
-        );
-    }
-    environment.dns.as_ref()?.host(asked, report)
 }
 
 /// A load balancer takes a web ACL of its own region and account only.

@@ -57,51 +57,56 @@ impl PermissionName {
     }
 }
 
-/// An action of IAM: never all of a service.
+/// An action of IAM, or a pattern of actions. Which of them an application may have is decided by [`refusal`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Action {
     text: Text,
     service: String,
+    verb: String,
 }
 
 impl Word for Action {
     const CODE: &'static str = "application/action";
     const WHAT: &'static str = "an action of AWS";
-    const RULE: &'static str = "a service and a verb, such as `s3:GetObject`; `*` only behind three letters or more, as in `s3:Get*`";
+    const RULE: &'static str = "a service and a verb, such as `s3:GetObject`";
 
     fn read(word: &str) -> Option<Self> {
-        let (service, verb) = word.split_once(':')?;
-        let named = |it: &str, most| {
-            it.len() <= most && it.starts_with(|c: char| c.is_ascii_alphabetic()) && it.is_ascii()
-        };
-        let plain = service.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        let stem = verb.strip_suffix('*').unwrap_or(verb);
-        let fair = plain && named(service, 40) && named(stem, 80) && stem.len() >= 3;
-        (fair && stem.bytes().all(|b| b.is_ascii_alphanumeric()))
-            .then(|| Self { text: Text::ours(word), service: service.to_owned() })
+        // All actions of all services.
+        let (service, verb) = if word == "*" { ("any", "*") } else { word.split_once(':')? };
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        let named = service.starts_with(|c: char| c.is_ascii_lowercase()) && service.bytes().all(plain);
+        let verbal = |b: u8| b.is_ascii_alphanumeric() || b"*?".contains(&b);
+        let whole = (1..=80).contains(&verb.len()) && service.len() <= 40;
+        (named && whole && verb.bytes().all(verbal)).then(|| Self {
+            text: Text::ours(word),
+            service: service.to_owned(),
+            verb: verb.to_owned(),
+        })
     }
 }
 
-/// What an action is done with. It says whose: `*` stands only behind the beginning of a name.
+/// What an action is done with: an ARN, or a pattern of ARNs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Resource(Text);
 
 impl Word for Resource {
     const CODE: &'static str = "application/resource";
     const WHAT: &'static str = "the ARN of something in AWS";
-    const RULE: &'static str = "such as `arn:aws:s3:::bookshop-images/*` or `arn:aws:sqs:eu-west-1:111122223333:orders`; `*` only in its last part, and not first there";
+    const RULE: &'static str =
+        "such as `arn:aws:s3:::bookshop-images/*` or `arn:aws:sqs:eu-west-1:111122223333:orders`";
 
     fn read(word: &str) -> Option<Self> {
+        // Everything there is.
+        if word == "*" {
+            return Some(Self(Text::ours(word)));
+        }
         let mut parts = word.strip_prefix("arn:aws:")?.splitn(4, ':');
         let (service, region, account, rest) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         let plain = |it: &str| it.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         let whose = account.is_empty() || account == "aws" || Account::read(account).is_some();
         let known = rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./:*+=,@".contains(&b));
-        let first = rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/');
-        let fair = !service.is_empty() && plain(service) && plain(region) && whose && known && first;
-        // A bucket, a queue, a table of any name would be everything after all.
-        let open = ["/*", "//"].iter().any(|it| rest.starts_with(it));
-        (fair && !open && word.len() <= 400).then(|| Self(Text::ours(word)))
+        let valid = !service.is_empty() && plain(service) && plain(region) && whose && known;
+        (valid && !rest.is_empty() && word.len() <= 400).then(|| Self(Text::ours(word)))
     }
 }
 
@@ -111,9 +116,7 @@ const BEYOND: [&str; 3] = ["iam", "organizations", "sts"];
 pub fn resolve(table: Option<&Table>, report: &mut Report) -> Vec<Permission> {
     let read = |(name, spec): (&Located<String>, &Spec)| {
         let actions = spec.actions.iter().flatten().filter_map(|it| action(it, report)).collect();
-        let words: Vec<Option<Resource>> =
-            spec.resources.iter().flatten().map(|it| report.try_read(it)).collect();
-        let resources = words.into_iter().flatten().map(|Resource(arn)| arn).collect();
+        let resources = spec.resources.iter().flatten().filter_map(|it| resource(it, report)).collect();
         Some(Permission { name: report.try_read(name)?, actions, resources })
     };
     table.into_iter().flatten().filter_map(read).collect()
@@ -121,14 +124,48 @@ pub fn resolve(table: Option<&Table>, report: &mut Report) -> Vec<Permission> {
 
 fn action(asked: &Located<String>, report: &mut Report) -> Option<Text> {
     let action: Action = report.try_read(asked)?;
-    if BEYOND.contains(&action.service.as_str()) {
-        report.add(
-            Finding::new("application/action", format!("`{}` is not for an application", asked.as_str()))
-                .at(asked.span(), "it would reach past its own role")
-                .help(format!("leave it out: no action of `{}` is given", BEYOND.join("`, `"))),
-        );
+    let stem = action.verb.strip_suffix('*').unwrap_or(&action.verb);
+    let (label, help) = if BEYOND.contains(&action.service.as_str()) {
+        (
+            "this service decides what others may do",
+            format!("leave it out: no application gets an action of `{}`", BEYOND.join("`, `")),
+        )
+    } else if stem.len() < 3 || stem.contains(['*', '?']) {
+        (
+            "a pattern needs three letters or more before its `*`",
+            "name the action, such as `s3:GetObject`, or a few of them, such as `s3:Get*`".to_owned(),
+        )
+    } else {
+        return Some(action.text);
+    };
+    report.add(
+        Finding::new(
+            "application/action-refused",
+            format!("`{}` is not allowed for an application", asked.as_str()),
+        )
+        .at(asked.span(), label)
+        .help(help),
+    );
+    None
+}
+
+/// A resource must say whose it is: a bucket, a queue, a table of any name would be everything after all.
+fn resource(asked: &Located<String>, report: &mut Report) -> Option<Text> {
+    let Resource(arn) = report.try_read(asked)?;
+    let last = asked.splitn(6, ':').nth(5).unwrap_or_default();
+    let begins = last.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/');
+    if begins && !last.starts_with("/*") && !last.starts_with("//") {
+        return Some(arn);
     }
-    Some(action.text)
+    report.add(
+        Finding::new(
+            "application/resource-refused",
+            format!("`{}` is not allowed for an application", asked.as_str()),
+        )
+        .at(asked.span(), "`*` needs the beginning of a name before it")
+        .help("name what the actions are used on, such as `arn:aws:s3:::bookshop-images/*`"),
+    );
+    None
 }
 
 /// Whether IAM takes the policy of each role.

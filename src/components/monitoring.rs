@@ -1,7 +1,6 @@
 //! What watches the platform: Prometheus, Alertmanager and Grafana, from one chart, and the definitions of what they
 //! measure, from another. What is worth an alert is not decided here.
 
-use ipnet::Ipv4Net;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -11,6 +10,7 @@ use crate::{
         Contribution, Layer, Namespace, Need, Needed, PodSecurity, Release, Secret, Writer, numbers,
     },
     diagnostics::{Finding, Report},
+    entrance::{self, Asked},
     foundation::Environment,
     pages,
     source::{Located, value_or},
@@ -84,25 +84,21 @@ struct Email {
 /// Where measurements are looked at.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("x-retired" = {
+    "access": "write `public = true` for `access = \"public\"`, and leave it out for `internal`",
+    "allow": "write `allowed-ranges` instead, as an application has it",
+}))]
 struct Grafana {
     /// Where people find it: a label below the zone such as `grafana`, or a whole name in it. Through a port that kubectl forwards, if you do not say.
     host: Option<Located<String>>,
-    /// Who reaches the load balancer of `host`. `internal`, if you do not say.
-    access: Option<Located<Access>>,
-    /// The ranges whose requests that load balancer takes. The network and its peers for `internal`, everybody for `public`, if you do not say.
+    /// Whether its `host` is reached from the internet. Only from inside the network, if you do not say.
+    public: Option<Located<bool>>,
+    /// The ranges of addresses that may connect to its `host`. The network and its peers, if you do not say; everybody, where it
+    /// is `public`.
     #[schemars(length(min = 1, max = 40))]
-    allow: Option<Vec<Located<String>>>,
+    allowed_ranges: Option<Vec<Located<String>>>,
     /// Whether what people make in it survives its pod. It does not, if you do not say: what Git holds is there again each time.
     persistent: Option<Located<bool>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-enum Access {
-    /// Whoever is inside the network, or in one that it is connected to.
-    Internal,
-    /// The internet.
-    Public,
 }
 
 /// What was decided.
@@ -334,52 +330,28 @@ impl Monitoring {
 
 impl Grafana {
     fn entrance(&self, environment: &Environment, report: &mut Report) -> Option<Entrance> {
-        let Some(asked) = &self.host else {
-            let stray = self.access.as_ref().map(Located::span);
-            let stray = stray.or_else(|| Some(self.allow.as_ref()?.first()?.span()));
-            if let Some(at) =
-                stray.filter(|_| !report.excused(&["components", "monitoring", "grafana", "host"]))
-            {
-                report.add(
-                    Finding::warning("monitoring/host", "Grafana has no load balancer")
-                        .at(at, "nothing is decided by it here")
-                        .help("leave it out, or add `host = \"grafana\"`"),
-                );
-            }
-            return None;
+        let asked = Asked {
+            host: self.host.as_ref(),
+            excused: report.excused(&["components", "monitoring", "grafana", "host"]),
+            public: self.public.as_ref(),
+            allowed_ranges: self.allowed_ranges.as_deref(),
+            others: Vec::new(),
         };
-        if environment.dns.is_none() && !report.excused(&["dns"]) {
-            report.add(
-                Finding::new("monitoring/zone", "a host needs a zone")
-                    .at(asked.span(), "no zone holds its record")
-                    .help("add `[dns]` with `zone = \"example.com\"`"),
-            );
-        }
-        let public = value_or(&self.access, Access::Internal) == Access::Public;
-        let ranges: Vec<Ipv4Net> = self
-            .allow
-            .iter()
-            .flatten()
-            .filter_map(|asked| report.try_read(asked))
-            .map(|Allowed(it)| it)
-            .collect();
-        if let Some(access) = self.access.as_ref().filter(|_| public && self.allow.is_none())
-            && !report.excused(&["components", "monitoring", "grafana", "allow"])
+        let open = self.host.is_some() && self.allowed_ranges.is_none();
+        if let Some(public) = self.public.as_ref().filter(|public| ***public && open)
+            && !report.excused(&["components", "monitoring", "grafana", "allowed-ranges"])
         {
             report.add(
                 Finding::warning("monitoring/public", "the whole internet reaches Grafana's login")
-                    .at(access.span(), "its password is all that stands between")
-                    .help("add `allow = [\"198.51.100.0/24\"]` with the ranges that people come from"),
+                    .at(public.span(), "only its password protects it")
+                    .help(
+                        "add `allowed-ranges = [\"198.51.100.0/24\"]` with the ranges that people come from",
+                    ),
             );
         }
-        let network = &environment.network;
-        let ranges = match (ranges.is_empty(), public) {
-            (false, _) => ranges,
-            (true, true) => vec![Ipv4Net::default()],
-            (true, false) => [network.range].into_iter().chain(network.peers.iter().map(|it| **it)).collect(),
-        };
-        let ranges: Vec<String> = ranges.iter().map(Ipv4Net::to_string).collect();
-        let host = environment.dns.as_ref()?.host(asked, report)?;
+        let entrance::Entrance { host, public, ranges } =
+            entrance::resolve(&asked, false, environment, report)?;
+        let ranges: Vec<String> = ranges.iter().map(ToString::to_string).collect();
         Some(Entrance { host, public, ranges: Text::ours(ranges.join(",")) })
     }
 }
@@ -492,26 +464,5 @@ impl Word for Server {
 impl Default for Server {
     fn default() -> Self {
         Self("placeholder--.invalid:587".to_owned())
-    }
-}
-
-/// A range whose requests are taken.
-struct Allowed(Ipv4Net);
-
-impl Word for Allowed {
-    const CODE: &'static str = "monitoring/range";
-    const WHAT: &'static str = "a range to let in";
-    const RULE: &'static str = "from a /8 to a /32, without host bits, such as `198.51.100.0/24`";
-
-    fn read(word: &str) -> Option<Self> {
-        let range: Ipv4Net = word.parse().ok()?;
-        (range.prefix_len() >= 8 && range.trunc() == range).then_some(Self(range))
-    }
-}
-
-/// Stands in for a range that does not read, which was reported: one of those kept for documentation.
-impl Default for Allowed {
-    fn default() -> Self {
-        Self(Ipv4Net::new_assert([198, 51, 100, 0].into(), 24))
     }
 }

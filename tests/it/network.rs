@@ -1,9 +1,9 @@
 use blueprint::{
     catalogue::Region,
+    cidr::{self, Purpose},
     diagnostics::Report,
-    network::{Network, Range, Spec},
+    network::{Network, Spec},
     source::Located,
-    words::Word,
 };
 use ipnet::Ipv4Net;
 use proptest::prelude::*;
@@ -16,12 +16,47 @@ fn network(range: Ipv4Net, region: &str) -> Network {
     network
 }
 
+fn read(text: &str, purpose: Purpose) -> Option<Ipv4Net> {
+    cidr::read(&Located::new((0..0).into(), text.to_owned()), purpose, &mut Report::default())
+}
+
+/// What is no range, and what its purpose refuses, are two mistakes.
+#[test]
+fn a_range_is_malformed_or_refused() {
+    let code = |text: &str, purpose| {
+        let mut report = Report::default();
+        cidr::read(&Located::new((0..0).into(), text.to_owned()), purpose, &mut report);
+        report.codes().first().copied()
+    };
+    for purpose in [Purpose::Network, Purpose::Peer, Purpose::Services, Purpose::Api, Purpose::Entrance] {
+        for text in ["", "10.0.0.0", "10.0.0.1/16", "10.0.0.0/33", "2001:db8::/32", "everybody"] {
+            assert_eq!(code(text, purpose), Some("network/cidr"), "{text}");
+        }
+    }
+    let refused = [
+        ("10.0.0.0/24", Purpose::Network, Some("network/range")),
+        ("224.0.0.0/16", Purpose::Network, Some("network/range")),
+        ("10.0.0.0/20", Purpose::Network, None),
+        ("0.0.0.0/0", Purpose::Peer, Some("network/peer")),
+        ("10.0.0.0/8", Purpose::Peer, None),
+        ("8.8.8.0/24", Purpose::Services, Some("cluster/service-range")),
+        ("172.20.0.0/16", Purpose::Services, None),
+        ("0.0.0.0/0", Purpose::Api, Some("cluster/public-range")),
+        ("10.0.0.0/16", Purpose::Api, Some("cluster/public-range")),
+        ("198.51.100.0/24", Purpose::Api, None),
+        ("0.0.0.0/0", Purpose::Entrance, None),
+    ];
+    for (text, purpose, expected) in refused {
+        assert_eq!(code(text, purpose), expected, "{text}");
+    }
+}
+
 proptest! {
     /// Whatever the range: subnets are inside, apart, and large enough for nodes, pods and load balancers.
     #[test]
     fn subnets_are_inside_and_apart(first in 1u8..224, second: u8, third: u8, length in 16u8..=20) {
         let range = Ipv4Net::new([first, second, third, 0].into(), length).unwrap().trunc();
-        prop_assume!(Range::read(&range.to_string()).is_some());
+        prop_assume!(read(&range.to_string(), Purpose::Network).is_some());
         let zones = network(range, "us-east-1").zones;
         prop_assert_eq!(zones.len(), 3);
         let subnets: Vec<Ipv4Net> = zones.iter().flat_map(|zone| [zone.private, zone.public, zone.database]).collect();
@@ -39,7 +74,7 @@ proptest! {
 
     #[test]
     fn only_ranges_that_a_vpc_may_have(text in "[0-9./]{0,20}") {
-        if let Some(Range(range)) = Range::read(&text) {
+        if let Some(range) = read(&text, Purpose::Network) {
             prop_assert!((16..=20).contains(&range.prefix_len()));
             prop_assert_eq!(range, range.trunc());
         }
