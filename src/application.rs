@@ -1,6 +1,9 @@
 //! An application: one base without environments, and an overlay for each of them.
 
-use std::{collections::BTreeSet, rc::Rc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -14,7 +17,11 @@ use crate::{
     pages,
     program::{Commands, Language, Program},
     source::{Decided, Located, Span, value_or},
-    words::{Bareword, CodeOwner, Cpu, DatabaseName, Memory, Name, Repository, SecretKey, Text, UrlPath},
+    words::{
+        Bareword, CodeOwner, Cpu, DatabaseName, Memory, Name, Repository, SecretKey, Text, UrlPath,
+        VariableName,
+        patterns::{Pattern, Spelled},
+    },
 };
 
 pub mod container;
@@ -33,129 +40,159 @@ pub use permissions::Permission;
 pub use shutdown::Shutdown;
 pub use variables::{SecretVariable, Variable};
 
-/// An application. Which files it has is the same in every environment; what the overlays say is not.
+/// An application. It has the same files in every environment; what the overlays say may differ.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Spec {
-    /// Its repository. The name of the application, if you do not say.
+    /// The name of its repository. Default: the application's name.
+    #[schemars(with = "Option<Spelled<Repository>>")]
     #[schemars(extend("x-platform-wide" = "an application is built once, in one repository"))]
     repository: Option<Located<String>>,
-    /// The port it listens on. 8080, if you do not say.
-    #[schemars(range(min = 1024, max = 65535))]
-    #[schemars(extend("x-platform-wide" = "the image is the same everywhere, and its port with it"))]
+    /// The port that the application listens on.
+    #[schemars(range(min = 1024, max = 65535), extend("default" = PORT))]
+    #[schemars(extend("x-platform-wide" = "all environments run the same image, with the same port"))]
     port: Option<Located<u32>>,
-    /// The paths that say how it is.
-    #[schemars(extend("x-platform-wide" = "the image is the same everywhere, and its paths with it"))]
+    /// The health probes.
+    #[schemars(extend("x-platform-wide" = "all environments run the same image, with the same probes"))]
     probes: Option<Probes>,
-    /// Where it tells how it does, in the format of Prometheus.
-    #[schemars(extend("x-platform-wide" = "the image is the same everywhere, and its metrics with it"))]
+    /// The endpoint for Prometheus metrics.
+    #[schemars(extend("x-platform-wide" = "all environments run the same image, with the same metrics"))]
     metrics: Option<Metrics>,
-    /// What it is written in: what checks it, and what its image is made of. `go`, if you do not say, and none if you give
-    /// it `commands` instead.
+    /// The programming language, which decides how the code is checked and the image is built. Default: `go`, or none if
+    /// `commands` is set.
     #[schemars(extend("x-platform-wide" = "an application is built once, in one language"))]
     language: Option<Located<Language>>,
-    /// Commands that check it, in place of those of its language. With no language, the Dockerfile is yours too.
+    /// The commands that check the code, instead of those of the language. Without a language you write the Dockerfile yourself.
     #[schemars(extend("x-platform-wide" = "an application is built once, by the same commands"))]
     commands: Option<Commands>,
-    /// Whether a first program is written, once, which is yours from then on. There is one in Go: `true` for that, if you
-    /// do not say.
+    /// Whether a starter program is written once, which belongs to you afterwards. It is written in Go. Default: `true` for Go,
+    /// else `false`.
     #[schemars(extend("x-platform-wide" = "an application is built once, from one program"))]
     starter: Option<Located<bool>>,
-    /// Who must approve a change of its program, such as `@acme/shop-team`. Nobody in particular, if you do not say.
-    #[schemars(extend("x-platform-wide" = "its repository is one, and its owners with it"))]
+    /// Who must approve changes to the code, such as `@acme/shop-team`.
+    #[schemars(with = "Option<Vec<Spelled<CodeOwner>>>", extend("default" = []))]
+    #[schemars(extend("x-platform-wide" = "the application has one repository, with one list of owners"))]
     code_owners: Option<Vec<Located<String>>>,
-    /// How it ends, in seconds: four numbers that fit each other.
-    #[schemars(extend("x-platform-wide" = "the image is the same everywhere, and how it ends with it"))]
+    /// The graceful shutdown of a pod, in seconds.
+    #[schemars(extend("x-platform-wide" = "all environments run the same image, which shuts down the same way"))]
     shutdown: Option<shutdown::Spec>,
-    /// What it finds in its environment, by the name of the variable. For everybody to read: secrets belong into `secrets`.
+    /// Environment variables, by name. Everybody who reads the repository sees them: put secrets into `secrets`.
+    #[schemars(extend("default" = {}, "propertyNames" = {"pattern": VariableName::pattern()}))]
     env: Option<variables::Table>,
-    /// Secrets that it finds in its environment: for each variable, where it lies in Parameter Store below
-    /// `/PLATFORM/ENVIRONMENT/APPLICATION/`. A person puts it there. A new value under a new place, such as `payment/key-2`,
-    /// restarts the pods.
-    #[schemars(extend("x-platform-wide" = "the program asks for the same everywhere; what it gets lies in each environment's own place"))]
+    /// Environment variables with secret values: for each variable, the path in Parameter Store below
+    /// `/PLATFORM/ENVIRONMENT/APPLICATION/`. A person puts the value there. A new value under a new path, such as
+    /// `payment/key-2`, restarts the pods.
+    #[schemars(with = "Option<BTreeMap<String, Spelled<SecretKey>>>")]
+    #[schemars(extend("default" = {}, "propertyNames" = {"pattern": VariableName::pattern()}))]
+    #[schemars(extend("x-platform-wide" = "the program reads the same variables everywhere; each environment has values of its own"))]
     secrets: Option<variables::Table>,
-    /// How many pods run, between two bounds.
+    /// The number of pods, and when the autoscaler adds some.
     replicas: Option<Replicas>,
-    /// The processor time each pod is given at least. `250m`, if you do not say.
+    /// The CPU request of each pod.
+    #[schemars(with = "Option<Spelled<Cpu>>", extend("default" = CPU.to_string()))]
     cpu: Option<Located<String>>,
-    /// The processor time each pod is given at most. As much as its node has to spare, if you do not say: a limit would
-    /// throttle it beside idle cores.
+    /// The CPU limit of each pod. Default: none, because a limit throttles a pod even if its node has idle cores.
+    #[schemars(with = "Option<Spelled<Cpu>>")]
     cpu_limit: Option<Located<String>>,
-    /// The memory each pod is given, and may not exceed. Default: `512Mi` for Java, else `256Mi`.
+    /// The memory request of each pod, which is also its limit. Default: `512Mi` for Java, else `256Mi`.
+    #[schemars(with = "Option<Spelled<Memory>>")]
     memory: Option<Located<String>>,
-    /// Where its users find it: a label below the zone such as `shop`, or a whole name in it. Only inside the cluster, if you do not say.
+    /// The host name of the application: a label below the zone such as `shop`, or a full name in the zone. Default: none, the
+    /// application is reached from inside the cluster only.
     host: Option<Located<String>>,
-    /// Whether its `host` is reached from the internet. It is, if you do not say; else only from inside the network.
+    /// Whether `host` is reachable from the internet. Otherwise it is reachable from inside the network only.
+    #[schemars(extend("default" = PUBLIC))]
     public: Option<Located<bool>>,
-    /// The ranges of addresses that may connect to its `host`. Everybody, if you do not say; the network and its peers,
-    /// where it is not `public`.
+    /// The address ranges that may connect to `host`. Default: all addresses if it is `public`, else the network and its peers.
     #[schemars(length(min = 1, max = 40))]
     allowed_ranges: Option<Vec<Located<String>>>,
-    /// The ARN of a web ACL of AWS WAF that judges each request to its `host`. None does, if you do not say.
+    /// The ARN of an AWS WAF web ACL that filters the requests to `host`. Default: none.
     web_acl: Option<Located<String>>,
-    /// Whether it may open HTTPS connections to the internet. It may not, if you do not say.
-    #[schemars(extend("x-platform-wide" = "the program speaks to the same services everywhere"))]
+    /// Whether the application may open HTTPS connections to the internet.
+    #[schemars(extend("default" = INTERNET))]
+    #[schemars(extend("x-platform-wide" = "the program connects to the same services everywhere"))]
     internet: Option<Located<bool>>,
-    /// What it may do in AWS, by a role of its own: a name for each permission. It has no role, if you do not say.
+    /// What the application may do in AWS, with an IAM role of its own: a name for each permission. Default: none, it has no
+    /// role.
     permissions: Option<permissions::Table>,
-    /// Whether anybody may pull its image. Nodes show a credential, if you do not say.
-    #[schemars(extend("x-platform-wide" = "the image is one, and so is who may pull it"))]
+    /// Whether the image can be pulled without a credential.
+    #[schemars(extend("default" = IMAGE_PUBLIC))]
+    #[schemars(extend("x-platform-wide" = "all environments pull the same image"))]
     image_public: Option<Located<bool>>,
-    /// How its releases reach an environment. `manual`, if you do not say: it asks for nothing that a person must make first.
+    /// How a release reaches an environment.
+    #[schemars(extend("default" = Delivery::default()))]
     delivery: Option<Located<Delivery>>,
-    /// Whether the pull request of a release merges by itself, once its checks have passed. It waits for a person, if you do
-    /// not say.
+    /// Whether the pull request of a release merges automatically once its checks pass.
+    #[schemars(extend("default" = delivery::AUTO_MERGE))]
     auto_merge: Option<Located<bool>>,
-    /// A database of its own. It has none, if you do not say. Whether it has one is decided outside `[environments]`.
+    /// A database for this application. It is set outside `[environments]`, for all of them. Default: none.
     database: Option<Located<ApplicationSpec>>,
 }
 
-/// The paths that say how an application is.
+/// The health probes of an application.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Probes {
-    /// Answers as long as the process lives; it asks nobody else. `/livez`, if you do not say.
+    /// The path of the liveness probe. It answers while the process works, and depends on no other service.
+    #[schemars(with = "Option<Spelled<UrlPath>>", extend("default" = LIVENESS))]
     liveness: Option<Located<String>>,
-    /// Answers when requests may come. `/readyz`, if you do not say.
+    /// The path of the readiness probe. It answers when the application can take requests.
+    #[schemars(with = "Option<Spelled<UrlPath>>", extend("default" = READINESS))]
     readiness: Option<Located<String>>,
-    /// How many seconds it may take to start. 60, if you do not say.
-    #[schemars(range(min = 2, max = 300))]
+    /// How long the application may take to start, in seconds.
+    #[schemars(range(min = 2, max = 300), extend("default" = START_WITHIN))]
     start_within: Option<Located<u32>>,
 }
 
-/// Where an application tells how it does.
+/// The endpoint for Prometheus metrics.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Metrics {
-    /// Whether it does at all. It does, if you do not say.
+    /// Whether the application has metrics.
+    #[schemars(extend("default" = METRICS))]
     enabled: Option<Located<bool>>,
-    /// A port of its own, so that no load balancer shows them. 9090, if you do not say.
-    #[schemars(range(min = 1024, max = 65535))]
+    /// The port of the metrics. It differs from `port`, so that no load balancer serves them.
+    #[schemars(range(min = 1024, max = 65535), extend("default" = METRICS_PORT))]
     port: Option<Located<u32>>,
-    /// `/metrics`, if you do not say.
+    /// The path of the metrics.
+    #[schemars(with = "Option<Spelled<UrlPath>>", extend("default" = METRICS_PATH))]
     path: Option<Located<String>>,
 }
 
-/// How many pods run, between two bounds.
+/// The number of pods, and when the autoscaler adds some.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Replicas {
-    /// The fewest pods. 2, if you do not say.
-    #[schemars(range(min = 1, max = 100))]
+    /// The minimum number of pods.
+    #[schemars(range(min = 1, max = 100), extend("default" = MIN_REPLICAS))]
     min: Option<Located<u32>>,
-    /// The most pods. Three times the fewest, if you do not say.
+    /// The maximum number of pods. Default: three times `min`.
     #[schemars(range(min = 1, max = 300))]
     max: Option<Located<u32>>,
-    /// The use of processors, in percent of `cpu`, above which there will be more pods. 70, if you do not say.
-    #[schemars(range(min = 1, max = 100))]
-    #[schemars(extend("x-platform-wide" = "the program is the same everywhere, and what wears it out with it"))]
+    /// The CPU usage above which pods are added, in percent of `cpu`.
+    #[schemars(range(min = 1, max = 100), extend("default" = CPU_UTILIZATION))]
+    #[schemars(extend("x-platform-wide" = "all environments run the same program, which has the same bottleneck"))]
     cpu_utilization: Option<Located<u32>>,
-    /// The use of memory, in percent of `memory`, above which there will be more pods. It does not matter, if you do not
-    /// say: most programs keep what they once had.
+    /// The memory usage above which pods are added, in percent of `memory`. Default: none, because most programs do not return
+    /// memory, so that pods would only be added.
     #[schemars(range(min = 1, max = 100))]
-    #[schemars(extend("x-platform-wide" = "the program is the same everywhere, and what wears it out with it"))]
+    #[schemars(extend("x-platform-wide" = "all environments run the same program, which has the same bottleneck"))]
     memory_utilization: Option<Located<u32>>,
 }
+
+const PORT: u32 = 8080;
+const CPU: Cpu = Cpu(250);
+const PUBLIC: bool = true;
+const INTERNET: bool = false;
+const IMAGE_PUBLIC: bool = false;
+const LIVENESS: &str = "/livez";
+const READINESS: &str = "/readyz";
+const START_WITHIN: u32 = 60;
+const METRICS: bool = true;
+const METRICS_PORT: u32 = 9090;
+const METRICS_PATH: &str = "/metrics";
+const MIN_REPLICAS: u32 = 2;
+const CPU_UTILIZATION: u32 = 70;
 
 /// What is the same in every environment. The base is rendered from this alone.
 #[derive(Clone, Debug)]
@@ -254,20 +291,20 @@ impl Application {
         };
         let probes = spec.probes.clone().unwrap_or_default();
         let mut path = |asked, default| report.read_or(asked, UrlPath::ours(default));
-        let liveness = path(probes.liveness.as_ref(), "/livez");
-        let readiness = path(probes.readiness.as_ref(), "/readyz");
+        let liveness = path(probes.liveness.as_ref(), LIVENESS);
+        let readiness = path(probes.readiness.as_ref(), READINESS);
         if let Some(asked) = probes.readiness.as_ref().or(probes.liveness.as_ref())
             && liveness.same(&readiness)
         {
             report.add(
-                Finding::new("application/probes", "life and readiness are asked at one path")
-                    .at(asked.span(), format!("`{liveness}` answers both"))
-                    .help("give them two paths: a pod that cannot serve now must not be restarted for it"),
+                Finding::new("application/probes", "`liveness` and `readiness` use the same path")
+                    .at(asked.span(), format!("`{liveness}` is used for both"))
+                    .help("use two paths: a pod that is not ready must not be restarted for it"),
             );
         }
-        let image_public = value_or(&spec.image_public, false);
+        let image_public = value_or(&spec.image_public, IMAGE_PUBLIC);
         let database = spec.database.as_ref().map(|asked| asked.name(at, report));
-        let port = value_or(&spec.port, 8080);
+        let port = value_or(&spec.port, PORT);
         let (language, commands) = (spec.language.as_ref(), spec.commands.as_ref());
         let program = Program::resolve(at, language, commands, spec.starter.as_ref(), report);
         let size = Size::resolve(at, spec, &program, report);
@@ -278,13 +315,13 @@ impl Application {
         let replicas = spec.replicas.clone().unwrap_or_default();
         Self {
             metrics: Endpoint::metrics(at, port, spec, report),
-            measured: spec.metrics.as_ref().is_none_or(|it| value_or(&it.enabled, true)),
-            start_within: value_or(&probes.start_within, 60),
+            measured: spec.metrics.as_ref().is_none_or(|it| value_or(&it.enabled, METRICS)),
+            start_within: value_or(&probes.start_within, START_WITHIN),
             shutdown: Shutdown::resolve(at, spec.shutdown.as_ref(), report),
             variables: variables::with_memory_limit(variables, &secrets, &program, &size),
             secrets,
-            internet: value_or(&spec.internet, false),
-            cpu_utilization: value_or(&replicas.cpu_utilization, 70),
+            internet: value_or(&spec.internet, INTERNET),
+            cpu_utilization: value_or(&replicas.cpu_utilization, CPU_UTILIZATION),
             memory_utilization: replicas.memory_utilization.as_ref().map(|it| **it),
             login: spec.database.as_ref().map_or(1, |asked| asked.login()),
             name: name.value(),
@@ -315,11 +352,11 @@ impl Application {
         if let (None, Some(asked)) = (&self.database, &spec.database)
             && !report.excused(&["applications", name, "database"])
         {
-            let title = format!("only an overlay gives `{}` a database", name.escape_debug());
+            let title = format!("`database` of `{}` is set only in an environment", name.escape_debug());
             report.add(
                 Finding::new("application/database", title)
-                    .at(asked.span(), "whether it has one is the same everywhere")
-                    .help("add a `database` to the application outside `[environments]`"),
+                    .at(asked.span(), "an application has a database in all environments or in none")
+                    .help("add `database` to the application outside `[environments]`"),
             );
         }
         alone(name, spec, report);
@@ -371,7 +408,7 @@ impl Application {
     }
 
     pub fn needs(&self) -> Vec<Needed> {
-        let by = format!("application `{}`, which is scaled by its use of processors", self.name);
+        let by = format!("application `{}`, which is scaled by its CPU usage", self.name);
         let usage = Needed { need: Need::Usage, by };
         let secrets =
             |what: &str| Needed { need: Need::Secrets, by: format!("application `{}`, {what}", self.name) };
@@ -403,11 +440,12 @@ impl Application {
 fn alone(name: &Located<String>, spec: &Spec, report: &mut Report) {
     let min = spec.replicas.as_ref().and_then(|it| it.min.as_ref()).filter(|it| ***it == 1);
     if let (Some(at), Some(_)) = (min, &spec.host) {
-        let title = format!("`{}` has users, and one pod", name.escape_debug());
+        let reached = if value_or(&spec.public, PUBLIC) { "is public" } else { "has a host" };
+        let title = format!("`{}` {reached} but runs one replica", name.escape_debug());
         report.add(
             Finding::warning("application/alone", title)
-                .at(at.span(), "each drain of its node interrupts it")
-                .help("write `min = 2`, or accept the gap"),
+                .at(at.span(), "it is unavailable when its node is drained")
+                .help("write `min = 2`, or accept the interruption"),
         );
     }
 }
@@ -512,18 +550,18 @@ impl Workload {
 impl Endpoint {
     fn metrics(name: &Located<String>, serves: u32, spec: &Spec, report: &mut Report) -> Self {
         let asked = spec.metrics.clone().unwrap_or_default();
-        let port = value_or(&asked.port, 9090);
+        let port = value_or(&asked.port, METRICS_PORT);
         let known = !report.excused(&["applications", name, "port"])
             && !report.excused(&["applications", name, "metrics"]);
         let at = asked.port.as_ref().or(spec.port.as_ref()).filter(|_| port == serves && known);
         if let Some(at) = at {
             report.add(
-                Finding::new("application/metrics", format!("metrics and requests come in at port {port}"))
-                    .at(at.span(), "then whoever reaches the one reads the other")
-                    .help("give them two, such as `port = 8080` and `metrics = { port = 9090 }`"),
+                Finding::new("application/metrics", format!("`port` and `metrics.port` are both {port}"))
+                    .at(at.span(), "whoever may send requests could also read the metrics")
+                    .help("use two ports, such as `port = 8080` and `metrics = { port = 9090 }`"),
             );
         }
-        let path = report.read_or(asked.path.as_ref(), UrlPath::ours("/metrics")).value();
+        let path = report.read_or(asked.path.as_ref(), UrlPath::ours(METRICS_PATH)).value();
         Self { port, path }
     }
 }
@@ -543,20 +581,20 @@ impl Workload {
 impl Size {
     fn resolve(name: &Located<String>, spec: &Spec, program: &Program, report: &mut Report) -> Self {
         let replicas = spec.replicas.clone().unwrap_or_default();
-        let min = value_or(&replicas.min, 2);
+        let min = value_or(&replicas.min, MIN_REPLICAS);
         let max = value_or(&replicas.max, min * 3);
         let known = !report.excused(&["applications", name, "replicas"]);
         if let Some(at) = replicas.max.as_ref().or(replicas.min.as_ref()).filter(|_| max < min && known) {
             report.add(
                 Finding::new(
                     "application/replicas",
-                    format!("`{}` has at least {min} pods, and at most {max}", name.escape_debug()),
+                    format!("`{}` has `min = {min}` and `max = {max}`", name.escape_debug()),
                 )
-                .at(at.span(), "the most is less than the fewest")
+                .at(at.span(), "`max` is smaller than `min`")
                 .help(format!("write `max = {min}` or more")),
             );
         }
-        let cpu = report.read_or(spec.cpu.as_ref(), Cpu(250));
+        let cpu = report.read_or(spec.cpu.as_ref(), CPU);
         let known = cpu.sound().is_some() && !report.excused(&["applications", name, "cpu"]);
         let cpu = cpu.value();
         let cpu_limit: Option<Cpu> = spec.cpu_limit.as_ref().and_then(|asked| report.try_read(asked));
@@ -567,10 +605,10 @@ impl Size {
             report.add(
                 Finding::new(
                     "application/cpu-limit",
-                    format!("`{}` may use less than it asks for", name.escape_debug()),
+                    format!("`cpu-limit` of `{}` is smaller than `cpu`", name.escape_debug()),
                 )
                 .at(asked.span(), format!("`cpu` is {cpu}"))
-                .help(format!("write {cpu} or more, or leave it out")),
+                .help(format!("write {cpu} or more, or remove it")),
             );
         }
         let memory = report.read_or(spec.memory.as_ref(), program.memory());
@@ -583,11 +621,11 @@ impl Size {
             report.add(
                 Finding::warning(
                     "application/memory",
-                    format!("{memory} is less than a service in {language} needs"),
+                    format!("{memory} of memory is too little for a service in {language}"),
                 )
-                .at(asked.span(), "the kernel kills the pod when it exceeds this")
+                .at(asked.span(), "the kernel kills a pod that exceeds its limit")
                 .help(format!(
-                    "write `{least}` or more, or leave it out: the default is `{}`",
+                    "write `{least}` or more, or remove it: the default is `{}`",
                     program.memory()
                 )),
             );

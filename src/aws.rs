@@ -1,64 +1,71 @@
-//! What an account asks of whatever is made in it: where it lies, how roles are named and limited, which
-//! tags everything bears, how pods prove who they are. What is made is decided elsewhere.
+//! Settings of the AWS account for everything that is created in it: region, paths and boundary of roles,
+//! tags, how pods authenticate. What is created is decided elsewhere.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     catalogue::Region,
     diagnostics::{Finding, Report},
     source::{Decided, Located, value_or},
-    words::{Account, RolePath, Text, Word},
+    words::{Account, RolePath, Text, Word, patterns::Spelled},
 };
 
 mod rights;
 
 pub use rights::rights;
 
-/// Where the platform runs.
+/// The AWS account and region, and settings for IAM roles and tags.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Spec {
-    /// The account, in 12 digits.
-    #[schemars(required)]
+    /// The account id, 12 digits.
+    #[schemars(required, with = "Option<Spelled<Account>>")]
     pub account: Option<Located<String>>,
     /// The region, such as `eu-west-1`.
     #[schemars(required)]
     #[schemars(extend("enum" = Region::all()))]
     pub region: Option<Located<String>>,
-    /// How pods prove to AWS who they are. `irsa`, if you do not say.
-    #[schemars(extend("x-platform-wide" = "manifests and roles of all environments follow one way"))]
+    /// How pods authenticate to AWS.
+    #[schemars(extend("default" = WorkloadIdentity::default()))]
+    #[schemars(extend("x-platform-wide" = "the manifests and roles of all environments use the same mechanism"))]
     pub workload_identity: Option<Located<WorkloadIdentity>>,
-    /// Tags that everything must bear, beside those that the platform sets itself.
+    /// Tags for every resource, in addition to those that the platform sets itself.
+    #[schemars(extend("default" = {}))]
     pub tags: Option<BTreeMap<Located<String>, Located<String>>>,
-    /// The path of the roles that Terraform makes, such as `/platform/`. `/`, if you do not say. The pipeline's own
-    /// two roles, which the bootstrap stack makes, stay at `/`.
+    /// The path of the IAM roles that Terraform creates, such as `/platform/`. The two roles of the pipeline, which the
+    /// bootstrap stack creates, always have the path `/`. Fixed after the first apply: another path would replace every role.
+    #[schemars(with = "Option<Spelled<RolePath>>", extend("default" = RolePath::root().to_string()))]
     pub role_path: Option<Located<String>>,
-    /// The ARN of a policy that limits every role that Terraform makes. The bootstrap stack makes one, if you do not say.
+    /// The ARN of the policy that is the permissions boundary of every role that Terraform creates. Default: a policy that the
+    /// bootstrap stack creates.
+    #[schemars(extend("examples" = ["arn:aws:iam::111122223333:policy/boundary"]))]
     pub permissions_boundary: Option<Located<String>>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+/// How pods authenticate to AWS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WorkloadIdentity {
-    /// By tokens of the cluster's own issuer, which each role trusts for one service account.
+    /// IAM roles for service accounts: with tokens of the cluster's own OIDC issuer. Each role trusts one service account.
+    #[default]
     Irsa,
-    /// By EKS Pod Identity: an agent on each node, and an association for each service account.
+    /// EKS Pod Identity: an agent on each node, and an association for each service account.
     PodIdentity,
 }
 
-/// How roles are made in this account.
+/// How IAM roles are created in this account.
 #[derive(Clone, Debug)]
 pub struct Roles {
     pub identity: WorkloadIdentity,
     pub path: RolePath,
-    /// A policy that somebody else keeps.
+    /// A policy that somebody else manages.
     pub boundary: Option<Policy>,
 }
 
-/// A tag as AWS takes it.
+/// A valid tag.
 #[derive(Clone, Debug)]
 pub struct Tag {
     pub key: Text,
@@ -74,7 +81,7 @@ pub struct Policy {
 
 impl Word for Policy {
     const CODE: &'static str = "aws/permissions-boundary";
-    const WHAT: &'static str = "the ARN of a policy";
+    const WHAT: &'static str = "the ARN of an IAM policy";
     const RULE: &'static str = "such as `arn:aws:iam::111122223333:policy/boundary`";
 
     fn read(word: &str) -> Option<Self> {
@@ -97,26 +104,26 @@ impl Roles {
             && ![&account.to_string(), "aws"].contains(&theirs.as_str())
         {
             report.add(
-                Finding::new("aws/boundary-account", format!("this policy is of account `{theirs}`"))
-                    .at(asked.span(), format!("the roles are in `{account}`"))
-                    .help("name a policy of the environment's own account, in its `[environments.NAME.aws]`"),
+                Finding::new("aws/boundary-account", format!("this policy belongs to account `{theirs}`"))
+                    .at(asked.span(), format!("the roles are in account `{account}`"))
+                    .help("use a policy in the account of the environment, in `[environments.NAME.aws]`"),
             );
         }
         Self {
-            identity: value_or(&spec.workload_identity, WorkloadIdentity::Irsa),
+            identity: value_or(&spec.workload_identity, WorkloadIdentity::default()),
             path: spec.role_path.as_ref().map_or_else(RolePath::root, |asked| report.value(Some(asked))),
             boundary,
         }
     }
 }
 
-/// What the platform sets, and IAM takes two spellings of a key for one.
+/// The tags that the platform sets. IAM ignores case in keys.
 const OURS: [&str; 4] = ["project", "environment", "managed-by", "name"];
 
-/// AWS takes 50 tags for a resource. Ten are for us and for what EKS and Auto Scaling add.
+/// AWS allows 50 tags per resource. Ten are for the platform and for what EKS and Auto Scaling add.
 const MOST: usize = 40;
 
-/// The tags that were asked for, by key.
+/// The tags in the blueprint, by key.
 pub fn tags(spec: &Spec, report: &mut Report) -> Vec<Tag> {
     let asked = spec.tags.iter().flatten();
     let mut known: Vec<String> = Vec::new();
@@ -125,19 +132,19 @@ pub fn tags(spec: &Spec, report: &mut Report) -> Vec<Tag> {
         let small = key.to_lowercase();
         let title = |what: &str| format!("`{}` {what}", key.escape_debug());
         let finding = if !word(key, 1..=127) || key.contains('=') || small.starts_with("aws:") {
-            Finding::new("aws/tag", title("is not the key of a tag"))
-                .at(key.span(), "up to 127 letters, digits, spaces and `_.:/+-@`, not beginning with `aws:`")
+            Finding::new("aws/tag", title("is not a valid tag key"))
+                .at(key.span(), "up to 127 letters, digits, spaces and `_.:/+-@`, not starting with `aws:`")
         } else if !word(value, 0..=256) {
-            Finding::new("aws/tag", title("has a value that AWS does not take"))
+            Finding::new("aws/tag", title("has an invalid value"))
                 .at(value.span(), "up to 256 letters, digits, spaces and `_.:/=+-@`")
         } else if OURS.contains(&small.as_str()) {
-            Finding::new("aws/tag", title("is a tag of the platform's own"))
-                .at(key.span(), "what the pipeline may do hangs on it")
-                .help("leave it out, or give yours another key")
+            Finding::new("aws/tag", title("is set by the platform itself"))
+                .at(key.span(), "permissions of the pipeline depend on this tag")
+                .help("remove it, or use another key")
         } else if known.contains(&small) {
-            Finding::new("aws/tag", title("is there twice"))
-                .at(key.span(), "IAM takes both spellings for one key")
-                .help("keep one of them")
+            Finding::new("aws/tag", title("is set twice"))
+                .at(key.span(), "IAM treats both spellings as the same key")
+                .help("remove one of them")
         } else {
             known.push(small);
             tags.push(Tag { key: Text::ours(key.as_str()), value: Text::ours(value.as_str()) });
@@ -148,14 +155,14 @@ pub fn tags(spec: &Spec, report: &mut Report) -> Vec<Tag> {
     if let Some((key, _)) = spec.tags.iter().flatten().nth(MOST) {
         report.add(
             Finding::new("aws/tags", format!("there are more than {MOST} tags"))
-                .at(key.span(), "one too many")
-                .help("AWS takes 50 for a resource, and the platform needs the rest"),
+                .at(key.span(), "the first that is too many")
+                .help("AWS allows 50 tags for each resource, and the platform needs the others"),
         );
     }
     tags
 }
 
-/// What every service takes for the key or the value of a tag.
+/// Whether every service accepts this as the key or the value of a tag.
 fn word(word: &str, length: std::ops::RangeInclusive<usize>) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || " _.:/=+-@".contains(c);
     length.contains(&word.len()) && word.chars().all(plain) && word.trim() == word

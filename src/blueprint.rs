@@ -1,4 +1,4 @@
-//! What a person asked for, as they wrote it. Nothing is decided here, and no default applied.
+//! A parsed blueprint. Nothing is decided here, and no default is applied.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -21,48 +21,54 @@ use crate::{
     shape::{self, ENVIRONMENTS, PLATFORM_WIDE},
     source::{Located, Source, Span},
     syntax,
+    words::{
+        Name,
+        patterns::{Pattern, Spelled},
+    },
 };
 
-// All fields are `Option`: that a key must be there is said in the schema, where `shape` finds it.
+// All fields are `Option`: the schema says which keys are required, and `shape` checks it.
 
-/// A platform. Every key may differ between environments, unless it is `x-platform-wide`.
+/// A platform. Every key may differ between environments unless it is marked `x-platform-wide`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Spec {
-    /// The version of this language: 1.
+    /// The version of the blueprint language: 1.
     #[schemars(required, range(min = 1, max = 1))]
     #[schemars(extend("x-platform-wide" = "a blueprint is written in one version of the language"))]
     pub schema: Option<Located<u32>>,
     /// The platform's name. Most other names begin with it.
     #[schemars(required)]
+    #[schemars(with = "Option<Spelled<Name>>")]
     #[schemars(extend("x-platform-wide" = "names in every repository begin with it"))]
     pub name: Option<Located<String>>,
     /// What the platform is for, in one line.
-    #[schemars(extend("x-platform-wide" = "it stands in files that all environments share"))]
+    #[schemars(extend("x-platform-wide" = "it is written into files that all environments share"))]
     pub purpose: Option<Located<String>>,
-    /// Where the repositories live.
+    /// The GitHub owner and repositories.
     #[schemars(required)]
     #[schemars(extend("x-platform-wide" = "all environments share the repositories"))]
     pub github: Option<github::Spec>,
-    /// Where the platform runs.
+    /// The AWS account and region, and settings for IAM roles and tags.
     #[schemars(required)]
     pub aws: Option<aws::Spec>,
-    /// The names under which the platform is found.
+    /// The DNS zone of the host names.
     pub dns: Option<dns::Spec>,
-    /// The addresses of the platform.
+    /// The VPC: address range, availability zones, NAT and endpoints.
     pub network: Option<network::Spec>,
-    /// The cluster.
+    /// The EKS cluster and its node groups.
     pub cluster: Option<cluster::Spec>,
-    /// The database that the applications share, if one of them has a `database`.
+    /// The PostgreSQL instance that the applications share. It exists if an application has a `database`.
     pub database: Option<Located<database::Spec>>,
-    /// The parts that are on by themselves where something needs them.
+    /// Settings of the components. A component is enabled automatically when something needs it.
     pub components: Option<components::Specs>,
     /// The applications, by name.
+    #[schemars(extend("propertyNames" = {"pattern": Name::pattern()}))]
     pub applications: Option<BTreeMap<Located<String>, application::Spec>>,
 }
 
-/// The base as it stands, and each environment whole: the base under its overlay. The one
-/// environment of a blueprint that names none has no name yet.
+/// The base, and each environment completely: the base merged with its overlay. The environment of a
+/// blueprint without environments has no name yet.
 #[derive(Debug)]
 pub struct Blueprint {
     /// Where it stands that there is a platform: its name, if it has one.
@@ -71,7 +77,7 @@ pub struct Blueprint {
     pub environments: Vec<(Option<Located<String>>, Spec)>,
 }
 
-/// A tree with holes would earn findings that are not true, so syntax errors are said alone.
+/// An incomplete tree would give wrong findings, so syntax errors are reported alone.
 pub fn read(source: &Source, report: &mut Report) -> Option<Blueprint> {
     let (tree, errors) = DeTable::parse_recoverable(&source.text);
     for error in &errors {
@@ -123,7 +129,7 @@ fn typed(tree: DeTable<'_>) -> Spec {
     Spec::deserialize(tree).expect("what fits the schema fits the types")
 }
 
-/// The schema that `shape` walks is the one that editors read. It is made once.
+/// The schema that `shape` uses is the one that editors use. It is made once.
 pub fn schema() -> &'static Value {
     static SCHEMA: LazyLock<Value> = LazyLock::new(whole);
     &SCHEMA
@@ -132,22 +138,60 @@ pub fn schema() -> &'static Value {
 fn whole() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|it| it.inline_subschemas = true);
     let settings = settings.with_transform(RecursiveTransform(without_null));
+    let settings = settings.with_transform(RecursiveTransform(described_default));
     let schema = settings.into_generator().into_root_schema_for::<Spec>();
     let mut overlay = schema.clone();
     overlay.remove("$schema");
     overlaid(&mut overlay);
     let mut schema = schema.to_value();
+    schema["$id"] = json!("urn:blueprint:schema:1");
     schema["properties"][ENVIRONMENTS] = json!({
-        "description": "The environments, by name: what differs from the rest of the blueprint. One, `production`, if you name none.",
+        "description": "The environments, by name, each with the keys that differ from the rest of the blueprint. Default: one environment, `production`.",
         "type": "object",
+        "propertyNames": { "pattern": Name::pattern() },
         "additionalProperties": overlay,
     });
+    titled(&mut schema, "");
+    schema["title"] = json!("A blueprint");
     schema
 }
 
-/// An overlay needs nothing, and may not speak of what is platform-wide.
+/// A table has its header as title.
+fn titled(schema: &mut Value, path: &str) {
+    let Value::Object(schema) = schema else { return };
+    if !path.is_empty() && schema.get("type").is_some_and(|it| it == "object") {
+        schema.insert("title".to_owned(), json!(format!("[{path}]")));
+    }
+    let within = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    for (key, inner) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+        titled(inner, &within(key));
+    }
+    if let Some(inner) = schema.get_mut("additionalProperties") {
+        titled(inner, &within("NAME"));
+    }
+}
+
+/// Adds the `default` to the description. A default that depends on other keys is no single value: its description has the rule.
+fn described_default(schema: &mut Schema) {
+    let (Some(default), Some(words)) = (schema.get("default"), schema.get("description")) else { return };
+    let value = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
+    let words = format!("{} {DEFAULT}`{value}`.", words.as_str().unwrap_or_default());
+    schema.insert("description".to_owned(), words.into());
+}
+
+/// The start of the last sentence of a description.
+const DEFAULT: &str = "Default: ";
+
+/// An overlay requires nothing, may not contain what is platform-wide, and what it leaves out is that of the base.
 fn overlaid(schema: &mut Schema) {
     schema.remove("required");
+    schema.remove("default");
+    if let Some((words, _)) =
+        schema.get("description").and_then(Value::as_str).and_then(|it| it.split_once(DEFAULT))
+    {
+        let words = format!("{words}{DEFAULT}the value outside `[environments]`.");
+        schema.insert("description".to_owned(), words.into());
+    }
     if let Some(why) = schema.get(PLATFORM_WIDE).cloned() {
         *schema = json!({ "not": {}, PLATFORM_WIDE: why }).try_into().expect("an object is a schema");
     }

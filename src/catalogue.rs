@@ -1,6 +1,6 @@
-//! The versions and limits that blueprint stands behind: `catalogue.toml`, read once.
+//! The versions and limits that blueprint uses: `catalogue.toml`, parsed once.
 //!
-//! Each row of it names its source. Nothing here asks a network or a clock.
+//! Each row has its source. Nothing here uses the network or a clock.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -36,7 +36,7 @@ struct Kubernetes {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Postgres {
     default: String,
-    /// Majors that only extended support keeps alive.
+    /// Major versions that have only extended support.
     ended: Vec<String>,
     /// The last day of standard support of each major.
     majors: BTreeMap<String, String>,
@@ -46,17 +46,17 @@ struct Postgres {
     regions: BTreeMap<String, Vec<String>>,
 }
 
-/// What goes with one minor version of Kubernetes on EKS.
+/// What belongs to one minor version of Kubernetes on EKS.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Minor {
     /// The last day of standard support.
     pub standard_support_ends: String,
-    /// A patch release of it, whose schemas manifests are held against.
+    /// A patch release, whose schemas are used to validate manifests.
     pub patch: String,
     /// The release of the AL2023 node image.
     pub node_image: String,
-    /// The release of cluster-autoscaler that is made for it.
+    /// The release of cluster-autoscaler for it.
     pub cluster_autoscaler: String,
     /// The version of each add-on.
     pub addons: BTreeMap<String, String>,
@@ -76,27 +76,27 @@ pub struct Shape {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Quota {
-    /// The code that Service Quotas knows it by.
+    /// Its code in Service Quotas.
     pub on_demand: String,
-    /// None where there is more than one.
+    /// None if there is more than one.
     pub spot: Option<String>,
-    /// The letters with which these families begin.
+    /// The first letters of these families.
     pub families: Vec<String>,
 }
 
-/// A version, and why we believe in it.
+/// A version, and its source.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pin {
     pub version: String,
     /// The digest of an image, or the checksum of a file, where it is known.
     pub digest: Option<String>,
-    /// The minor versions of Kubernetes that it is made for, where it says so.
+    /// The minor versions of Kubernetes that it supports, if that is documented.
     pub kubernetes: Option<Vec<String>>,
     pub source: String,
 }
 
-/// Where the definitions of custom resources lie: a Go module, and a folder in it.
+/// Where custom resource definitions are: a Go module, and a folder in it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Definitions {
@@ -117,18 +117,18 @@ struct Commit {
 static CATALOGUE: LazyLock<Catalogue> =
     LazyLock::new(|| toml::from_str(include_str!("catalogue.toml")).expect("the catalogue reads"));
 
-/// A name that the catalogue lacks is a mistake of ours, so all of these panic on it.
+/// A name that is not in the catalogue is a bug, so all of these panic.
 impl Catalogue {
     pub fn get() -> &'static Self {
         &CATALOGUE
     }
 
-    /// None for a type that we do not know.
+    /// None for an unknown type.
     pub fn shape(&self, family: &str, size: &str) -> Option<Shape> {
         self.instances.get(family)?.get(size).copied()
     }
 
-    /// The quota that instances of a family, such as `m7i`, count towards. None for a family that we do not know.
+    /// The quota that instances of a family, such as `m7i`, count towards. None for an unknown family.
     pub fn quota(&self, family: &str) -> Option<&Quota> {
         let letters = family.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
         self.quotas.values().find(|it| it.families.iter().any(|it| it == letters))
@@ -151,7 +151,7 @@ impl Catalogue {
         row(&self.definitions, name)
     }
 
-    /// Whether a tool is made for a minor version of Kubernetes. One that names none fits any.
+    /// Whether a tool supports a minor version of Kubernetes. A tool without a list supports all.
     pub fn fits(&self, tool: &str, version: &KubernetesVersion) -> bool {
         let listed = row(&self.tools, tool).kubernetes.as_ref();
         listed.is_none_or(|it| it.contains(&version.to_string()))
@@ -181,7 +181,7 @@ impl Catalogue {
         }
     }
 
-    /// Each row with its source, for the test that none is without.
+    /// Each row with its source, for the test that all have one.
     pub fn sources(&self) -> impl Iterator<Item = (&str, &str)> {
         let pins = self.charts.iter().chain(&self.images).chain(&self.tools);
         let pins = pins.map(|(name, pin)| (name.as_str(), pin.source.as_str()));
@@ -194,7 +194,7 @@ fn row<'c, T>(rows: &'c BTreeMap<String, T>, name: &str) -> &'c T {
     rows.get(name).unwrap_or_else(|| panic!("`{name}` is not in the catalogue"))
 }
 
-/// A minor version of Kubernetes that EKS offers and we know.
+/// A minor version of Kubernetes on EKS that is in the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KubernetesVersion(String);
 
@@ -203,12 +203,12 @@ impl KubernetesVersion {
         row(&Catalogue::get().kubernetes.versions, &self.0)
     }
 
-    /// Whether the scanner checkov 3.3.30 does not know it yet: its list ends with 1.35 (CKV_AWS_339).
+    /// Whether checkov 3.3.30 does not support it yet: its list ends with 1.35 (CKV_AWS_339).
     pub fn is_new(&self) -> bool {
         self.0.as_str() > "1.35"
     }
 
-    /// None if it is not in the catalogue, which the shape of a blueprint rules out.
+    /// None if it is not in the catalogue, which the schema of a blueprint excludes.
     pub fn read(word: &str) -> Option<Self> {
         Catalogue::get().kubernetes.versions.contains_key(word).then(|| Self(word.to_owned()))
     }
@@ -231,7 +231,7 @@ impl std::fmt::Display for KubernetesVersion {
     }
 }
 
-/// A major version of PostgreSQL that RDS supports and we know.
+/// A major version of PostgreSQL on RDS that is in the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PostgresVersion(String);
 
@@ -241,7 +241,7 @@ impl PostgresVersion {
         Catalogue::get().postgres.majors.contains_key(word).then(|| Self(word.to_owned()))
     }
 
-    /// Whether RDS would run it, for a price.
+    /// Whether RDS has only extended support for it, which costs extra.
     pub fn ended(word: &str) -> bool {
         Catalogue::get().postgres.ended.iter().any(|it| it == word)
     }
@@ -255,7 +255,7 @@ impl PostgresVersion {
         row(&Catalogue::get().postgres.majors, &self.0).as_str()
     }
 
-    /// The sizes that a family of instances comes in, if we know it.
+    /// The sizes of an instance family, if it is known.
     pub fn sizes(family: &str) -> Option<&'static [String]> {
         Catalogue::get().postgres.families.get(family).map(Vec::as_slice)
     }
@@ -273,29 +273,29 @@ impl std::fmt::Display for PostgresVersion {
     }
 }
 
-/// A region of AWS whose zones we know. All of them are in the partition `aws`.
+/// An AWS region whose zones are in the catalogue. All of them are in the partition `aws`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Region(String);
 
 impl Region {
-    /// Ids of zones, in the order in which they are taken: at least two.
+    /// The ids of its zones, in the order in which they are used: at least two.
     pub fn zones(&self) -> &'static [String] {
         row(&Catalogue::get().regions, &self.0).as_slice()
     }
 
-    /// The families of instances that RDS has there for PostgreSQL.
+    /// The instance families that RDS offers there for PostgreSQL.
     pub fn families(&self) -> &'static [String] {
         row(&Catalogue::get().postgres.regions, &self.0).as_slice()
     }
 
-    /// Whether RDS has this class there for PostgreSQL.
+    /// Whether RDS offers this class there for PostgreSQL.
     pub fn offers(&self, class: &DatabaseClass) -> bool {
         let has = |it: &[String], word: &str| it.iter().any(|it| it == word);
         has(self.families(), class.family())
             && PostgresVersion::sizes(class.family()).is_some_and(|sizes| has(sizes, class.size()))
     }
 
-    /// None if it is not in the catalogue, which the shape of a blueprint rules out.
+    /// None if it is not in the catalogue, which the schema of a blueprint excludes.
     pub fn read(word: &str) -> Option<Self> {
         Catalogue::get().regions.contains_key(word).then(|| Self(word.to_owned()))
     }
@@ -310,7 +310,7 @@ impl Region {
 impl Atomic for Region {}
 impl Bare for Region {}
 
-/// Stands in for a region that is missing, which was reported.
+/// The placeholder for a region that is missing, which was reported.
 impl Default for Region {
     fn default() -> Self {
         Self("eu-west-1".to_owned())

@@ -1,4 +1,4 @@
-//! Ranges of IPv4 addresses, and what each of them may be used for. Which addresses a platform has is decided elsewhere.
+//! IPv4 address ranges, and the rules for each purpose. Which ranges a platform has is decided elsewhere.
 
 use ipnet::Ipv4Net;
 
@@ -10,34 +10,34 @@ use crate::{
 /// What a range is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// The addresses of a VPC, which AWS takes from a /16 to a /28; below a /20 the subnets would be too small.
+    /// The range of a VPC, which AWS accepts from a /16 to a /28; below a /20 the subnets would be too small.
     Network,
     /// The addresses of another network.
     Peer,
-    /// The addresses of Services, which EKS takes from private ranges, from a /12 to a /24.
+    /// The range of Services, for which EKS accepts private ranges from a /12 to a /24.
     Services,
-    /// Who may reach the Kubernetes API over the internet.
+    /// A range that may connect to the Kubernetes API over the internet.
     Api,
-    /// Who may connect to a load balancer. `0.0.0.0/0` is everybody.
+    /// A range that may connect to a load balancer. `0.0.0.0/0` is all addresses.
     Entrance,
 }
 
-/// Why a range that reads is refused: the code, what it cannot be, and what can.
+/// Why a valid range is refused: the code, what it cannot be, and the rule.
 type Refusal = (&'static str, &'static str, &'static str);
 
-/// None for what is no range, and for one that its purpose refuses: two mistakes, each reported as what it is.
+/// None for an invalid range, and for one that is not allowed for its purpose. These are two different findings.
 pub fn read(asked: &Located<String>, purpose: Purpose, report: &mut Report) -> Option<Ipv4Net> {
     let malformed = |title: String| Finding::new("network/cidr", title);
     let finding = match asked.parse::<Ipv4Net>() {
-        Err(_) => malformed(format!("`{}` is not a range of IPv4 addresses", asked.escape_debug()))
-            .at(asked.span(), "an address and the length of its prefix, such as `198.51.100.0/24`"),
+        Err(_) => malformed(format!("`{}` is not a valid IPv4 range", asked.escape_debug()))
+            .at(asked.span(), "an address and a prefix length, such as `198.51.100.0/24`"),
         Ok(range) if range.trunc() != range => malformed(format!("`{range}` has host bits"))
-            .at(asked.span(), format!("its prefix has {} bits, and the address has more", range.prefix_len()))
+            .at(asked.span(), format!("the address has bits beyond its prefix of {}", range.prefix_len()))
             .help(format!("write `{}`", range.trunc())),
         Ok(range) => match refusal(range, purpose) {
             None => return Some(range),
             Some((code, what, rule)) => {
-                Finding::new(code, format!("`{range}` cannot be {what}")).at(asked.span(), rule)
+                Finding::new(code, format!("`{range}` is not allowed as {what}")).at(asked.span(), rule)
             }
         },
     };
@@ -45,7 +45,7 @@ pub fn read(asked: &Located<String>, purpose: Purpose, report: &mut Report) -> O
     None
 }
 
-/// The same, where there is a default.
+/// The same, with a default.
 pub fn read_or(
     asked: Option<&Located<String>>,
     purpose: Purpose,
@@ -62,7 +62,7 @@ fn refusal(range: Ipv4Net, purpose: Purpose) -> Option<Refusal> {
     let (takes, refusal): (bool, Refusal) = match purpose {
         Purpose::Network => (
             (16..=20).contains(&length) && !local && first.octets()[0] < 224,
-            ("network/range", "the range of a network", "from a /16 to a /20, such as `10.20.0.0/16`"),
+            ("network/range", "the range of the network", "from a /16 to a /20, such as `10.20.0.0/16`"),
         ),
         Purpose::Peer => (
             length >= 8,
@@ -73,15 +73,15 @@ fn refusal(range: Ipv4Net, purpose: Purpose) -> Option<Refusal> {
             (
                 "cluster/service-range",
                 "the range of Services",
-                "private, from a /12 to a /24, such as `172.20.0.0/16`",
+                "private addresses, from a /12 to a /24, such as `172.20.0.0/16`",
             ),
         ),
         Purpose::Api => (
             length >= 8 && !local && !first.is_private() && !first.is_multicast(),
             (
                 "cluster/public-range",
-                "a range that reaches the Kubernetes API",
-                "public, from a /8 to a /32, such as `198.51.100.0/24`: never everybody",
+                "a range for the Kubernetes API",
+                "public addresses, from a /8 to a /32, such as `198.51.100.0/24`",
             ),
         ),
         Purpose::Entrance => return None,

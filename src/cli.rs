@@ -25,7 +25,7 @@ use crate::{
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Exit codes: 0 done, or nothing to do; 1 errors in the blueprint, or conflicts; 2 wrong usage, or trouble with files; 3 `check` or `diff` found differences; 70 a bug in blueprint."
+    after_help = "Exit codes: 0 success, or nothing to do; 1 errors in the blueprint, or conflicts; 2 wrong usage, or files that cannot be read or written; 3 `check` or `diff` found differences; 70 a bug in blueprint."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -38,10 +38,10 @@ enum Verb {
     Render {
         #[command(flatten)]
         target: Target,
-        /// Say what would be written, and write nothing
+        /// List the files that would be written, without writing them
         #[arg(long)]
         dry_run: bool,
-        /// Take what is rendered for a file in conflict, and lose what was edited there. Can be repeated
+        /// Overwrite this file although it is in conflict: the edits in it are lost. Can be repeated
         #[arg(long, value_name = "REPOSITORY/PATH")]
         overwrite: Vec<String>,
     },
@@ -49,7 +49,7 @@ enum Verb {
     Diff(Target),
     /// Fail if `render` would change anything
     Check(Target),
-    /// Report the mistakes in a blueprint, and look at nothing else
+    /// Report the errors and warnings in a blueprint
     Validate(Asked),
     /// Print the JSON Schema of blueprints
     Schema,
@@ -57,9 +57,9 @@ enum Verb {
 
 #[derive(Args)]
 struct Asked {
-    /// A blueprint [default: `blueprint.toml`, else the only file in `blueprints/`]
+    /// The blueprint [default: `blueprint.toml`, else the only file in `blueprints/`]
     blueprint: Option<PathBuf>,
-    /// Take warnings for errors
+    /// Treat warnings as errors
     #[arg(long)]
     deny_warnings: bool,
 }
@@ -68,10 +68,10 @@ struct Asked {
 struct Target {
     #[command(flatten)]
     asked: Asked,
-    /// Where the folders of the repositories live [default: `generated/` and the blueprint's file name]
+    /// The folder that contains the repositories [default: `generated/` and the blueprint's file name]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Look at this repository and at no other. Can be repeated
+    /// Only this repository. Can be repeated
     #[arg(long, value_name = "REPOSITORY")]
     only: Vec<String>,
 }
@@ -249,7 +249,7 @@ fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Tells a person's mistake from ours: 2 is trouble with files, 70 a mistake in this program.
+/// 2 is an error with files, 70 a bug in this program.
 pub fn guarded(run: impl FnOnce() -> Result<ExitCode>) -> ExitCode {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(code)) => code,
@@ -264,8 +264,10 @@ pub fn guarded(run: impl FnOnce() -> Result<ExitCode>) -> ExitCode {
             ExitCode::from(2)
         }
         Err(_) => {
-            eprintln!("error: this is a mistake in blueprint, not in your files; nothing more was written");
-            eprintln!("help: report the message above, with the blueprint that led to it");
+            eprintln!(
+                "error: this is a bug in blueprint, not a mistake in your files; nothing more was written"
+            );
+            eprintln!("help: report the message above, together with the blueprint");
             ExitCode::from(70)
         }
     }

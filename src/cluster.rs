@@ -1,10 +1,10 @@
-//! The cluster: its version, its nodes, who may reach it. What runs in it is decided elsewhere.
+//! The cluster: its version, its nodes, and who can reach it. What runs in it is decided elsewhere.
 
 use std::collections::BTreeMap;
 
 use ipnet::Ipv4Net;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     catalogue::{Catalogue, KubernetesVersion, Shape},
@@ -12,7 +12,10 @@ use crate::{
     diagnostics::{Finding, Report},
     network::Network,
     source::{Decided, Located, Span, value_or},
-    words::{Account, Cpu, InstanceType, Memory, Name, Release, Text, Word},
+    words::{
+        Account, Cpu, InstanceType, Memory, Name, Release, Text, Word,
+        patterns::{Pattern, Spelled},
+    },
 };
 
 mod rights;
@@ -23,77 +26,99 @@ pub(crate) use rights::{attach, load_balancing_role, service_linked_roles};
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Spec {
-    /// The version of Kubernetes. The newest one that every part of the platform supports, if you do not say.
-    #[schemars(extend("enum" = KubernetesVersion::all()))]
+    /// The Kubernetes version.
+    #[schemars(extend("enum" = KubernetesVersion::all(), "default" = KubernetesVersion::default().to_string()))]
     pub version: Option<Located<String>>,
-    /// The addresses of Services: a range that nothing else uses. `172.20.0.0/16`, if you do not say.
+    /// The address range of Services, which nothing else may use. Fixed after the first apply: EKS cannot change it.
+    #[schemars(extend("default" = default_service_range().to_string()))]
     pub service_range: Option<Located<String>>,
-    /// Who administers the cluster beside its pipeline: ARNs of IAM roles or users of the account.
+    /// The IAM roles or users that administer the cluster in addition to the pipeline, by ARN. They belong to the account of
+    /// the cluster.
+    #[schemars(extend("default" = [], "examples" = [["arn:aws:iam::111122223333:role/platform-team"]]))]
     pub administrators: Option<Vec<Located<String>>>,
-    /// Whether AWS refuses to delete the cluster. It does, if you do not say; a teardown switches it off first.
+    /// Whether AWS refuses to delete the cluster. The first step of a teardown turns it off.
+    #[schemars(extend("default" = DELETION_PROTECTION))]
     pub deletion_protection: Option<Located<bool>>,
-    /// How the Kubernetes API is reached from outside the network. `tunnel`, if you do not say. The endpoint inside the
-    /// network is always there.
+    /// How the Kubernetes API is reached from outside the network. The endpoint inside the network is always enabled.
+    #[schemars(extend("default" = AccessSpec::default()))]
     pub access: Option<Located<AccessSpec>>,
-    /// The label of the runners that `access = "runner"` speaks of.
+    /// The label of the runners for `access = "runner"`.
+    #[schemars(extend("examples" = ["platform-vpc"]))]
     pub runner_label: Option<Located<String>>,
-    /// The ranges that `access = "public"` lets in.
-    #[schemars(length(min = 1, max = 40))]
+    /// The address ranges that may connect with `access = "public"`.
+    #[schemars(length(min = 1, max = 40), extend("examples" = [["198.51.100.0/24"]]))]
     pub public_ranges: Option<Vec<Located<String>>>,
-    /// Groups of nodes, by name. One, `general`, if you do not say.
+    /// The node groups, by name. Default: one node group, `general`.
+    #[schemars(extend("propertyNames" = {"pattern": Name::pattern()}))]
     pub node_groups: Option<BTreeMap<Located<String>, NodeGroupSpec>>,
 }
 
 /// How the Kubernetes API is reached from outside the network.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AccessSpec {
-    /// Through a node, by Session Manager: nothing listens to the internet.
+    /// Through a node, by Session Manager: no port is open to the internet.
+    #[default]
     Tunnel,
-    /// From machines inside the network, which are runners of GitHub with a label of their own.
+    /// From self-hosted GitHub runners inside the network, chosen by `runner-label`.
     Runner,
-    /// People also come over the internet, out of a few ranges. The pipeline, whose addresses change, takes the tunnel.
+    /// The endpoint is also open to `public-ranges`. The pipeline, whose addresses change, uses the tunnel.
     Public,
 }
 
-/// Nodes of one kind.
+const DELETION_PROTECTION: bool = true;
+
+/// A node group.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct NodeGroupSpec {
-    /// What the nodes are, the preferred type first. `["m7i.large"]`, if you do not say.
-    #[schemars(length(min = 1, max = 20))]
+    /// The instance types, the preferred one first.
+    #[schemars(with = "Option<Vec<Spelled<InstanceType>>>", length(min = 1, max = 20))]
+    #[schemars(extend("default" = [INSTANCE_TYPE]))]
     pub instance_types: Option<Vec<Located<String>>>,
-    /// What runs on them. `al2023`, if you do not say.
+    /// The operating system of the nodes.
+    #[schemars(extend("default" = System::default()))]
     pub system: Option<Located<System>>,
-    /// The release of its image. For AL2023 the catalogue's, if you do not say; for Bottlerocket you must.
+    /// The release of the node image. Default: for AL2023 the release in the catalogue; for Bottlerocket none, so the key is
+    /// required.
+    #[schemars(with = "Option<Spelled<Release>>")]
     pub release: Option<Located<String>>,
-    /// How they are bought. `on-demand`, if you do not say.
+    /// How the instances are bought.
+    #[schemars(extend("default" = Capacity::default()))]
     pub capacity: Option<Located<Capacity>>,
-    /// The fewest nodes. 3, if you do not say.
-    #[schemars(range(min = 0, max = 450))]
+    /// The minimum number of nodes.
+    #[schemars(range(min = 0, max = 450), extend("default" = MIN_NODES))]
     pub min: Option<Located<u32>>,
-    /// The most nodes. Twice the fewest, and at least 1, if you do not say.
+    /// The maximum number of nodes. Default: twice `min`, but at least 1.
     #[schemars(range(min = 1, max = 450))]
     pub max: Option<Located<u32>>,
-    /// The size of each node's disk, in GiB. 50, if you do not say.
-    #[schemars(range(min = 20, max = 16384))]
+    /// The disk size of each node, in GiB.
+    #[schemars(range(min = 20, max = 16384), extend("default" = DISK))]
     pub disk: Option<Located<u32>>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+const INSTANCE_TYPE: &str = "m7i.large";
+const MIN_NODES: u32 = 3;
+const DISK: u32 = 50;
+
+/// The operating system of nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum System {
     /// Amazon Linux 2023.
+    #[default]
     Al2023,
-    /// Made for containers: a system that cannot be written to, and a disk for data.
+    /// A minimal system for containers: its root file system is read-only, and data is on a second disk.
     Bottlerocket,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+/// How instances are bought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Capacity {
+    #[default]
     OnDemand,
-    /// Cheaper, and taken back at two minutes' notice.
+    /// Cheaper, but AWS can take an instance back at two minutes' notice.
     Spot,
 }
 
@@ -115,29 +140,29 @@ pub enum Access {
     Public(Vec<Ipv4Net>),
 }
 
-/// What a workflow calls a runner inside the network.
+/// The label of runners inside the network, in `runs-on`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunnerLabel(Text);
 
 impl Word for RunnerLabel {
     const CODE: &'static str = "cluster/runner-label";
-    const WHAT: &'static str = "a label of your own runners";
-    const RULE: &'static str = "up to 100 letters, digits and `-_.`, first a letter, such as `vpc`";
+    const WHAT: &'static str = "a valid label for your own runners";
+    const RULE: &'static str = "up to 100 letters, digits and `-_.`, starting with a letter, such as `vpc`";
 
     fn read(word: &str) -> Option<Self> {
         let plain = word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-        let fair = plain && word.starts_with(|c: char| c.is_ascii_alphabetic()) && word.len() <= 100;
-        fair.then(|| Self(Text::ours(word)))
+        let valid = plain && word.starts_with(|c: char| c.is_ascii_alphabetic()) && word.len() <= 100;
+        valid.then(|| Self(Text::ours(word)))
     }
 }
 
 impl Access {
-    /// Whether the pipeline comes through a node. It does wherever it does not run inside the network.
+    /// Whether the pipeline uses the tunnel through a node. It does unless it runs inside the network.
     pub fn tunnels(&self) -> bool {
         !matches!(self, Self::Runner(_))
     }
 
-    /// Where the job runs that speaks to the cluster.
+    /// The runner of the job that connects to the cluster.
     pub fn runner(&self) -> Text {
         match self {
             Self::Runner(RunnerLabel(label)) => label.clone(),
@@ -145,19 +170,19 @@ impl Access {
         }
     }
 
-    /// Whether the machines of the network may reach the API.
+    /// Whether machines in the network may connect to the API.
     pub fn inside(&self) -> bool {
         matches!(self, Self::Runner(_))
     }
 
-    /// Who may come over the internet.
+    /// The ranges that may connect over the internet.
     pub fn ranges(&self) -> Option<Vec<Text>> {
         let Self::Public(ranges) = self else { return None };
         Some(ranges.iter().map(|range| Text::ours(range.to_string())).collect())
     }
 }
 
-/// What pods may ask of a node, once the system has taken its part.
+/// What a node offers to pods, after what the system reserves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Allocatable {
     pub cpu: Cpu,
@@ -165,7 +190,7 @@ pub struct Allocatable {
 }
 
 impl Allocatable {
-    /// The system takes 6 % of the first processor, 1 % of the second, half a percent of the next two, a quarter of the others;
+    /// The system reserves 6 % of the first processor, 1 % of the second, half a percent of the next two, a quarter of the others;
     /// 255 MiB, 11 MiB for each pod, and 100 MiB below which pods are evicted.
     /// Source: awslabs/amazon-eks-ami@81fec2e89585 (2026-07-23) nodeadm/internal/kubelet/config.go.
     pub fn of(Shape { processors, memory, pods }: Shape) -> Self {
@@ -180,11 +205,11 @@ impl Allocatable {
 pub struct NodeGroup {
     pub name: Name,
     pub instance_types: Vec<Text>,
-    /// The same, as they were read.
+    /// The same, parsed.
     pub types: Vec<InstanceType>,
-    /// What its first type offers, if we know it: the others are of the same size.
+    /// What its first type offers, if it is known: the others have the same size.
     pub shape: Option<Shape>,
-    /// The most pods on a node, if we know its types.
+    /// The maximum number of pods on a node, if its types are known.
     pods: Option<u32>,
     pub system: System,
     pub release: Release,
@@ -205,7 +230,7 @@ pub struct Principal {
 
 impl Word for Principal {
     const CODE: &'static str = "cluster/administrator";
-    const WHAT: &'static str = "the ARN of a role or a user";
+    const WHAT: &'static str = "the ARN of an IAM role or user";
     const RULE: &'static str = "such as `arn:aws:iam::111122223333:role/administrator`";
 
     fn read(word: &str) -> Option<Self> {
@@ -219,8 +244,8 @@ impl Word for Principal {
     }
 }
 
-/// What Services have where nobody says otherwise: 172.20.0.0/16.
-fn usual_services() -> Ipv4Net {
+/// 172.20.0.0/16.
+fn default_service_range() -> Ipv4Net {
     Ipv4Net::new_assert([172, 20, 0, 0].into(), 16)
 }
 
@@ -232,7 +257,7 @@ impl NodeGroup {
 }
 
 impl Cluster {
-    /// Whether the number of nodes follows what pods ask for.
+    /// Whether the number of nodes follows the requests of pods.
     pub fn elastic(&self) -> bool {
         self.node_groups.iter().any(NodeGroup::elastic)
     }
@@ -249,7 +274,7 @@ impl Cluster {
         let version =
             spec.version.as_ref().and_then(|asked| KubernetesVersion::read(asked)).unwrap_or_default();
         let services =
-            cidr::read_or(spec.service_range.as_ref(), Purpose::Services, usual_services(), report);
+            cidr::read_or(spec.service_range.as_ref(), Purpose::Services, default_service_range(), report);
         let sound = services.sound().is_some();
         let service_range = services.value();
         if overlap(service_range, network.range) && sound {
@@ -257,23 +282,24 @@ impl Cluster {
                 Finding::new(
                     "cluster/overlap",
                     format!(
-                        "Services and the network share addresses: `{service_range}` and `{}`",
+                        "`cluster.service-range` and `network.range` overlap: `{service_range}` and `{}`",
                         network.range
                     ),
                 )
                 .at(
                     spec.service_range.as_ref().map_or_else(|| at.clone(), Located::span),
-                    "a Service could hide a node",
+                    "a Service could get the address of a node",
                 )
-                .help("give `cluster.service-range` or `network.range` addresses of its own"),
+                .help("choose two ranges that do not overlap"),
             );
         }
         for peer in network.peers.iter().filter(|peer| overlap(service_range, ***peer) && sound) {
-            let title = format!("Services and a peer share addresses: `{service_range}` and `{}`", **peer);
+            let title =
+                format!("`cluster.service-range` and a peer overlap: `{service_range}` and `{}`", **peer);
             report.add(
                 Finding::new("cluster/overlap", title)
-                    .at(peer.span(), "a Service could hide a machine there")
-                    .help("give `cluster.service-range` addresses of its own"),
+                    .at(peer.span(), "a Service could get the address of a host in it")
+                    .help("choose a `cluster.service-range` that does not overlap with it"),
             );
         }
         let node_groups = node_groups(spec.node_groups.as_ref(), &version, report);
@@ -281,14 +307,14 @@ impl Cluster {
         Self {
             version,
             service_range,
-            deletion_protection: value_or(&spec.deletion_protection, true),
+            deletion_protection: value_or(&spec.deletion_protection, DELETION_PROTECTION),
             access: access(&spec, report),
             administrators: administrators(spec.administrators.as_deref(), account, at, report),
             node_groups,
         }
     }
 
-    /// Whether any node group has processors of this kind, and so images must be built for it.
+    /// Whether any node group has this architecture, so that images must be built for it.
     pub fn has(&self, arm: bool) -> bool {
         self.node_groups.iter().any(|group| group.arm == arm)
     }
@@ -298,18 +324,18 @@ fn overlap(a: Ipv4Net, b: Ipv4Net) -> bool {
     a.contains(&b) || b.contains(&a)
 }
 
-/// A key that decides nothing would be believed, so a label and ranges stand only beside the access that they are for.
+/// A key without effect is an error, because a reader would rely on it: the label and the ranges need the matching `access`.
 fn access(spec: &Spec, report: &mut Report) -> Access {
-    let asked = value_or(&spec.access, AccessSpec::Tunnel);
+    let asked = value_or(&spec.access, AccessSpec::default());
     let known = !report.excused(&["cluster", "access"]);
     let label = spec.runner_label.as_ref();
     let ranges = spec.public_ranges.as_deref().filter(|ranges| !ranges.is_empty());
     let mut stray = |key: &str, access: &str, at: Span| {
         report.add(
-            Finding::new("cluster/access", format!("`{key}` belongs to `access = \"{access}\"`"))
-                .at(at, "nothing is decided by it here")
+            Finding::new("cluster/access", format!("`{key}` has no effect without `access = \"{access}\"`"))
+                .at(at, "not used by this `access`")
                 .help(format!(
-                    "leave it out, or write `access = \"{access}\"`; if environments differ, move it to the one that it is for"
+                    "remove it, or write `access = \"{access}\"`; if environments differ, move it into `[environments.NAME.cluster]`"
                 )),
         );
     };
@@ -325,9 +351,9 @@ fn access(spec: &Spec, report: &mut Report) -> Access {
         AccessSpec::Runner => {
             if label.is_none() && !report.excused(&["cluster", "runner-label"]) {
                 report.add(
-                    Finding::new("cluster/access", "no runner can reach the cluster")
-                        .at(access.span(), "which runners stand inside the network")
-                        .help("add `runner-label = \"LABEL\"`, as the runners were registered with it"),
+                    Finding::new("cluster/access", "`runner-label` is missing")
+                        .at(access.span(), "needs the label of runners inside the network")
+                        .help("add `runner-label = \"LABEL\"` with the label that the runners are registered with"),
                 );
             }
             if let Some(label) = label.filter(|label| is_hosted(label)) {
@@ -345,11 +371,8 @@ fn access(spec: &Spec, report: &mut Report) -> Access {
         AccessSpec::Public => {
             if ranges.is_none() && !report.excused(&["cluster", "public-ranges"]) {
                 report.add(
-                    Finding::new("cluster/access", "nobody is let in")
-                        .at(
-                            access.span(),
-                            "a public endpoint is open to ranges that you name, never to everybody",
-                        )
+                    Finding::new("cluster/access", "`public-ranges` is empty")
+                        .at(access.span(), "the public endpoint is open only to the ranges that you list")
                         .help("add `public-ranges = [\"198.51.100.0/24\"]` with your own addresses"),
                 );
             }
@@ -372,8 +395,8 @@ fn administrators(
 ) -> Vec<Principal> {
     if asked.is_none_or(<[_]>::is_empty) && !report.excused(&["cluster", "administrators"]) {
         report.add(
-            Finding::warning("cluster/administrators", "no person can reach the cluster")
-                .at(at.clone(), "only this account's pipeline has access")
+            Finding::warning("cluster/administrators", "`administrators` is empty")
+                .at(at.clone(), "only the pipeline of this account can access the cluster")
                 .help("add `[cluster]` with `administrators = [\"arn:aws:iam::ACCOUNT:role/ROLE\"]`"),
         );
     }
@@ -385,10 +408,10 @@ fn administrators(
             report.add(
                 Finding::new(
                     "cluster/account",
-                    format!("this administrator is of account `{}`", principal.account),
+                    format!("this administrator belongs to account `{}`", principal.account),
                 )
-                .at(asked.span(), format!("the cluster is in `{account}`"))
-                .help("name a role of the cluster's own account, which others may assume"),
+                .at(asked.span(), format!("the cluster is in account `{account}`"))
+                .help("use a role in the account of the cluster; principals of other accounts can assume it"),
             );
         }
         Some(principal)
@@ -412,17 +435,15 @@ fn node_groups(
     let spot = asked.into_iter().flatten().find_map(|(_, spec)| spec.capacity.as_ref());
     if let Some(spot) = spot.filter(|_| groups.iter().all(|group| group.capacity == Capacity::Spot)) {
         report.add(
-            Finding::warning("cluster/spot", "every node can be taken back")
-                .at(spot.span(), "no node group is bought on demand")
-                .help(
-                    "add one with `capacity = \"on-demand\"`: what runs the cluster needs a place that stays",
-                ),
+            Finding::warning("cluster/spot", "all nodes are spot instances")
+                .at(spot.span(), "AWS can take back every node")
+                .help("add a node group with `capacity = \"on-demand\"` for the components of the cluster"),
         );
     }
     groups
 }
 
-/// With the CNI each pod has an address of its own in a private subnet, and so has each node.
+/// With the VPC CNI each pod and each node has an address in a private subnet.
 fn room(
     groups: &[NodeGroup],
     asked: Option<&BTreeMap<Located<String>, NodeGroupSpec>>,
@@ -440,21 +461,21 @@ fn room(
         let sum: Vec<String> =
             known().map(|(group, pods)| format!("{} nodes × ({pods} pods + 1)", group.max)).collect();
         report.add(
-            Finding::new("network/room", "the private subnets have no room for so many pods")
+            Finding::new("network/room", "the private subnets have too few addresses for all pods")
                 .at(
                     spec.max.as_ref().map_or(name.span(), Located::span),
                     format!(
-                        "{} = {needed} addresses, and {zones} zones × {each} = {} are there",
+                        "{} = {needed} addresses needed, {zones} zones × {each} = {} available",
                         sum.join(" + "),
                         zones * each
                     ),
                 )
-                .help("widen `network.range`, or lower the `max` of the node groups"),
+                .help("use a larger `network.range`, or lower the `max` of the node groups"),
         );
     }
 }
 
-/// AWS keeps five addresses of each subnet.
+/// AWS reserves five addresses in each subnet.
 fn addresses(range: Ipv4Net) -> u64 {
     (1u64 << (32 - range.prefix_len())) - 5
 }
@@ -476,13 +497,14 @@ fn node_group(
     if let Some(other) = other.filter(|_| first.is_some()) {
         let of = |arm| if arm { "arm64" } else { "x86" };
         report.add(
-            Finding::new("cluster/architecture", format!("`{name}` mixes two kinds of processors"))
+            Finding::new("cluster/architecture", format!("`{name}` mixes processor architectures"))
                 .at(other.span(), format!("this is {}, the first type is {}", of(!arm), of(arm)))
-                .help("give each kind a node group of its own: one image of the system serves one kind"),
+                .help("use one node group for each architecture: a node image supports only one"),
         );
     }
     let types: Vec<InstanceType> = types.into_iter().map(Decided::value).collect();
-    let types = if types.is_empty() { InstanceType::read("m7i.large").into_iter().collect() } else { types };
+    let types =
+        if types.is_empty() { InstanceType::read(INSTANCE_TYPE).into_iter().collect() } else { types };
     let shapes: Vec<Option<Shape>> = types.iter().map(shape).collect();
     let alike = |a: Shape, b: Shape| (a.processors, a.memory) == (b.processors, b.memory);
     let odd = shapes.iter().zip(asked).find_map(|(it, at)| {
@@ -491,21 +513,21 @@ fn node_group(
     if let (Some((odd, at)), Some(first), None) = (odd, shapes[0], other) {
         let said = |it: Shape| format!("{} processors and {} MiB", it.processors, it.memory);
         report.add(
-            Finding::new("cluster/shape", format!("`{name}` mixes nodes of two sizes"))
+            Finding::new("cluster/shape", format!("`{name}` mixes instance sizes"))
                 .at(at.span(), format!("this has {}, the first type has {}", said(odd), said(first)))
-                .help("give each size a node group of its own: the autoscaler reckons with the first type"),
+                .help("use one node group for each size: the autoscaler calculates with the first type"),
         );
     }
-    let system = value_or(&spec.system, System::Al2023);
+    let system = value_or(&spec.system, System::default());
     let release = match (&spec.release, &spec.system) {
         (None, Some(asked)) if system == System::Bottlerocket => {
             if !report.excused(&["cluster", "node-groups", key, "release"]) {
                 let machine = if arm { "arm64" } else { "x86_64" };
                 report.add(
-                    Finding::new("cluster/release-missing", format!("nobody says which release `{name}` runs"))
-                        .at(asked.span(), "EKS would take the newest, each time another one")
+                    Finding::new("cluster/release-missing", format!("`release` of `{name}` is missing"))
+                        .at(asked.span(), "without it, EKS uses whatever release is the newest")
                         .help(format!(
-                            "add `release = \"…\"`, as `aws ssm get-parameter --name /aws/service/bottlerocket/aws-k8s-{version}/{machine}/latest/image_version` prints it"
+                            "add `release = \"…\"` with the version that `aws ssm get-parameter --name /aws/service/bottlerocket/aws-k8s-{version}/{machine}/latest/image_version` prints"
                         )),
                 );
             }
@@ -514,13 +536,13 @@ fn node_group(
         (None, _) => Release::read(&version.minor().node_image).unwrap_or_default(),
         (asked, _) => report.value(asked.as_ref()),
     };
-    let min = value_or(&spec.min, 3);
+    let min = value_or(&spec.min, MIN_NODES);
     let max = value_or(&spec.max, (min * 2).clamp(1, 450));
     let known = !report.excused(&["cluster", "node-groups", key]);
     if let Some(at) = spec.max.as_ref().or(spec.min.as_ref()).filter(|_| max < min && known) {
         report.add(
-            Finding::new("cluster/nodes", format!("`{name}` has at least {min} nodes, and at most {max}"))
-                .at(at.span(), "the most is less than the fewest")
+            Finding::new("cluster/nodes", format!("`{name}` has `min = {min}` and `max = {max}`"))
+                .at(at.span(), "`max` is smaller than `min`")
                 .help(format!("write `max = {min}` or more")),
         );
     }
@@ -533,10 +555,10 @@ fn node_group(
         system,
         release,
         arm,
-        capacity: value_or(&spec.capacity, Capacity::OnDemand),
+        capacity: value_or(&spec.capacity, Capacity::default()),
         min,
         max,
-        disk: value_or(&spec.disk, 50),
+        disk: value_or(&spec.disk, DISK),
     }
 }
 
@@ -550,7 +572,7 @@ impl NodeGroup {
         self.system == System::Bottlerocket
     }
 
-    /// As EKS names its image.
+    /// The AMI type of EKS.
     pub fn image(&self) -> &'static str {
         match (self.system, self.arm) {
             (System::Al2023, false) => "AL2023_x86_64_STANDARD",
@@ -560,7 +582,7 @@ impl NodeGroup {
         }
     }
 
-    /// Where the disk lies that containers fill.
+    /// The device of the disk that containers use.
     pub fn device(&self) -> &'static str {
         if self.bottlerocket() { "/dev/xvdb" } else { "/dev/xvda" }
     }

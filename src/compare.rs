@@ -89,12 +89,12 @@ fn outcome(path: &str, planned: Option<&File>, lock: &Lock, old: Option<&[u8]>) 
         (Some(file), None, Some(_)) if file.owner == Owner::Seeded => Outcome::Kept,
         (Some(_), _, None) => Outcome::Create,
         (Some(_), _, Some(old)) if ours(old) => Outcome::Update,
-        (Some(_), Some(_), Some(_)) => Outcome::Conflict("edited by hand since it was rendered"),
+        (Some(_), Some(_), Some(_)) => Outcome::Conflict("edited since it was rendered"),
         (Some(_), None, Some(_)) => Outcome::Conflict("not written by blueprint"),
         (None, Some(entry), _) if entry.owner == Owner::Seeded => Outcome::Kept,
         (None, _, None) => Outcome::Unchanged,
         (None, _, Some(old)) if ours(old) => Outcome::Delete,
-        (None, _, Some(_)) => Outcome::Conflict("no longer planned, but edited by hand"),
+        (None, _, Some(_)) => Outcome::Conflict("no longer rendered, but edited since"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The parts of a platform, and which of them are on. What each is, its own file says.
+//! The components of a platform, and which of them are enabled. Each component has a file of its own.
 
 use std::collections::BTreeMap;
 
@@ -13,20 +13,20 @@ use crate::{
     words::{AddonVersion, Word},
 };
 
-/// A component is one file: what a blueprint may ask of it, its rules, its pages. It knows what it
-/// stands on and no other component: what others must know of it, it contributes.
+/// A component is one file: its settings, its checks, its pages. It depends on the environment and on no other
+/// component: what others need to know about it is in its contribution.
 pub trait Component {
-    /// What a person said of it. A component that every cluster needs has no such key.
+    /// The key `enabled`. A component that every cluster needs does not have it.
     fn enabled(&self) -> Option<&Located<bool>> {
         None
     }
 
-    /// The need that switches it on by itself.
+    /// The need that enables it automatically.
     fn answers(&self) -> Need;
 
     fn contribute(&self, environment: &Environment, report: &mut Report) -> Contribution;
 
-    /// Rules for what a person wrote. `place` is its section; one that is on by itself has none.
+    /// Checks of what the blueprint says. `place` is its section; a component that is enabled automatically has none.
     fn examine(&self, _place: &Span, _environment: &Environment, _report: &mut Report) {}
 }
 
@@ -34,7 +34,7 @@ macro_rules! components {
     ($($name:ident: $spec:ident,)+) => {
         $(mod $name;)+
 
-        /// The parts that are on by themselves where something needs them. Naming one sets its options.
+        /// Settings of the components. A component is enabled automatically when something needs it.
         #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields, rename_all = "kebab-case")]
         pub struct Specs {
@@ -72,7 +72,7 @@ components! {
     vpc_cni: VpcCni,
 }
 
-/// Switches on what is asked for and what is needed, until no need is left.
+/// Enables the components that are asked for or needed, until every need is met.
 pub fn resolve(
     specs: &Specs,
     mut needs: Vec<Needed>,
@@ -103,16 +103,16 @@ pub fn resolve(
     for (_, component) in &off {
         if let (Some(who), Some(enabled)) = (who(&needs, component.as_ref()), component.enabled()) {
             report.add(
-                Finding::new("component/needed", "this component is needed")
+                Finding::new("component/needed", "this component cannot be disabled")
                     .at(enabled.span(), format!("needed by {}", who.by))
-                    .help("leave `enabled` out: what is needed is on by itself"),
+                    .help("remove `enabled = false`"),
             );
         }
     }
     on.into_values().collect()
 }
 
-/// What every environment needs, whatever runs in it.
+/// The needs of every environment.
 pub fn needs(environment: &Environment) -> Vec<Needed> {
     use Need::{Delivery, Identities, Names, PodNetwork, ServiceNetwork, Volumes};
     let by = format!("cluster `{}`", environment.prefix());
@@ -122,7 +122,7 @@ pub fn needs(environment: &Environment) -> Vec<Needed> {
     let elastic = environment.cluster.node_groups.iter().find(|group| group.elastic());
     needs.extend(elastic.map(|group| Needed {
         need: Need::Room,
-        by: format!("node group `{}`, which has room between its bounds", group.name),
+        by: format!("node group `{}`, whose `max` is larger than its `min`", group.name),
     }));
     needs.extend(
         environment
@@ -133,7 +133,7 @@ pub fn needs(environment: &Environment) -> Vec<Needed> {
     needs
 }
 
-/// The version of an add-on that was asked for, or the catalogue's for the version of the cluster.
+/// The version of an add-on in the blueprint, or else the catalogue's for the version of the cluster.
 fn addon_version(
     name: &str,
     asked: Option<&Located<String>>,

@@ -1,10 +1,10 @@
-//! The database: one instance of PostgreSQL in each environment whose applications keep data, and the logins of these
-//! applications. How a login comes into the database, the manifests say.
+//! The database: one PostgreSQL instance in each environment whose applications have a database, and the logins of these
+//! applications. How a login is created is decided in `logins`.
 
 use std::{collections::BTreeSet, fmt};
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     catalogue::{PostgresVersion, Region},
@@ -12,12 +12,12 @@ use crate::{
     contribution::{Secret, Writer, numbers},
     diagnostics::{Finding, Report},
     source::{Decided, Located, value_or},
-    words::{Bareword, DatabaseClass, DatabaseName, Name, Text, Word},
+    words::{Bareword, DatabaseClass, DatabaseName, Name, Text, Word, patterns::Spelled},
 };
 
 mod rights;
 
-/// The database that the applications of an environment share. It exists when one of them has a `database`.
+/// The PostgreSQL instance that the applications of an environment share. It exists if one of them has a `database`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(extend("x-retired" = {
@@ -25,65 +25,82 @@ mod rights;
     "ca-bundle-sha256": "remove it: the certificates of RDS come with blueprint, by region",
 }))]
 pub struct Spec {
-    /// The major version of PostgreSQL; minor ones come by themselves. `18`, if you do not say.
-    #[schemars(extend("examples" = PostgresVersion::all()))]
+    /// The major version of PostgreSQL. Minor upgrades are automatic.
+    #[schemars(extend("examples" = PostgresVersion::all(), "default" = PostgresVersion::default().to_string()))]
     pub engine_version: Option<Located<String>>,
-    /// What the instance is. `db.m7g.large`, or `db.m6g.large` in regions without it, if you do not say.
+    /// The instance class. Default: `db.m7g.large`, or `db.m6g.large` in regions that do not offer it.
+    #[schemars(with = "Option<Spelled<DatabaseClass>>")]
     pub instance_class: Option<Located<String>>,
-    /// The storage it starts with, in GiB. 50, if you do not say.
-    #[schemars(range(min = 20, max = 65536))]
+    /// The initial storage, in GiB.
+    #[schemars(range(min = 20, max = 65536), extend("default" = STORAGE))]
     pub storage: Option<Located<u32>>,
-    /// The storage it may grow to by itself, in GiB: at least a tenth more, or the same, so that it does not grow. Four times
-    /// `storage`, if you do not say.
+    /// The limit of storage autoscaling, in GiB: at least a tenth more than `storage`, or equal to `storage` to turn autoscaling
+    /// off. Default: four times `storage`.
     #[schemars(range(min = 20, max = 65536))]
     pub max_storage: Option<Located<u32>>,
-    /// Whether a second instance in another zone stands by. It does, if you do not say.
+    /// Whether a standby instance runs in another zone.
+    #[schemars(extend("default" = MULTI_AZ))]
     pub multi_az: Option<Located<bool>>,
-    /// For how many days it can be restored to any point in time. 14, if you do not say.
-    #[schemars(range(min = 7, max = 35))]
+    /// How many days of backups are kept. The database can be restored to any point in time within them.
+    #[schemars(range(min = 7, max = 35), extend("default" = BACKUP_DAYS))]
     pub backup_days: Option<Located<u32>>,
-    /// When the daily backup is made, in UTC. `02:00-03:00`, if you do not say.
+    /// The daily window for backups, in UTC.
+    #[schemars(extend("default" = BackupWindow::default().to_string()))]
     pub backup_window: Option<Located<String>>,
-    /// When minor upgrades are made, in UTC. `sun:03:30-sun:04:30`, if you do not say.
+    /// The weekly window for maintenance such as minor upgrades, in UTC.
+    #[schemars(extend("default" = MaintenanceWindow::default().to_string()))]
     pub maintenance_window: Option<Located<String>>,
-    /// Whether AWS refuses to delete it. It does, if you do not say; a teardown switches it off first.
+    /// Whether AWS refuses to delete the instance. The first step of a teardown turns it off.
+    #[schemars(extend("default" = DELETION_PROTECTION))]
     pub deletion_protection: Option<Located<bool>>,
-    /// The number of the master login's password. Raised by one, it gives the login a new password; it is never lowered. 1, if
-    /// you do not say.
-    #[schemars(range(min = 1, max = 9999))]
+    /// The number of the master password. Raise it by one to generate a new password; never lower it.
+    #[schemars(range(min = 1, max = 9999), extend("default" = MASTER_PASSWORD_VERSION))]
     pub master_password_version: Option<Located<u32>>,
-    /// How many seconds lie between two measurements of the system below it: 1, 5, 10, 15, 30 or 60. 60, if you do not say.
+    /// The interval of enhanced monitoring, in seconds: 1, 5, 10, 15, 30 or 60.
+    #[schemars(extend("default" = MONITORING_INTERVAL))]
     pub monitoring_interval: Option<Located<u32>>,
-    /// Which statements are logged. `ddl`, if you do not say.
+    /// Which statements are logged.
+    #[schemars(extend("default" = Statements::default()))]
     pub log_statements: Option<Located<Statements>>,
-    /// How many milliseconds a statement takes before it is logged as slow. 1000, if you do not say.
-    #[schemars(range(min = 1, max = 3_600_000))]
+    /// The duration from which a statement is logged as slow, in milliseconds.
+    #[schemars(range(min = 1, max = 3_600_000), extend("default" = LOG_SLOWER_THAN))]
     pub log_slower_than: Option<Located<u32>>,
 }
 
-/// The database of an application: its own, in the instance that all of them share.
+const STORAGE: u32 = 50;
+const MULTI_AZ: bool = true;
+const BACKUP_DAYS: u32 = 14;
+const DELETION_PROTECTION: bool = true;
+const MASTER_PASSWORD_VERSION: u32 = 1;
+const MONITORING_INTERVAL: u32 = 60;
+const LOG_SLOWER_THAN: u32 = 1000;
+const LOGIN: u32 = 1;
+
+/// A database for this application, in the instance that all applications share.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ApplicationSpec {
-    /// What it is called, and its owner. The name of the application with `_` for `-`, if you do not say.
-    #[schemars(extend("x-platform-wide" = "the owner of the data has one name everywhere"))]
+    /// The name of the database and of the role that owns it. Default: the application's name, with `_` for `-`.
+    #[schemars(with = "Option<Spelled<DatabaseName>>")]
+    #[schemars(extend("x-platform-wide" = "the database and its owner have the same name in all environments"))]
     name: Option<Located<String>>,
-    /// The number of the login in use; the one before stays alive. Raised by one, it rotates. 1, if you do not say.
-    #[schemars(range(min = 1, max = 9999))]
+    /// The number of the login in use. Raise it by one to rotate the login; the previous login stays valid.
+    #[schemars(range(min = 1, max = 9999), extend("default" = LOGIN))]
     login: Option<Located<u32>>,
 }
 
 /// Which statements are logged.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Statements {
-    /// None by its kind; slow ones still are.
+    /// None for their type. Slow statements are still logged.
     None,
-    /// Those that define: `CREATE`, `ALTER`, `DROP`.
+    /// Data definition: `CREATE`, `ALTER`, `DROP`.
+    #[default]
     Ddl,
-    /// Those that define and those that change data.
+    /// Data definition and changes of data.
     Mod,
-    /// Every one.
+    /// All statements.
     All,
 }
 
@@ -109,7 +126,7 @@ pub struct Database {
     pub log_slower_than: u32,
 }
 
-/// What one application has of the instance in one environment.
+/// The database of one application in one environment.
 #[derive(Clone, Debug)]
 pub struct Share {
     pub application: Name,
@@ -119,7 +136,7 @@ pub struct Share {
     pub login: u32,
 }
 
-/// A time of each day: `02:00-03:00`.
+/// A daily window: `02:00-03:00`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BackupWindow {
     /// In minutes, from midnight.
@@ -127,7 +144,7 @@ pub struct BackupWindow {
     length: u32,
 }
 
-/// A time of each week: `sun:03:30-sun:04:30`.
+/// A weekly window: `sun:03:30-sun:04:30`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaintenanceWindow {
     /// In minutes, from Monday's midnight.
@@ -159,23 +176,23 @@ impl Database {
         }
     }
 
-    /// A tenth of what it begins with, in GiB: below that RDS adds storage where it may.
+    /// A tenth of the initial storage, in GiB: below that RDS adds storage if autoscaling is on.
     pub fn storage_low(&self) -> u32 {
         self.storage / 10
     }
 
-    /// How many connections are too many for a quiet day: six tenths of what its parameter group admits by itself, which is
-    /// `LEAST({DBInstanceClassMemory/9531392}, 5000)` (AWS, "Quotas and constraints for Amazon RDS"). That memory is what the system
-    /// leaves of the class's, and how much that is AWS does not say: the other four tenths hold it and the warning.
+    /// How many connections are unusually many: six tenths of the default limit in its parameter group, which is
+    /// `LEAST({DBInstanceClassMemory/9531392}, 5000)` (AWS, "Quotas and constraints for Amazon RDS"). That memory is the memory
+    /// of the class without that of the system, whose size AWS does not document: the other four tenths are for it and for the
+    /// time to react.
     pub fn busy_connections(&self) -> u32 {
         let admitted = (u64::from(self.memory()) << 30) / 9_531_392;
         u32::try_from(admitted.min(5000) * 6 / 10).expect("a number below 5000")
     }
 
-    /// `at` is what the blueprint says of it, if it says anything.
     pub fn resolve(spec: Option<&Located<Spec>>, region: Option<&Region>, report: &mut Report) -> Self {
         let spec = spec.map(|spec| (**spec).clone()).unwrap_or_default();
-        let storage = value_or(&spec.storage, 50);
+        let storage = value_or(&spec.storage, STORAGE);
         let max_storage = value_or(&spec.max_storage, (storage * 4).min(65536));
         let known =
             !report.excused(&["database", "storage"]) && !report.excused(&["database", "max-storage"]);
@@ -183,27 +200,27 @@ impl Database {
         if let Some(at) = spec.max_storage.as_ref().filter(|_| short && known) {
             let least = (storage * 11).div_ceil(10);
             let help = if least > 65536 {
-                format!("write {storage}, so that it does not grow")
+                format!("write {storage} to turn storage autoscaling off")
             } else {
-                format!("write {least} or more, or {storage}, so that it does not grow")
+                format!("write {least} or more, or {storage} to turn storage autoscaling off")
             };
             report.add(
                 Finding::new(
                     "database/storage",
-                    format!("storage cannot grow from {storage} to {max_storage} GiB"),
+                    format!("`max-storage = {max_storage}` is too small for `storage = {storage}`"),
                 )
-                .at(at.span(), "RDS asks for a tenth more")
+                .at(at.span(), "RDS requires at least a tenth more than `storage`")
                 .help(help),
             );
         }
-        let interval = value_or(&spec.monitoring_interval, 60);
+        let interval = value_or(&spec.monitoring_interval, MONITORING_INTERVAL);
         if let Some(at) =
             spec.monitoring_interval.as_ref().filter(|_| ![1, 5, 10, 15, 30, 60].contains(&interval))
         {
             report.add(
                 Finding::new(
                     "database/monitoring-interval",
-                    format!("RDS does not measure every {interval} seconds"),
+                    format!("`monitoring-interval` cannot be {interval} seconds"),
                 )
                 .at(at.span(), "1, 5, 10, 15, 30 or 60"),
             );
@@ -214,19 +231,19 @@ impl Database {
             class: class(spec.instance_class.as_ref(), region, report),
             storage,
             max_storage,
-            multi_az: value_or(&spec.multi_az, true),
-            backup_days: value_or(&spec.backup_days, 14),
+            multi_az: value_or(&spec.multi_az, MULTI_AZ),
+            backup_days: value_or(&spec.backup_days, BACKUP_DAYS),
             backup_window,
             maintenance_window,
-            deletion_protection: value_or(&spec.deletion_protection, true),
-            master_password_version: value_or(&spec.master_password_version, 1),
+            deletion_protection: value_or(&spec.deletion_protection, DELETION_PROTECTION),
+            master_password_version: value_or(&spec.master_password_version, MASTER_PASSWORD_VERSION),
             monitoring_interval: interval,
-            log_statements: value_or(&spec.log_statements, Statements::Ddl),
-            log_slower_than: value_or(&spec.log_slower_than, 1000),
+            log_statements: value_or(&spec.log_statements, Statements::default()),
+            log_slower_than: value_or(&spec.log_slower_than, LOG_SLOWER_THAN),
         }
     }
 
-    /// What the master login is called. Nobody but the platform uses it.
+    /// The name of the master login. Only the platform uses it.
     pub fn master(&self) -> &'static str {
         "postgres"
     }
@@ -241,7 +258,7 @@ impl Database {
         numbers(self.master_password_version).iter().map(|it| Text::ours(it.to_string())).collect()
     }
 
-    /// Where what is known of the master login lies, below platform, environment and the namespace of the logins.
+    /// The path of a parameter of the master login, below platform, environment and the namespace of the logins.
     pub fn master_key(&self, parameter: &str) -> String {
         match parameter {
             "password" => format!("master/{}/password", self.master_password_version),
@@ -249,7 +266,7 @@ impl Database {
         }
     }
 
-    /// What only the platform's own namespace reads.
+    /// The secrets that only the platform's own namespace reads.
     pub fn secrets(&self) -> Vec<Secret> {
         let secret = |number| Secret {
             namespace: Bareword::of(NAMESPACE),
@@ -261,10 +278,10 @@ impl Database {
     }
 }
 
-/// Where the logins are made, with the master's rights.
+/// The namespace in which the logins are created, with the permissions of the master login.
 pub const NAMESPACE: &str = "database";
 
-/// What no application may be called: its parameters would lie among the master's.
+/// Names that no application may have: its parameters would be among those of the master login.
 pub const RESERVED: [&str; 1] = [NAMESPACE];
 
 fn version(asked: Option<&Located<String>>, report: &mut Report) -> PostgresVersion {
@@ -275,11 +292,14 @@ fn version(asked: Option<&Located<String>>, report: &mut Report) -> PostgresVers
     let major = asked.split_once('.').map_or(asked.as_str(), |(major, _)| major);
     let known = PostgresVersion::all().join("`, `");
     let (label, help) = if PostgresVersion::ended(major) {
-        ("its standard support has ended", format!("choose `{known}`: extended support is paid by the hour"))
+        (
+            "its standard support has ended",
+            format!("choose `{known}`: extended support costs extra for every hour"),
+        )
     } else if PostgresVersion::read(major).is_some() {
-        ("names a minor version", format!("write `{major}`: minor upgrades come by themselves"))
+        ("this is a minor version", format!("write `{major}`: minor upgrades are automatic"))
     } else {
-        ("not known", format!("choose `{known}`"))
+        ("unknown version", format!("choose `{known}`"))
     };
     let title = format!("`{}` is not a major version of PostgreSQL on RDS", asked.escape_debug());
     report.add(Finding::new("database/engine-version", title).at(asked.span(), label).help(help));
@@ -299,7 +319,7 @@ fn class(asked: Option<&Located<String>>, region: Option<&Region>, report: &mut 
     let quoted = |words: Vec<String>| words.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
     let (label, help) = match PostgresVersion::sizes(family) {
         Some(sizes) if region.families().iter().any(|it| it == family) => {
-            ("no such size", format!("`{family}` comes in {}", quoted(sizes.to_vec())))
+            ("no such size", format!("`{family}` has the sizes {}", quoted(sizes.to_vec())))
         }
         sizes => {
             // What was meant is probably of the same kind: `m`, `r` or `t`.
@@ -311,27 +331,24 @@ fn class(asked: Option<&Located<String>>, region: Option<&Region>, report: &mut 
             (label, format!("choose {}", quoted(choice)))
         }
     };
-    let title = format!("RDS has no `{class}` for PostgreSQL in `{region}`");
+    let title = format!("RDS does not offer `{class}` for PostgreSQL in `{region}`");
     report.add(Finding::new("database/offering", title).at(asked.span(), label).help(help));
     decided.value()
 }
 
-/// A client that cannot know the database must not speak to it.
+/// Without its certificate authority a client cannot verify the database.
 pub fn trust(region: Option<&Located<String>>, report: &mut Report) {
     let unknown = |it: &&Located<String>| Region::read(it).is_some() && certificates::roots(it).is_none();
     if let Some(asked) = region.filter(unknown) {
         report.add(
-            Finding::new(
-                "database/region",
-                format!("the certificates of RDS in `{}` are not known", **asked),
-            )
-            .at(asked.span(), "so no application could know its database there")
-            .help("choose another region, or a newer blueprint that carries them"),
+            Finding::new("database/region", format!("blueprint has no RDS certificates for `{}`", **asked))
+                .at(asked.span(), "applications could not verify the database there")
+                .help("choose another region, or use a newer version of blueprint that has them"),
         );
     }
 }
 
-/// RDS refuses a backup that is made while it maintains.
+/// RDS refuses a backup window that overlaps with the maintenance window.
 fn windows(spec: &Spec, report: &mut Report) -> (BackupWindow, MaintenanceWindow) {
     let backup = report.read_or(spec.backup_window.as_ref(), BackupWindow::default());
     let maintenance = report.read_or(spec.maintenance_window.as_ref(), MaintenanceWindow::default());
@@ -345,36 +362,36 @@ fn windows(spec: &Spec, report: &mut Report) -> (BackupWindow, MaintenanceWindow
         report.add(
             Finding::new(
                 "database/windows",
-                format!("the backup meets the maintenance: `{backup}` and `{maintenance}`"),
+                format!("`backup-window` and `maintenance-window` overlap: `{backup}` and `{maintenance}`"),
             )
-            .at(at.span(), "RDS wants them apart")
-            .help("move `backup-window` or `maintenance-window`"),
+            .at(at.span(), "RDS refuses windows that overlap")
+            .help("change `backup-window` or `maintenance-window`"),
         );
     }
     (backup, maintenance)
 }
 
-/// Roles belong to the whole instance, so no two databases share a name, and none is called like the login of another.
+/// All databases of the instance share its roles, so no two have the same name, and none has the name of a login of another.
 pub fn apart(names: &[(&Located<String>, &DatabaseName)], report: &mut Report) {
     let all: BTreeSet<&DatabaseName> = names.iter().map(|(_, name)| *name).collect();
     let mut before: BTreeSet<&DatabaseName> = BTreeSet::new();
     for &(at, name) in names {
         let other = name.owner().filter(|owner| all.contains(owner));
         let title = match other {
-            _ if !before.insert(name) => format!("two databases would be `{name}`"),
-            Some(other) => format!("`{name}` may become a login of the database `{other}`"),
+            _ if !before.insert(name) => format!("two databases are named `{name}`"),
+            Some(other) => format!("`{name}` could be the name of a login of the database `{other}`"),
             None => continue,
         };
         report.add(
             Finding::new("database/taken", title)
-                .at(at.span(), "roles belong to the whole instance")
-                .help("give this application's `database` a `name` of its own"),
+                .at(at.span(), "all databases of the instance share its roles")
+                .help("set another `name` in the `database` of this application"),
         );
     }
 }
 
 impl ApplicationSpec {
-    /// What the base says. `application` is where it was written.
+    /// The name in the base. `application` is the application's name, with its position.
     pub fn name(&self, application: &Located<String>, report: &mut Report) -> Decided<DatabaseName> {
         match (&self.name, Name::read(application)) {
             (None, None) => Decided::Unsound(DatabaseName::default()),
@@ -384,12 +401,12 @@ impl ApplicationSpec {
     }
 
     pub fn login(&self) -> u32 {
-        value_or(&self.login, 1)
+        value_or(&self.login, LOGIN)
     }
 }
 
 impl Share {
-    /// What the application finds in its environment, and which parameter says it: below its database, or below its login.
+    /// The environment variables of the application, and the parameter of each: of its database, or of its login.
     pub const VARIABLES: [(&'static str, &'static str); 5] = [
         ("DATABASE_HOST", "endpoint"),
         ("DATABASE_NAME", "name"),
@@ -398,7 +415,7 @@ impl Share {
         ("DATABASE_USERNAME", "username"),
     ];
 
-    /// Where a parameter lies below platform, environment and application. Who logs in, and by what, has a number.
+    /// The path of a parameter below platform, environment and application. User name and password have the number of the login.
     pub fn key(login: &u32, parameter: &'static str) -> Bareword {
         let folder = Bareword::of("database");
         match parameter {
@@ -407,17 +424,17 @@ impl Share {
         }
     }
 
-    /// What the Secret of a login is called. A new number is a new name, so pods restart by themselves.
+    /// The name of the Secret of a login. A new number gives a new name, so that pods restart.
     pub fn secret(login: &u32) -> Bareword {
         Bareword::of("database").and('-', login)
     }
 
-    /// The logins that are alive: the one in use, and the one before.
+    /// The valid logins: the one in use, and the previous one.
     pub fn logins(&self) -> Vec<u32> {
         numbers(self.login)
     }
 
-    /// The login that comes with the next rotation.
+    /// The login after the next rotation.
     pub fn next(&self) -> u32 {
         self.login + 1
     }
@@ -430,12 +447,12 @@ impl Share {
         self.user(&self.next())
     }
 
-    /// What a login is called.
+    /// The user name of a login.
     pub fn user(&self, login: &u32) -> String {
         format!("{}_{login}", self.name)
     }
 
-    /// What the application's namespace reads.
+    /// The secrets that the application's namespace reads.
     pub fn secrets(&self) -> Vec<Secret> {
         let secret = |login: u32, part: &'static str, about| Secret {
             namespace: Bareword::of(&self.application),
@@ -457,8 +474,8 @@ impl Share {
 fn minutes(word: &str) -> Option<u32> {
     let (hours, minutes) = word.split_once(':')?;
     let number = |part: &str, below: u32| {
-        let fair = part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
-        part.parse::<u32>().ok().filter(|it| fair && *it < below)
+        let valid = part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
+        part.parse::<u32>().ok().filter(|it| valid && *it < below)
     };
     Some(number(hours, 24)? * 60 + number(minutes, 60)?)
 }
@@ -469,8 +486,8 @@ fn clock(minutes: u32) -> String {
 
 impl Word for BackupWindow {
     const CODE: &'static str = "database/backup-window";
-    const WHAT: &'static str = "a window for backups";
-    const RULE: &'static str = "half an hour or more in UTC, such as `02:00-03:00`";
+    const WHAT: &'static str = "a valid backup window";
+    const RULE: &'static str = "at least 30 minutes, in UTC, such as `02:00-03:00`";
 
     fn read(word: &str) -> Option<Self> {
         let (start, end) = word.split_once('-')?;
@@ -482,8 +499,9 @@ impl Word for BackupWindow {
 
 impl Word for MaintenanceWindow {
     const CODE: &'static str = "database/maintenance-window";
-    const WHAT: &'static str = "a window for maintenance";
-    const RULE: &'static str = "from half an hour to a day in UTC, such as `sun:03:30-sun:04:30`";
+    const WHAT: &'static str = "a valid maintenance window";
+    const RULE: &'static str =
+        "at least 30 minutes and less than a day, in UTC, such as `sun:03:30-sun:04:30`";
 
     fn read(word: &str) -> Option<Self> {
         let at = |word: &str| {

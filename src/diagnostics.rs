@@ -1,4 +1,4 @@
-//! What is wrong with a blueprint, and how it is said. Nothing here decides what is wrong.
+//! Errors and warnings about a blueprint, and how they are printed. The checks are elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::{
     words::{Word, masked, shown},
 };
 
-/// Every finding of one run. Rules add to it and go on, so a person sees all their mistakes at once.
+/// Every finding of one run. Checks add findings and continue, so that one run reports all of them.
 #[derive(Debug, Default)]
 pub struct Report {
     findings: Vec<Finding>,
@@ -64,7 +64,7 @@ pub enum Severity {
 }
 
 impl Report {
-    /// What is added from here on concerns this environment.
+    /// The findings that are added from now on are about this environment.
     pub fn enter(&mut self, environment: Option<&str>) {
         self.here = environment.map(str::to_owned);
         self.environments.extend(self.here.clone());

@@ -32,9 +32,9 @@ pub fn blueprint() -> Result<PathBuf> {
     found.sort();
     match &found[..] {
         [only] => Ok(only.clone()),
-        [] => bail!("no blueprint is named, and there is no `blueprint.toml` here"),
+        [] => bail!("no blueprint was given, and there is no `blueprint.toml` in this folder"),
         [first, ..] => bail!(
-            "no blueprint is named, and `blueprints/` holds several: name one, such as `{}`",
+            "no blueprint was given, and `blueprints/` contains several: choose one, such as `{}`",
             first.display()
         ),
     }
@@ -152,7 +152,11 @@ fn inside(root: &Path, path: &str) -> Result<PathBuf> {
     let mut whole = root.to_owned();
     for part in Path::new(path).components() {
         whole.push(part);
-        ensure!(!whole.is_symlink(), "`{}` is a symbolic link: blueprint writes only files", whole.display());
+        ensure!(
+            !whole.is_symlink(),
+            "`{}` is a symbolic link, which blueprint does not follow",
+            whole.display()
+        );
     }
     Ok(whole)
 }

@@ -1,35 +1,40 @@
-//! The names under which the platform is found: its zone, and what is right inside it.
+//! The DNS zone of an environment, and the host names directly below it.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     diagnostics::{Finding, Report},
     source::{Decided, Located, value_or},
-    words::{Domain, Word},
+    words::{Domain, Word, patterns::Spelled},
 };
 
 mod rights;
 
-/// The names under which the platform is found.
+/// The DNS zone of the host names.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Spec {
-    /// The zone that host names lie in, such as `shop.example.com`. The certificate is for it and for `*.` of it.
-    #[schemars(required)]
+    /// The DNS zone of the host names, such as `shop.example.com`. The certificate covers it and its direct subdomains.
+    #[schemars(required, with = "Option<Spelled<Domain>>")]
     pub zone: Option<Located<String>>,
-    /// Who makes the zone in Route 53. `create`, if you do not say.
+    /// Who creates the hosted zone in Route 53.
+    #[schemars(extend("default" = HostedZone::default()))]
     pub hosted_zone: Option<Located<HostedZone>>,
-    /// The zone above, if it lies in the same account: the name servers of `zone` are written there.
+    /// The parent zone, if it is in the same account: Terraform writes the name servers of `zone` into it. Default: none, a
+    /// person delegates the zone.
+    #[schemars(with = "Option<Spelled<Domain>>")]
     pub parent_zone: Option<Located<String>>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+/// Who creates the hosted zone in Route 53.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HostedZone {
-    /// Terraform makes it.
+    /// Terraform creates it.
+    #[default]
     Create,
-    /// It is there already, in the same account, and is found by its name.
+    /// It already exists in the same account, and is looked up by its name.
     Existing,
 }
 
@@ -40,10 +45,10 @@ pub struct Dns {
     pub parent: Option<Domain>,
 }
 
-/// What the name of the TXT record that says who owns a record begins with: `record_type`, then the name of that record.
+/// The prefix of the TXT record that says who owns a record: `record_type`, then the name of that record.
 ///
-/// It ends in a full stop, so that the one for the zone's own name lies inside the zone (external-dns v0.22.0,
-/// docs/registry/txt.md). It never changes: external-dns would no longer know the records that it wrote.
+/// It ends in a full stop, so that the TXT record for the zone's own name is inside the zone (external-dns v0.22.0,
+/// docs/registry/txt.md). It never changes: external-dns would not recognize the records that it wrote.
 pub fn ownership_prefix(record_type: &str) -> String {
     format!("external-dns-{record_type}.")
 }
@@ -51,21 +56,21 @@ pub fn ownership_prefix(record_type: &str) -> String {
 impl Dns {
     pub fn resolve(spec: &Spec, report: &mut Report) -> Self {
         let zone: Decided<Domain> = report.read(spec.zone.as_ref());
-        let hosted_zone = value_or(&spec.hosted_zone, HostedZone::Create);
+        let hosted_zone = value_or(&spec.hosted_zone, HostedZone::default());
         let parent: Option<Domain> = spec.parent_zone.as_ref().and_then(|asked| report.try_read(asked));
         if let (Some(asked), Some(parent), Some(zone)) = (&spec.parent_zone, &parent, zone.sound()) {
             let finding = |title: String| Finding::new("dns/parent-zone", title);
             if hosted_zone == HostedZone::Existing {
                 report.add(
-                    finding("an existing zone is delegated already".to_owned())
-                        .at(asked.span(), "nothing is decided by it here")
-                        .help("leave it out, or let the zone be made"),
+                    finding("`parent-zone` has no effect on an existing zone".to_owned())
+                        .at(asked.span(), "an existing zone is already delegated")
+                        .help("remove it, or write `hosted-zone = \"create\"`"),
                 );
             } else if !zone.inside(parent) {
                 report.add(
-                    finding(format!("`{zone}` does not lie in `{parent}`"))
-                        .at(asked.span(), "not a zone above it")
-                        .help("name the zone of which `zone` is a part"),
+                    finding(format!("`{zone}` is not a subdomain of `{parent}`"))
+                        .at(asked.span(), "not a parent of `zone`")
+                        .help("write the zone that contains `zone`"),
                 );
             }
         }
@@ -76,7 +81,8 @@ impl Dns {
         self.hosted_zone == HostedZone::Create
     }
 
-    /// A host as it was typed: a label below the zone, or a whole name. None if it is not one that the certificate is for.
+    /// The full name of a host, which the blueprint gives as a label below the zone or as a full name. None if the certificate
+    /// does not cover it.
     pub fn host(&self, asked: &Located<String>, report: &mut Report) -> Option<Domain> {
         let zone = self.zone.sound()?;
         let whole =
@@ -84,16 +90,16 @@ impl Dns {
         let title = |what: &str| format!("`{}` {what}", asked.escape_debug());
         let host = Domain::read(&whole);
         let finding = match &host {
-            None => Finding::new("application/host", title("is not the name of a host"))
-                .at(asked.span(), "a label such as `shop`, or a whole name of at most 64 characters"),
+            None => Finding::new("application/host", title("is not a valid host name"))
+                .at(asked.span(), "a label such as `shop`, or a full name of at most 64 characters"),
             Some(host) if host != zone && !host.inside(zone) => {
-                Finding::new("application/host", title(&format!("does not lie in `{zone}`")))
-                    .at(asked.span(), "nobody would find it")
+                Finding::new("application/host", title(&format!("is not in the zone `{zone}`")))
+                    .at(asked.span(), "the zone cannot have a record for it")
                     .help(format!("write a label such as `shop`, for `shop.{zone}`"))
             }
             Some(host) if host.labels() > zone.labels() + 1 => {
-                Finding::new("application/host", title(&format!("lies too deep in `{zone}`")))
-                    .at(asked.span(), format!("the certificate is for `{zone}` and `*.{zone}`"))
+                Finding::new("application/host", title(&format!("has too many labels for the zone `{zone}`")))
+                    .at(asked.span(), format!("the certificate covers only `{zone}` and `*.{zone}`"))
                     .help("write one label, such as `shop`")
             }
             Some(_) => return host,

@@ -1,4 +1,4 @@
-//! How a load balancer leads into the cluster: by one host, for those who may connect. What answers behind it is decided elsewhere.
+//! A load balancer for one host, and who may connect to it. Its target is decided elsewhere.
 
 use ipnet::Ipv4Net;
 
@@ -10,15 +10,15 @@ use crate::{
     words::Domain,
 };
 
-/// What a person asked for.
+/// The keys in the blueprint.
 pub struct Asked<'a> {
-    /// None if there is none, and also where it did not read.
+    /// None if it is missing or invalid.
     pub host: Option<&'a Located<String>>,
-    /// Whether a host was asked for that did not read, which was reported.
+    /// Whether the host is invalid, which was reported.
     pub excused: bool,
     pub public: Option<&'a Located<bool>>,
     pub allowed_ranges: Option<&'a [Located<String>]>,
-    /// Other keys that mean nothing without a host.
+    /// Other keys that have no effect without a host.
     pub others: Vec<(&'static str, Span)>,
 }
 
@@ -26,13 +26,14 @@ pub struct Asked<'a> {
 #[derive(Clone, Debug)]
 pub struct Entrance {
     pub host: Domain,
-    /// Whether its load balancer has addresses of the internet.
+    /// Whether its load balancer has public addresses.
     pub public: bool,
-    /// Who may connect to the load balancer.
+    /// The ranges that may connect to the load balancer.
     pub ranges: Vec<Ipv4Net>,
 }
 
-/// None without a host. What only a host gives a meaning would be believed without one. `public` is what holds if nobody says so.
+/// None without a host. Keys that have no effect without a host are refused, because a reader would rely on them. `public` is the
+/// default of this key.
 pub fn resolve(
     asked: &Asked,
     public: bool,
@@ -50,17 +51,17 @@ pub fn resolve(
         let keys = keys.into_iter().filter_map(|(key, span)| Some((key, span?)));
         for (key, span) in keys.chain(asked.others.clone()).filter(|_| !asked.excused) {
             report.add(
-                Finding::new("application/exposure", format!("`{key}` belongs to a `host`"))
-                    .at(span, "it has no effect here")
-                    .help("leave it out, or add `host = \"LABEL\"`"),
+                Finding::new("application/exposure", format!("`{key}` has no effect without a `host`"))
+                    .at(span, "there is no `host`")
+                    .help("remove it, or add `host = \"LABEL\"`"),
             );
         }
         return None;
     };
     if environment.dns.is_none() && !report.excused(&["dns"]) {
         report.add(
-            Finding::new("application/zone", "a host needs a zone")
-                .at(host.span(), "no zone holds its record")
+            Finding::new("application/zone", "`host` needs a DNS zone")
+                .at(host.span(), "there is no zone for its record")
                 .help("add `[dns]` with `zone = \"example.com\"`"),
         );
     }

@@ -1,4 +1,4 @@
-//! The facts that everything else may stand on. What runs on them is decided elsewhere.
+//! The properties of the platform and of an environment that everything else depends on. What runs in it is decided elsewhere.
 
 use std::fmt;
 
@@ -20,15 +20,15 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Foundation {
     pub name: Name,
-    /// What it is for, in a person's words.
+    /// The purpose, in the words of the blueprint.
     pub purpose: Option<Text>,
     pub github: Github,
-    /// What images must be built for: what the nodes of any environment are.
+    /// The architectures of the nodes of all environments, for which images must be built.
     pub architectures: Vec<&'static str>,
     pub catalogue: &'static Catalogue,
 }
 
-/// What one environment stands on. It displays as its name.
+/// The foundation of one environment. It displays as its name.
 #[derive(Clone, Debug)]
 pub struct Environment {
     pub platform: Name,
@@ -36,24 +36,24 @@ pub struct Environment {
     pub account: Decided<Account>,
     pub region: Region,
     pub roles: Roles,
-    /// What everything bears beside our own tags.
+    /// The tags of every resource besides those of the platform.
     pub tags: Vec<Tag>,
     pub network: Network,
     pub cluster: Cluster,
-    /// There where an application keeps data.
+    /// None if no application has a database.
     pub database: Option<Database>,
-    /// There where the platform has a zone.
+    /// None without a zone.
     pub dns: Option<Dns>,
     pub github: Github,
-    /// Whether Flux sets tags of images by itself.
+    /// Whether Flux sets the tags of images.
     pub image_automation: bool,
-    /// The first environment of an account makes what an account has only once.
+    /// The first environment of an account creates what an account can have only once.
     pub first_of_account: bool,
     pub catalogue: &'static Catalogue,
 }
 
 impl Foundation {
-    /// Where the image of an application is kept: without a tag, and in small letters, as registries want it.
+    /// The name of an application's image: without a tag, and in lower case, as registries require.
     pub fn image(&self, repository: &Repository) -> Bareword {
         Bareword::of("ghcr.io").and('/', self.github.owner.lower()).and('/', repository.lower())
     }
@@ -70,7 +70,7 @@ impl Foundation {
         self.architectures.iter().any(|it| *it != "amd64")
     }
 
-    /// How long an image may take to be built, started and scanned.
+    /// The time limit for building, starting and scanning an image, in minutes.
     pub fn image_minutes(&self) -> u32 {
         if self.is_emulated() { 60 } else { 30 }
     }
@@ -82,8 +82,8 @@ impl Foundation {
 }
 
 impl Environment {
-    /// What the names of everything in this environment begin with, and the name of its cluster: for
-    /// Terraform, which makes it, and for the manifests, which find it.
+    /// The start of all names in this environment, and the name of its cluster: for Terraform, which
+    /// creates it, and for the manifests, which refer to it.
     pub fn prefix(&self) -> Bareword {
         Bareword::of(&self.platform).and('-', &self.name)
     }
@@ -101,7 +101,7 @@ impl Environment {
         }
     }
 
-    /// Whether its bootstrap stack makes the provider that vouches for GitHub's tokens.
+    /// Whether its bootstrap stack creates the IAM OIDC provider for GitHub's tokens.
     pub fn makes_provider(&self) -> bool {
         self.first_of_account && self.github.oidc_provider == OidcProvider::Create
     }
@@ -112,7 +112,7 @@ impl Environment {
         format!("BOOTSTRAPPED_{}", self.name.to_string().to_uppercase().replace('-', "_"))
     }
 
-    /// What Flux reads Git with: a person puts it before the first run, and only the apply role fetches it.
+    /// The credential with which Flux reads Git: a person puts it before the first run, and only the apply role reads it.
     pub fn git_credential(&self) -> Vec<Secret> {
         let secret = |key: &str, about| Secret {
             namespace: Bareword::of("flux-system"),
@@ -137,50 +137,50 @@ impl Environment {
         Bareword::of("").and('/', &self.platform).and('/', &self.name).and('/', namespace).and('/', key)
     }
 
-    /// Where it lies in Parameter Store.
+    /// Its path in Parameter Store.
     pub fn git_credential_path(&self) -> String {
         format!("/{}/{}/flux-system/git", self.platform, self.name)
     }
 
-    /// What Flux syncs into the cluster.
+    /// The folder that Flux syncs into the cluster.
     pub fn cluster_folder(&self) -> String {
         format!("clusters/{}", self.name)
     }
 
-    /// Whether pods prove who they are by EKS Pod Identity.
+    /// Whether pods authenticate by EKS Pod Identity.
     pub fn pod_identity(&self) -> bool {
         self.roles.identity == WorkloadIdentity::PodIdentity
     }
 
-    /// Whether what may be done to `NAME-*` of one of them would reach the other.
+    /// Whether a permission for `NAME-*` of one of them would include the other.
     pub fn nests(&self, other: &Self) -> bool {
         let within = |inner: &Self, outer: &Self| inner.prefix().starts_with(&format!("{}-", outer.prefix()));
         self.account.same(&other.account) && (within(self, other) || within(other, self))
     }
 
-    /// Whether both would answer for the same names.
+    /// Whether both have the same zone.
     pub fn same_zone(&self, other: &Self) -> bool {
         self.dns.as_ref().zip(other.dns.as_ref()).is_some_and(|(own, other)| own.zone.same(&other.zone))
     }
 
-    /// The bucket that load balancers log into. Buckets share one name space with the whole world.
+    /// The bucket for the logs of load balancers. Bucket names are global.
     pub fn log_bucket(&self) -> Bareword {
         self.prefix().and('-', "lb-logs").and('-', &self.account)
     }
 
-    /// The ARN of the policy that limits every role that Terraform makes.
+    /// The ARN of the permissions boundary of every role that Terraform creates.
     pub fn boundary(&self) -> Text {
         let ours = || Text::ours(format!("arn:aws:iam::{}:policy/{}", self.account, self.role("boundary")));
         self.roles.boundary.as_ref().map_or_else(ours, |it| it.arn.clone())
     }
 
-    /// The tag that says whose the platform is, if a person did not set it.
+    /// The tag for the owner of the platform, unless the blueprint sets it.
     pub fn owner(&self) -> Option<Text> {
         let own = self.tags.iter().any(|tag| tag.key.same("owner"));
         (!own).then(|| Text::ours(self.github.owner.to_string()))
     }
 
-    /// What everything bears beside what names the platform.
+    /// The tags of every resource besides those that name the platform.
     pub fn own_tags(&self) -> Vec<Tag> {
         let owner = self.owner().map(|owner| Tag { key: Text::ours("owner"), value: owner });
         owner.iter().chain(&self.tags).cloned().collect()
@@ -196,7 +196,7 @@ impl Environment {
         self.prefix().and('-', what)
     }
 
-    /// A role that Terraform makes.
+    /// A role that Terraform creates.
     pub fn role_arn(&self, what: impl Atomic) -> Text {
         Text::ours(format!("arn:aws:iam::{}:role{}{}", self.account, self.roles.path, self.role(what)))
     }
@@ -206,7 +206,7 @@ impl Environment {
         self.role_arn(Bareword::of("secrets").and('-', namespace))
     }
 
-    /// Buckets share one name space with the whole world, so the account is part of the name.
+    /// Bucket names are global, so the account is part of the name.
     pub fn state_bucket(&self) -> Bareword {
         self.prefix().and('-', "tfstate").and('-', &self.account)
     }

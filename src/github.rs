@@ -1,64 +1,71 @@
-//! Where the repositories live, and how GitHub names them to AWS.
+//! The GitHub owner and repositories, and how GitHub's tokens name them to AWS.
 
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     diagnostics::{Finding, Report},
     source::{Decided, Located, value_or},
-    words::{Owner, Repository, Text},
+    words::{Owner, Repository, Text, patterns::Spelled},
 };
 
-/// Where the repositories live.
+/// The GitHub owner and repositories.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Spec {
     /// The user or organization that owns the repositories.
-    #[schemars(required)]
+    #[schemars(required, with = "Option<Spelled<Owner>>")]
     pub owner: Option<Located<String>>,
-    /// What the two repositories of the platform are called.
+    /// The names of the platform's two repositories.
     pub repositories: Option<Repositories>,
-    /// What GitHub calls the owner and the repository by number.
+    /// The numeric ids of the owner and of the repository for the Terraform code.
     pub ids: Option<Ids>,
-    /// Who makes the provider in AWS that vouches for GitHub's tokens: an account can have only one.
-    /// The first environment of each account, if you do not say.
+    /// Who creates the IAM OIDC provider for GitHub's tokens. An account can have only one.
+    #[schemars(extend("default" = OidcProvider::default()))]
     pub oidc_provider: Option<Located<OidcProvider>>,
-    /// The number (App ID) of the GitHub App as which Flux reads the manifests: installed at the owner, with read access
-    /// to the contents of that repository. A deploy key, if you do not say.
+    /// The App ID of the GitHub App with which Flux reads the manifests. The app is installed for the owner and may read the
+    /// contents of that repository. Default: none, Flux uses a deploy key.
     #[schemars(range(min = 1))]
     pub app: Option<Located<u64>>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+/// Who creates the IAM OIDC provider for GitHub's tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OidcProvider {
-    /// The first environment of each account makes it; the others refer to it.
+    /// The bootstrap stack of the first environment in each account creates it; the other environments refer to it.
+    #[default]
     Create,
-    /// It exists already; all refer to it.
+    /// It already exists, and all environments refer to it.
     Existing,
 }
 
-/// What the two repositories of the platform are called. Their folders have the same names.
+/// The names of the platform's two repositories. Their folders have the same names.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Repositories {
-    /// Holds the Terraform code. `infrastructure`, if you do not say.
+    /// The repository for the Terraform code.
+    #[schemars(with = "Option<Spelled<Repository>>", extend("default" = INFRASTRUCTURE))]
     pub infrastructure: Option<Located<String>>,
-    /// Holds what Flux syncs. `kubernetes-manifest`, if you do not say.
+    /// The repository for the manifests that Flux syncs.
+    #[schemars(with = "Option<Spelled<Repository>>", extend("default" = MANIFESTS))]
     pub kubernetes_manifest: Option<Located<String>>,
 }
 
-/// What GitHub calls the owner and the repository by number: `gh api repos/OWNER/REPOSITORY --jq '.owner.id, .id'`.
-/// Tokens of repositories made since 2026-07-15 carry both (github/docs `oidc.md`, 2026-08).
+const INFRASTRUCTURE: &str = "infrastructure";
+const MANIFESTS: &str = "kubernetes-manifest";
+
+/// The numeric ids of the owner and of the repository for the Terraform code: `gh api repos/OWNER/REPOSITORY --jq '.owner.id, .id'`.
+/// Tokens of repositories created since 2026-07-15 contain both (github/docs `oidc.md`, 2026-08).
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Ids {
-    /// The owner's number.
+    /// The id of the owner.
     #[schemars(required, range(min = 1))]
     pub owner: Option<Located<u64>>,
-    /// The number of the repository with the Terraform code.
+    /// The id of the repository for the Terraform code.
     #[schemars(required, range(min = 1))]
     pub infrastructure: Option<Located<u64>>,
 }
@@ -68,10 +75,10 @@ pub struct Github {
     pub owner: Owner,
     pub infrastructure: Decided<Repository>,
     pub manifests: Decided<Repository>,
-    /// Owner and infrastructure repository by number.
+    /// The numeric ids of the owner and of the infrastructure repository.
     pub ids: Option<(u64, u64)>,
     pub oidc_provider: OidcProvider,
-    /// The App as which Flux reads. None if it has a deploy key.
+    /// The App ID with which Flux reads. None if it uses a deploy key.
     pub app: Option<u64>,
 }
 
@@ -84,35 +91,38 @@ impl Github {
         let owner: Owner = report.value(spec.owner.as_ref());
         let names = spec.repositories.unwrap_or_default();
         let mut named = |asked, default| report.read_or(asked, Repository::ours(default));
-        let infrastructure = named(names.infrastructure.as_ref(), "infrastructure");
-        let manifests = named(names.kubernetes_manifest.as_ref(), "kubernetes-manifest");
+        let infrastructure = named(names.infrastructure.as_ref(), INFRASTRUCTURE);
+        let manifests = named(names.kubernetes_manifest.as_ref(), MANIFESTS);
         if let Some(asked) = names.kubernetes_manifest.as_ref().or(names.infrastructure.as_ref())
             && let (Some(infrastructure), Some(manifests)) = (infrastructure.sound(), manifests.sound())
             && infrastructure.same(manifests)
         {
             report.add(
-                Finding::new("github/repositories", format!("two repositories would be `{infrastructure}`"))
-                    .at(asked.span(), "the other repository of the platform has this name")
-                    .help("give each a name of its own"),
+                Finding::new(
+                    "github/repositories",
+                    format!("both repositories are named `{infrastructure}`"),
+                )
+                .at(asked.span(), "the other repository of the platform has the same name")
+                .help("use two different names"),
             );
         }
         let ids = spec.ids.and_then(|ids| Some((*ids.owner?, *ids.infrastructure?)));
         if let (None, Some(owner)) = (ids, &spec.owner.filter(|_| !report.excused(&["github", "ids"]))) {
             report.add(
-                Finding::warning("github/ids", "GitHub's own numbers are not known")
-                    .at(owner.span(), "repositories made since 2026-07-15 name them to AWS")
+                Finding::warning("github/ids", "`[github.ids]` is missing")
+                    .at(owner.span(), "tokens of repositories created since 2026-07-15 contain these ids")
                     .help(
-                        "after making the repository, ask for its sub_claim_prefix: `gh api repos/OWNER/REPOSITORY/actions/oidc/customization/sub`; \
-                         if it has numbers, add them as `[github.ids]` with `owner` and `infrastructure`",
+                        "create the repository, then run `gh api repos/OWNER/REPOSITORY/actions/oidc/customization/sub`; \
+                         if `sub_claim_prefix` contains numbers, add them as `[github.ids]` with `owner` and `infrastructure`",
                     ),
             );
         }
-        let oidc_provider = value_or(&spec.oidc_provider, OidcProvider::Create);
+        let oidc_provider = value_or(&spec.oidc_provider, OidcProvider::default());
         let app = spec.app.map(|app| *app);
         Self { owner, infrastructure, manifests, ids, oidc_provider, app }
     }
 
-    /// Where Flux reads the manifests: an App speaks HTTPS, a deploy key SSH.
+    /// The URL from which Flux reads the manifests: HTTPS for an app, SSH for a deploy key.
     pub fn manifests_url(&self) -> Text {
         match self.app {
             Some(_) => Text::ours(format!("https://github.com/{}.git", self.slug(&self.manifests))),
@@ -120,7 +130,7 @@ impl Github {
         }
     }
 
-    /// Where a deploy key leads to.
+    /// The URL for a deploy key.
     pub fn manifests_ssh(&self) -> Text {
         Text::ours(format!("ssh://git@github.com/{}.git", self.slug(&self.manifests)))
     }
@@ -129,7 +139,7 @@ impl Github {
         Slug(&self.owner, repository)
     }
 
-    /// How a token of the infrastructure repository begins its subject: `repo:OWNER/NAME`, or with numbers.
+    /// The start of the subject of a token of the infrastructure repository: `repo:OWNER/NAME`, or with ids.
     pub fn subject(&self) -> String {
         let Self { owner, infrastructure, .. } = self;
         match self.ids {

@@ -1,15 +1,15 @@
-//! The map. Text comes in at the front door, and files leave by the back:
+//! The modules, and the direction in which data flows:
 //!
 //! ```text
 //! Source ──▶ Blueprint ──▶ Platform ──▶ Plan ──▶ Changes ──▶ disk
 //!            asked         decided      meant    differs
 //! ```
 //!
-//! The modules stand in the order in which they may know each other: a module uses only those above
-//! it. Everything before `disk` is a pure function of its arguments: no clock, no environment, no
-//! network, no chance.
+//! The modules are listed in dependency order: a module uses only those above it. Everything before
+//! `disk` is a pure function of its arguments: no clock, no environment variables, no network, no
+//! randomness.
 
-// What everything is made of.
+// Basic types, used everywhere.
 pub mod source;
 pub mod words;
 pub mod diagnostics;
@@ -22,7 +22,7 @@ pub mod catalogue;
 pub mod certificates;
 pub mod rights;
 
-// What a platform stands on.
+// The foundation of an environment.
 pub mod cidr;
 pub mod network;
 pub mod github;
@@ -35,7 +35,7 @@ pub mod database;
 pub mod foundation;
 pub mod entrance;
 
-// What it is made of, and the files that say so.
+// What runs in an environment, and its files.
 pub mod components;
 pub mod program;
 pub mod application;

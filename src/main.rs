@@ -1,4 +1,4 @@
-//! The door. What happens behind it stands in `lib.rs`.
+//! The executable. Everything else is in `lib.rs`.
 
 use std::process::ExitCode;
 

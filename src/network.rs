@@ -1,8 +1,8 @@
-//! Cuts one address range into subnets for each zone. It knows nothing of what is put into them.
+//! Divides one address range into subnets for each zone. What uses the subnets is decided elsewhere.
 
 use ipnet::Ipv4Net;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     catalogue::Region,
@@ -16,25 +16,30 @@ mod rights;
 
 pub(crate) use rights::{Made, log_groups, made, security_groups};
 
-/// The addresses of an environment.
+/// The VPC of an environment.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Spec {
-    /// The range of the network: from a /16 to a /20. `10.0.0.0/16`, if you do not say.
+    /// The address range of the VPC, from a /16 to a /20. Fixed after the first apply: another range would replace the VPC and
+    /// everything in it.
+    #[schemars(extend("default" = default_range().to_string()))]
     pub range: Option<Located<String>>,
-    /// In how many zones it lies. 3, or as many as the region has, if you do not say.
+    /// The number of availability zones. Default: 3, or all zones of a region that has fewer.
     #[schemars(range(min = 2, max = 4))]
     pub zones: Option<Located<u32>>,
-    /// How private subnets reach the internet. `per-zone`, if you do not say.
+    /// How private subnets reach the internet.
+    #[schemars(extend("default" = Nat::default()))]
     pub nat: Option<Located<Nat>>,
-    /// Services of AWS that the private subnets reach without the NAT gateways. None but S3, which costs nothing, if you do
-    /// not say: each of these is paid for by the hour in each zone, and by the gigabyte.
+    /// AWS services that the private subnets reach through interface endpoints instead of the NAT gateways. Each endpoint costs
+    /// money per hour in each zone, and per gigabyte. S3 always has an endpoint, which is free of charge.
+    #[schemars(extend("default" = []))]
     pub endpoints: Option<Vec<Located<Endpoint>>>,
-    /// Ranges that the network is or will be joined with: nothing here may overlap them.
+    /// The address ranges of networks that are or will be connected to this one. They must not overlap with `range`.
+    #[schemars(extend("default" = [], "examples" = [["10.99.0.0/16"]]))]
     pub peers: Option<Vec<Located<String>>>,
 }
 
-/// A service of AWS, reached inside the network.
+/// An AWS service that is reached through an interface endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Endpoint {
@@ -42,34 +47,36 @@ pub enum Endpoint {
     Autoscaling,
     /// For the CNI, EBS CSI and the load balancer controller.
     Ec2,
-    /// For images out of ECR: what names them.
+    /// For images from ECR: the API.
     EcrApi,
-    /// For images out of ECR: what they consist of, beside S3.
+    /// For images from ECR: the registry. The layers come from S3.
     EcrDkr,
-    /// For nodes that join.
+    /// For nodes that join the cluster.
     Eks,
     /// For EKS Pod Identity.
     EksAuth,
     /// For the load balancer controller.
     Elasticloadbalancing,
-    /// For what encrypts.
+    /// For encryption keys.
     Kms,
-    /// For logs.
+    /// For CloudWatch Logs.
     Logs,
-    /// For External Secrets, and for Session Manager.
+    /// For External Secrets and Session Manager.
     Ssm,
-    /// For Session Manager: the way to the cluster.
+    /// For Session Manager, which tunnels to the cluster.
     Ssmmessages,
-    /// For roles of service accounts.
+    /// For IAM roles for service accounts.
     Sts,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+/// How private subnets reach the internet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Nat {
-    /// A gateway in each zone: the loss of one zone leaves the others reachable.
+    /// A gateway in each zone: if one zone fails, the others keep their connection.
+    #[default]
     PerZone,
-    /// One gateway for all zones: cheaper, and the loss of its zone cuts all of them off.
+    /// One gateway for all zones: cheaper, but if its zone fails, all zones lose their connection.
     Single,
 }
 
@@ -79,11 +86,11 @@ pub struct Network {
     pub zones: Vec<Zone>,
     pub nat: Nat,
     pub endpoints: Vec<Endpoint>,
-    /// Each where it was written.
+    /// Each with its position in the blueprint.
     pub peers: Vec<Located<Ipv4Net>>,
 }
 
-/// A place by its id, and its subnets.
+/// An availability zone by its id, and its subnets.
 #[derive(Clone, Debug)]
 pub struct Zone {
     pub id: String,
@@ -95,16 +102,16 @@ pub struct Zone {
     pub database: Ipv4Net,
 }
 
-/// What a network has where nobody says otherwise: 10.0.0.0/16.
-fn usual_range() -> Ipv4Net {
+/// 10.0.0.0/16.
+fn default_range() -> Ipv4Net {
     Ipv4Net::new_assert([10, 0, 0, 0].into(), 16)
 }
 
 impl Network {
-    /// Without a region, which was reported, nobody knows how many zones there are.
+    /// Without a region, which was reported, the number of zones is unknown.
     pub fn resolve(spec: Option<&Spec>, region: Option<&Region>, report: &mut Report) -> Self {
         let spec = spec.cloned().unwrap_or_default();
-        let range = cidr::read_or(spec.range.as_ref(), Purpose::Network, usual_range(), report);
+        let range = cidr::read_or(spec.range.as_ref(), Purpose::Network, default_range(), report);
         let sound = range.sound().is_some() && !report.excused(&["network", "range"]);
         let range = range.value();
         let (unknown, region) = (region.is_none(), &region.cloned().unwrap_or_default());
@@ -112,9 +119,12 @@ impl Network {
         let count = value_or(&spec.zones, known.min(3) as u32) as usize;
         if let Some(zones) = spec.zones.filter(|_| count > known && !unknown) {
             report.add(
-                Finding::new("network/zones", format!("`{region}` has no {count} zones for a cluster"))
-                    .at(zones.span(), format!("{known} are known"))
-                    .help(format!("write {known} or fewer")),
+                Finding::new(
+                    "network/zones",
+                    format!("`{region}` has fewer than {count} availability zones"),
+                )
+                .at(zones.span(), format!("EKS can use {known} there"))
+                .help(format!("write {known} or fewer")),
             );
         }
         let peers = peers(spec.peers.as_deref(), Some(range).filter(|_| sound), report);
@@ -126,7 +136,7 @@ impl Network {
             peers,
             range,
             zones: carve(range, &region.zones()[..count.min(known)]),
-            nat: value_or(&spec.nat, Nat::PerZone),
+            nat: value_or(&spec.nat, Nat::default()),
         }
     }
 
@@ -138,18 +148,18 @@ impl Network {
         }
     }
 
-    /// The public ranges, as a person lists them.
+    /// The public ranges, as a list in text.
     pub fn public(&self) -> Label {
         list(self.zones.iter().map(|zone| zone.public))
     }
 
-    /// The ranges for databases, as a person lists them.
+    /// The ranges for databases, as a list in text.
     pub fn databases(&self) -> Label {
         list(self.zones.iter().map(|zone| zone.database))
     }
 
-    /// What is no part of the internet: private addresses (RFC 1918, RFC 6598), a node's own (RFC 3927), and whatever else this
-    /// network and its peers have.
+    /// Addresses outside the internet: private ones (RFC 1918, RFC 6598), link-local ones (RFC 3927), and the ranges of this
+    /// network and its peers.
     pub fn inside(&self) -> Vec<Text> {
         let private = ["10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"];
         let private = private.map(|it| it.parse::<Ipv4Net>().expect("ranges of ours read"));
@@ -160,14 +170,14 @@ impl Network {
         all.into_iter().map(|it| Text::ours(it.to_string())).collect()
     }
 
-    /// The private ranges, as a person lists them.
+    /// The private ranges, as a list in text.
     pub fn private(&self) -> Label {
         list(self.zones.iter().map(|zone| zone.private))
     }
 }
 
 impl Endpoint {
-    /// What follows the region in the name of the service.
+    /// The part after the region in the name of the endpoint service.
     pub fn service(self) -> &'static str {
         match self {
             Self::Autoscaling => "autoscaling",
@@ -197,10 +207,10 @@ fn peers(
             report.add(
                 Finding::new(
                     "network/overlap",
-                    format!("the network and a peer share addresses: `{range}` and `{peer}`"),
+                    format!("`network.range` and a peer overlap: `{range}` and `{peer}`"),
                 )
-                .at(asked.span(), "no packet would know where to go")
-                .help("give `network.range` addresses of its own"),
+                .at(asked.span(), "traffic between them could not be routed")
+                .help("choose a `network.range` that does not overlap with it"),
             );
         }
         Some(Located::new(asked.span(), peer))
@@ -213,8 +223,8 @@ fn list(ranges: impl Iterator<Item = Ipv4Net>) -> Label {
 }
 
 /// The first half is for private subnets, of up to four zones. The fifth eighth begins with the public
-/// ones; its second half is for databases. The last three eighths stay free: nothing that is added
-/// later moves what is there.
+/// ones; its second half is for databases. The last three eighths stay free, so that later additions
+/// do not move existing subnets.
 fn carve(range: Ipv4Net, zones: &[String]) -> Vec<Zone> {
     let cut = |bits: u8, first: usize| {
         let subnets = range.subnets(range.prefix_len() + bits).expect("a /20 has room for 6 more bits");

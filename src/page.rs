@@ -1,4 +1,4 @@
-//! One file we mean to write. Whether it exists is decided elsewhere.
+//! One file to render. Which files there are is decided elsewhere.
 
 use std::fmt;
 
@@ -18,15 +18,15 @@ pub struct Page {
     pub path: String,
     pub role: Role,
     pub owner: Owner,
-    /// Beginnings of lines whose value someone else keeps up to date: a pull request or a robot sets the
-    /// tag of an image, say. The value on disk is kept.
+    /// The starts of lines whose value is maintained by somebody else: for example, a pull request or Flux sets the
+    /// tag of an image. The value on disk is kept.
     pub shared: &'static [&'static str],
     /// The component or application that contributed it. None for what every platform has.
     pub by: Option<String>,
     body: String,
 }
 
-/// The repository a page goes to. What each is called is known to the plan.
+/// The repository of a page. The plan knows its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     Infrastructure,
@@ -53,16 +53,16 @@ pub enum Role {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Owner {
-    /// The generator writes it, and deletes it when it is no longer planned.
+    /// It is updated, and deleted when it is no longer planned.
     #[default]
     Managed,
-    /// Written once; from then on it belongs to the person.
+    /// Written once; then it belongs to the user.
     Seeded,
 }
 
 impl Page {
     /// The template's first folder is the repository: `infrastructure`, `kubernetes-manifest`, or the name of
-    /// one, in braces. A body that does not render is a mistake in its template, not in a blueprint.
+    /// one, in braces. A body that does not render is a bug in its template.
     pub fn new(template: &'static str, path: String, role: Role, body: askama::Result<String>) -> Self {
         let body = body.unwrap_or_else(|error| {
             panic!("`templates/{template}` wrote a bare value that is not an atom: {error}")
@@ -91,17 +91,17 @@ impl Page {
         Self { template: None, place, path, role, owner: Owner::Managed, shared: &[], by: None, body }
     }
 
-    /// The same page, in which someone else keeps the values of lines with these beginnings up to date.
+    /// The same page, in which the values of lines with these starts are maintained by somebody else.
     pub fn shared(self, shared: &'static [&'static str]) -> Self {
         Self { shared, ..self }
     }
 
-    /// Changes with the text: what must start anew with a new configuration bears it.
+    /// Changes with the text. Pods that must restart for a new configuration have it as an annotation.
     pub fn checksum(&self) -> String {
         Sha1::digest(self.text()).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The body under its header. Some first lines must stay first.
+    /// The body below its header. Lines such as `#!` stay first.
     pub fn text(&self) -> String {
         let words = match self.owner {
             Owner::Managed => "Written by blueprint. Change the blueprint instead.",
@@ -118,7 +118,7 @@ impl Page {
     }
 }
 
-/// The marks of a comment. A new format must be thought about, so an unknown one is our fault.
+/// The delimiters of a comment. A file name with an unknown ending is a bug.
 fn comment(path: &str) -> Option<(&'static str, &'static str)> {
     known_comment(path).unwrap_or_else(|| panic!("`{path}`: no header is known for its format"))
 }
@@ -164,9 +164,9 @@ pub fn contributed(by: &impl fmt::Display, pages: impl IntoIterator<Item = Page>
     pages.into_iter().map(|page| Page { by: Some(by.to_string()), ..page }).collect()
 }
 
-/// These pages as files of a ConfigMap, and what it is called. Its name ends in a checksum of the files, so that whoever names it
-/// changes with them. kustomize would append a checksum by itself, but only to references in the same build, and the readers of
-/// this ConfigMap are built apart from it.
+/// These pages as files of a ConfigMap, and its name. The name ends in a checksum of the files, so that references to it change
+/// with them. kustomize can append a checksum itself, but only to references in the same build, and the users of this ConfigMap
+/// are in other builds.
 pub fn mounted(map: &'static str, namespace: &'static str, mut pages: Vec<Page>) -> (Bareword, Vec<Page>) {
     let mut digest = Sha1::new();
     for page in &pages {

@@ -66,11 +66,12 @@ pub fn resolve(blueprint: &Blueprint, report: &mut Report) -> Option<Platform> {
         let environment = environment((name.as_ref(), &place), spec, &foundation, (first, stateful), report);
         let nested = stages.iter().find(|it| it.environment.nests(&environment));
         if let (Some(other), Some(name)) = (nested, name) {
-            let title = format!("`{}` and `{}` cannot be told apart", other.environment, environment.name);
+            let title =
+                format!("the names of `{}` and `{}` are ambiguous", other.environment, environment.name);
             report.add(
                 Finding::new("environment/prefix", title)
-                    .at(name.span(), "one name begins with the other, in one account")
-                    .help("give them names of which none begins with the other and `-`: the rights of a pipeline end with its name"),
+                    .at(name.span(), "one name starts with the other, and both are in one account")
+                    .help("rename one of them: a pipeline may change everything in its account whose name starts with its environment and `-`"),
             );
         }
         let twin = stages.iter().find(|it| it.environment.same_zone(&environment));
@@ -78,9 +79,9 @@ pub fn resolve(blueprint: &Blueprint, report: &mut Report) -> Option<Platform> {
             && !report.excused(&["dns"])
         {
             report.add(
-                Finding::new("dns/shared", format!("two environments have the zone `{}`", asked.escape_debug()))
-                    .at(asked.span(), format!("`{}` has it as well", twin.environment))
-                    .help("give each a zone of its own, such as `[environments.staging] dns.zone = \"staging.example.com\"`"),
+                Finding::new("dns/shared", format!("two environments use the zone `{}`", asked.escape_debug()))
+                    .at(asked.span(), format!("`{}` uses it as well", twin.environment))
+                    .help("use one zone for each environment, such as `[environments.staging] dns.zone = \"staging.example.com\"`"),
             );
         }
         stages.push(stage((environment, &place), spec, base, &applications, report));
@@ -112,11 +113,11 @@ fn applications(base: &Spec, github: &Github, report: &mut Report) -> Vec<Rc<App
         let application = Application::resolve(name, spec, report);
         let sound = application.repository.sound();
         if sound.is_some_and(|it| !taken.insert(it.lower())) {
-            let title = format!("two repositories would be `{}`", application.repository);
+            let title = format!("two repositories are named `{}`", application.repository);
             report.add(
                 Finding::new("application/repository", title)
-                    .at(name.span(), "this application's repository")
-                    .help("give it a `repository` of its own"),
+                    .at(name.span(), "the repository of this application")
+                    .help("set another `repository` for this application"),
             );
         }
         Rc::new(application)
@@ -141,9 +142,9 @@ fn environment(
 ) -> Environment {
     if let Some(name) = name.filter(|name| name.len() > LONGEST_ENVIRONMENT && Name::read(name).is_some()) {
         report.add(
-            Finding::new("environment/name", format!("`{}` is too long for an environment", name.as_str()))
-                .at(name.span(), format!("up to {LONGEST_ENVIRONMENT} characters, such as `production`"))
-                .help("give it a short name: it is part of the names of roles, which AWS limits"),
+            Finding::new("environment/name", format!("the environment name `{}` is too long", name.as_str()))
+                .at(name.span(), format!("at most {LONGEST_ENVIRONMENT} characters, such as `production`"))
+                .help("use a shorter name: it is part of IAM role names, which have at most 64 characters"),
         );
     }
     let aws = spec.aws.clone().unwrap_or_default();
@@ -153,9 +154,9 @@ fn environment(
     let at = &aws.account.as_ref().map_or_else(|| place.clone(), Located::span);
     if let Some(asked) = spec.database.as_ref().filter(|_| !stateful && !report.excused(&["applications"])) {
         report.add(
-            Finding::warning("database/unused", "no application has a database")
-                .at(asked.span(), "so nothing of this is made")
-                .help("add `[applications.NAME.database]`"),
+            Finding::warning("database/unused", "`[database]` is not used")
+                .at(asked.span(), "no application has a `database`")
+                .help("add `[applications.NAME.database]`, or remove the section"),
         );
     }
     if stateful {
@@ -196,9 +197,12 @@ fn stage(
             workloads.extend(known.next().map(|it| it.workload(name, spec, &environment, report)));
         } else if !report.taken(&["applications"]) {
             report.add(
-                Finding::new("application/unknown", format!("`{}` is not in the base", name.escape_debug()))
-                    .at(name.span(), "only an overlay speaks of it")
-                    .help("an application has one base: add it outside `[environments]`"),
+                Finding::new(
+                    "application/unknown",
+                    format!("the application `{}` does not exist", name.escape_debug()),
+                )
+                .at(name.span(), "defined only in an environment")
+                .help("define it outside `[environments]`, as `[applications.NAME]`"),
             );
         }
     }
@@ -269,10 +273,10 @@ fn zones(contributions: &[Contribution], spec: &Spec, environment: &Environment,
     // Three nodes lie in as many zones, if nobody says anything else of either.
     let Some(at) = at.or_else(|| Some(spec.network.as_ref()?.zones.as_ref()?.span())) else { return };
     report.add(
-        Finding::warning("monitoring/zones", "a volume of monitoring may lie in a zone without a node")
-            .at(at, format!("`{}` may have {} nodes, and the network has {zones} zones", largest.name, largest.min))
+        Finding::warning("monitoring/zones", "a volume of monitoring can be in a zone without a node")
+            .at(at, format!("`{}` can have only {} nodes, but there are {zones} availability zones", largest.name, largest.min))
             .help(format!(
-                "volumes of EBS belong to one zone, and their pods wait until it has a node: write `min = {zones}`, or fewer `network.zones`"
+                "an EBS volume belongs to one zone, and its pod waits until that zone has a node: write `min = {zones}`, or lower `network.zones`"
             )),
     );
 }
@@ -285,9 +289,9 @@ fn hosts(workloads: &[Workload], contributions: &[Contribution], report: &mut Re
         let Some(Exposure { host, .. }) = exposure else { continue };
         if let Some(other) = taken.get(host) {
             report.add(
-                Finding::new("application/host", format!("two would be found at `{host}`"))
-                    .at(place.clone(), format!("`{other}` has this host as well"))
-                    .help("give each a `host` of its own"),
+                Finding::new("application/host", format!("the host `{host}` is used twice"))
+                    .at(place.clone(), format!("`{other}` uses this host as well"))
+                    .help("set another `host` for one of them"),
             );
         }
         taken.entry(host).or_insert_with(|| application.name.to_string());
@@ -301,9 +305,12 @@ fn delegated(stage: &Stage, zones: &BTreeMap<&Domain, Vec<&Stage>>, report: &mut
         let others = zones.get(host).into_iter().flatten();
         if let Some(other) = others.copied().find(|it| it.environment.name != stage.environment.name) {
             report.add(
-                Finding::new("application/host", format!("`{host}` is the zone of `{}`", other.environment))
-                    .at(place.clone(), "its host would never be found: that zone answers for this name")
-                    .help("give it another `host`"),
+                Finding::new(
+                    "application/host",
+                    format!("`{host}` is the zone of the environment `{}`", other.environment),
+                )
+                .at(place.clone(), "that zone answers for this name, so a record here has no effect")
+                .help("set another `host` for this application"),
             );
         }
     }
@@ -331,16 +338,16 @@ fn names(contributions: &[Contribution], spec: &Spec, report: &mut Report) {
             .filter(|(other, number)| stateful.contains(other) && number.parse::<u32>().is_ok());
         if let Some((other, _)) = login {
             report.add(
-                Finding::new("application/reserved", format!("the name `{}` is taken", name.as_str()))
-                    .at(name.span(), format!("a login of the database of `{other}` is called so"))
-                    .help("give the application another name"),
+                Finding::new("application/reserved", format!("the name `{}` is reserved", name.as_str()))
+                    .at(name.span(), format!("a database login of `{other}` has this name"))
+                    .help("rename the application"),
             );
         }
         if taken.contains(&name.as_str()) {
             report.add(
-                Finding::new("application/reserved", format!("the name `{}` is taken", name.as_str()))
-                    .at(name.span(), "a part of the platform goes by it")
-                    .help("give the application another name"),
+                Finding::new("application/reserved", format!("the name `{}` is reserved", name.as_str()))
+                    .at(name.span(), "the platform uses this name itself")
+                    .help("rename the application"),
             );
         }
     }

@@ -1,4 +1,4 @@
-//! What an application is written in, and what checks it. What builds its image stands in its Dockerfile's template.
+//! The programming language of an application, and the commands that check its code. How the image is built is in the template of the Dockerfile.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -9,19 +9,19 @@ use crate::{
     words::{Memory, Text},
 };
 
-/// The language of an application: what checks it, and what its image is made of.
+/// The programming language of an application, which decides how the code is checked and the image is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Language {
-    /// A module whose `package main` lies at the top.
+    /// A module with `package main` in its root folder.
     Go,
     /// A package with `package-lock.json`, the scripts `lint` and `test`, and its program as `main`.
     Node,
-    /// A package `app` that runs as `python -m app`, with `requirements.txt` and `requirements-dev.txt` that hold hashes.
+    /// A package `app` that runs as `python -m app`, with `requirements.txt` and `requirements-dev.txt` that contain hashes.
     Python,
-    /// A crate with `Cargo.lock`, whose program is called as the application.
+    /// A crate with `Cargo.lock`, whose binary has the application's name.
     Rust,
-    /// A Maven project whose `target/app.jar` runs by itself.
+    /// A Maven project that builds an executable `target/app.jar`.
     Java,
 }
 
@@ -29,9 +29,9 @@ pub enum Language {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Commands {
-    /// What must hold before anybody reads the change. Those of the language, if you do not say.
+    /// The commands of the static checks, such as linters. Default: those of the language.
     lint: Option<Vec<Located<String>>>,
-    /// What must pass before an image is built. Those of the language, if you do not say.
+    /// The commands of the tests, which must pass before an image is built. Default: those of the language.
     test: Option<Vec<Located<String>>>,
 }
 
@@ -76,17 +76,17 @@ impl Program {
             && !report.excused(&["applications", name, "commands"]);
         if test.is_empty() && known {
             report.add(
-                Finding::new("application/commands", "nothing tests it before it is released")
-                    .at(name.span(), "without a `language`, its `commands` say how")
+                Finding::new("application/commands", "`commands.test` is missing")
+                    .at(name.span(), "without a `language`, `commands` must test this application")
                     .help("add `commands = { lint = [\"make lint\"], test = [\"make test\"] }`, or a `language`"),
             );
         }
         let in_go = language == Some(Language::Go);
         if let Some(asked) = starter.filter(|asked| ***asked && !in_go && known) {
             report.add(
-                Finding::new("application/starter", "the starter is written in Go")
-                    .at(asked.span(), "this application is not")
-                    .help("leave `starter` out, or write `language = \"go\"`"),
+                Finding::new("application/starter", "`starter` needs `language = \"go\"`")
+                    .at(asked.span(), "the starter program is written in Go")
+                    .help("remove `starter`, or write `language = \"go\"`"),
             );
         }
         Self { language, lint, test, starter: starter.map_or(in_go, |asked| **asked) }
@@ -202,7 +202,7 @@ impl Step {
             report.add(
                 Finding::new("application/commands", "a command is empty")
                     .at(command.span(), "nothing would run")
-                    .help("write a command, such as `make test`, or leave it out"),
+                    .help("write a command, such as `make test`, or remove it"),
             );
         }
         let run: Text = report.value(Some(command));

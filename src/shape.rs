@@ -1,6 +1,6 @@
-//! Holds the tree of a blueprint against the JSON Schema that is made from its types.
+//! Checks the tree of a blueprint against the JSON Schema that is generated from its types.
 //!
-//! What does not fit is reported and taken out of the tree, so that the rest becomes types.
+//! Values that do not match are reported and removed from the tree, so that the rest can be deserialized.
 
 use std::fmt;
 
@@ -29,7 +29,7 @@ pub enum Path<'a> {
     Key(&'a Path<'a>, &'a str),
 }
 
-/// Reports what does not fit, and takes it out of the tree.
+/// Reports values that do not match, and removes them from the tree.
 pub fn check(tree: &mut DeTable<'_>, schema: &Value, report: &mut Report) {
     Check { report }.table(tree, schema, Path::Top);
 }
@@ -47,7 +47,7 @@ impl Check<'_> {
                 self.report.enter(Some(&name));
             }
             if property(schema, &name).is_none() {
-                // A misspelt key is read as the one that was meant, so that nobody misses that one.
+                // A misspelt key is treated as the most similar one, so that it is not reported as missing too.
                 let value = table.remove(name.as_str());
                 let near = self.unknown(&name, span.clone().into(), schema);
                 let near = near.filter(|near| !table.contains_key(near.as_str()));
@@ -69,7 +69,7 @@ impl Check<'_> {
                 self.report.excuse(inner.keys());
                 table.remove(name.as_str());
                 if schema["type"] == "object" {
-                    // What was meant as a table is there, whatever it says.
+                    // A table of the wrong type is not reported as missing.
                     let key = Spanned::new(span.clone(), name.clone().into());
                     table.insert(key, Spanned::new(span, DeValue::Table(DeTable::new())));
                 }
@@ -82,16 +82,16 @@ impl Check<'_> {
 
     fn unknown(&mut self, key: &str, span: Span, schema: &Value) -> Option<String> {
         if let Some(way) = schema["x-retired"][key].as_str() {
-            let finding = Finding::new("blueprint/unknown-key", format!("`{key}` is no longer a key"));
-            self.report.add(finding.at(span, "gone").help(way));
+            let finding = Finding::new("blueprint/unknown-key", format!("the key `{key}` was removed"));
+            self.report.add(finding.at(span, "removed").help(way));
             return None;
         }
         let known = || schema["properties"].as_object().into_iter().flat_map(|known| known.keys());
         let near = near(key, known().map(String::as_str));
-        let finding = Finding::new("blueprint/unknown-key", format!("`{}` is not a key", key.escape_debug()));
-        self.report.add(finding.at(span, "unknown").help(match near {
+        let finding = Finding::new("blueprint/unknown-key", format!("unknown key `{}`", key.escape_debug()));
+        self.report.add(finding.at(span, "not a key of this table").help(match near {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("known here: {}", list(known())),
+            None => format!("its keys are {}", list(known())),
         }));
         near.map(str::to_owned)
     }
@@ -106,7 +106,9 @@ impl Check<'_> {
         if schema.get("not").is_some() {
             let title = format!("`{path}` cannot differ between environments");
             let why = schema[PLATFORM_WIDE].as_str().unwrap_or_default();
-            return Err(Finding::new("blueprint/platform-wide", title).at(key, "platform-wide").help(why));
+            return Err(Finding::new("blueprint/platform-wide", title)
+                .at(key, "belongs to the whole platform")
+                .help(format!("set it outside `[environments]`: {why}")));
         }
         let (span, found) = (Span::from(value.span()), value.get_ref().type_str());
         let choices = choices(schema);
@@ -118,7 +120,7 @@ impl Check<'_> {
                 let least = schema["minItems"].as_u64().unwrap_or(0);
                 if !(least..=most).contains(&(array.len() as u64)) {
                     let title = format!("`{path}` has {} items", array.len());
-                    let label = format!("from {least} to {most}");
+                    let label = format!("must have from {least} to {most} items");
                     return Err(Finding::new("blueprint/length", title).at(span, label));
                 }
                 let misfit = |item| self.value(item, key.clone(), &schema["items"], path).err();
@@ -127,22 +129,20 @@ impl Check<'_> {
             }
             (Some("string"), DeValue::String(word)) => {
                 if !choices.is_empty() && !choices.contains(&word.as_ref()) {
-                    let title = format!("`{}` is not a choice for `{path}`", word.escape_debug());
-                    // A person sees a short list at once; in a long one they look for what they meant.
+                    let title = format!("`{}` is not an allowed value of `{path}`", word.escape_debug());
+                    // A short list is easy to read; for a long one the most similar value helps more.
                     let help = match near(word, choices.iter().copied()) {
                         Some(near) if choices.len() > 4 => format!("did you mean `{near}`?"),
-                        _ => format!("choose {}", list(choices)),
+                        _ => format!("allowed values: {}", list(choices)),
                     };
-                    return Err(Finding::new("blueprint/choice", title)
-                        .at(span, "no such choice")
-                        .help(help));
+                    return Err(Finding::new("blueprint/choice", title).at(span, "not allowed").help(help));
                 }
             }
             (Some("integer"), DeValue::Integer(number)) => {
                 let (low, high) = limits(schema);
                 if !parse(number).is_some_and(|number| (low..=high).contains(&number)) {
                     let title = format!("`{path}` is out of range");
-                    let label = format!("from {low} to {high}");
+                    let label = format!("must be from {low} to {high}");
                     return Err(Finding::new("blueprint/range", title).at(span, label));
                 }
             }
@@ -225,7 +225,7 @@ fn require_in(table: &DeTable<'_>, span: &Span, schema: &Value, path: Path<'_>, 
             let help = format!("add `{key}`: {}", first_small(words));
             report.add(
                 Finding::new("blueprint/missing-key", format!("`{path}` is missing"))
-                    .at(span.clone(), format!("needs `{key}`"))
+                    .at(span.clone(), format!("`{key}` is required"))
                     .help(help),
             );
         }
@@ -244,7 +244,7 @@ fn taken(path: Path<'_>, report: &Report) -> bool {
     report.has_excuses() && report.taken(&path.keys())
 }
 
-/// Lays an overlay over a base. Every value keeps the place where it was written.
+/// Merges an overlay into a base. Every value keeps its position.
 pub fn merge<'i>(base: &mut DeTable<'i>, overlay: &DeTable<'i>) {
     for (key, value) in overlay {
         if let (Some(DeValue::Table(old)), DeValue::Table(new)) =
@@ -258,26 +258,26 @@ pub fn merge<'i>(base: &mut DeTable<'i>, overlay: &DeTable<'i>) {
     }
 }
 
-/// The schema of a key. A table that does not speak of other keys has none.
+/// The schema of a key. None if the table does not allow it.
 fn property<'s>(schema: &'s Value, key: &str) -> Option<&'s Value> {
     let other = || schema.get("additionalProperties").filter(|other| **other != Value::Bool(false));
     schema["properties"].get(key).or_else(other)
 }
 
-/// The words of an enum, which has a list of its own for each documented variant.
+/// The values of an enum. Documented variants have a schema of their own.
 fn choices(schema: &Value) -> Vec<&str> {
     let list = |key: &str| schema[key].as_array().into_iter().flatten();
     let words = list("enum").chain(schema.get("const")).filter_map(Value::as_str);
     words.chain(list("oneOf").flat_map(choices)).collect()
 }
 
-/// What was probably meant: the nearest word, if it is near.
+/// The most similar word, if it is similar enough.
 fn near<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     let distance = |known: &str| strsim::damerau_levenshtein(known, word);
     known.min_by_key(|it| distance(it)).filter(|it| distance(it) <= (word.len() / 3).max(1))
 }
 
-/// A sentence of the manual, as the end of another sentence.
+/// A description, as the end of another sentence.
 fn first_small(words: &str) -> String {
     let mut rest = words.chars();
     rest.next().map(|first| first.to_lowercase().chain(rest).collect()).unwrap_or_default()

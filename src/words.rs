@@ -1,7 +1,7 @@
-//! Words, and the only ways to write them into a file.
+//! Typed strings, and the only ways to write them into a file.
 //!
-//! An *atom* is a word that means itself in every language we write. Everything else is [`Text`],
-//! which cannot be displayed: a template must name the language with a filter.
+//! An *atom* needs no quotes and no escapes in any language that we render. Every other string is [`Text`],
+//! which has no `Display`: a template must use the filter of the language.
 
 use std::fmt;
 
@@ -9,13 +9,14 @@ use askama::filters::Escaper;
 
 mod bare;
 pub mod filters;
+pub mod patterns;
 mod unseen;
 
 pub use bare::{Atomic, Bare, Bareword, Label};
 pub use unseen::{is_unseen, masked, shown};
 
-/// A value that is read from a string by one rule. Its default is the placeholder that stands in
-/// for a bad or missing value, so that the rules after it still run; nobody can type it.
+/// A value that is parsed from a string by one rule. Its default is a placeholder for an invalid or missing
+/// value, so that later checks still run; the rule accepts no such string.
 pub trait Word: Default {
     const CODE: &'static str;
     const WHAT: &'static str;
@@ -35,9 +36,9 @@ impl<T: Words + ?Sized> Words for &T {
     }
 }
 
-/// Makes a word that is an atom, and therefore may be displayed.
+/// Defines words that are atoms, and therefore implement `Display`.
 macro_rules! atoms {
-    ($($(#[$doc:meta])* $name:ident($code:literal, $what:literal, $rule:literal, $placeholder:literal, $fair:expr);)+) => {$(
+    ($($(#[$doc:meta])* $name:ident($code:literal, $what:literal, $rule:literal, $placeholder:literal, $valid:expr);)+) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub struct $name(String);
@@ -48,8 +49,8 @@ macro_rules! atoms {
             const RULE: &'static str = $rule;
 
             fn read(word: &str) -> Option<Self> {
-                let fair: fn(&str) -> bool = $fair;
-                fair(word).then(|| Self(word.to_owned()))
+                let valid: fn(&str) -> bool = $valid;
+                valid(word).then(|| Self(word.to_owned()))
             }
         }
 
@@ -84,11 +85,11 @@ bare!(DatabaseName, Name, RolePath, SecretKey, UrlPath, VariableName);
 
 atoms! {
     /// A lower-case name, such as `ledger`. It is part of role names (64 characters), of bucket names
-    /// (63) and of Kubernetes labels (63), so two of them and a few words of ours must fit into each.
+    /// (63) and of Kubernetes labels (63), so two names and a suffix must fit into each.
     Name(
         "blueprint/name",
-        "a name",
-        "up to 20 lower-case letters and digits, single `-` between them, no word like `on`",
+        "a valid name",
+        "up to 20 lower-case letters, digits and single `-`, starting with a letter; no YAML word such as `on`",
         "placeholder--",
         |word| {
             label(word, Name::MAX)
@@ -101,8 +102,8 @@ atoms! {
     /// A GitHub user or organization: 39 letters, digits and single `-` (GitHub's own form; the catalogue marks it as common knowledge).
     Owner(
         "github/owner",
-        "a GitHub owner",
-        "up to 39 letters and digits, single `-` between them",
+        "a valid GitHub owner",
+        "up to 39 letters, digits and single `-`, not starting or ending with `-`",
         "placeholder--",
         |word| {
             (1..=39).contains(&word.len())
@@ -116,8 +117,8 @@ atoms! {
     /// A GitHub repository, and the folder that holds it: 100 letters, digits, `.`, `_`, `-`.
     Repository(
         "github/repository",
-        "a repository",
-        "up to 100 letters, digits, `.`, `_` and `-`, first a letter or digit, not ending in `.git`",
+        "a valid repository name",
+        "up to 100 letters, digits, `.`, `_` and single `-`, starting with a letter or digit, not ending in `.git`",
         "placeholder--",
         |word| {
             (1..=100).contains(&word.len())
@@ -131,8 +132,8 @@ atoms! {
     /// An AWS account.
     Account(
         "aws/account",
-        "an account",
-        "an AWS account has 12 digits",
+        "a valid AWS account id",
+        "12 digits",
         "000000000000",
         |word| word.len() == 12 && word.bytes().all(|b| b.is_ascii_digit()) && word != "000000000000"
     );
@@ -140,8 +141,8 @@ atoms! {
     /// A zone or a host in DNS. The first name of a certificate has at most 64 characters (RFC 5280, which ACM follows).
     Domain(
         "dns/zone",
-        "a zone",
-        "two labels or more, such as `shop.example.com`: lower-case letters, digits and `-`, 64 characters at most",
+        "a valid domain name",
+        "two or more labels, such as `shop.example.com`: lower-case letters, digits and `-`, at most 64 characters",
         "placeholder_.invalid",
         |word| {
             word.len() <= 64
@@ -151,11 +152,11 @@ atoms! {
         }
     );
 
-    /// The path of a role, such as `/platform/`. It stands in ARNs, so it is kept short and plain.
+    /// The path of an IAM role, such as `/platform/`. It is part of ARNs, so only plain characters are allowed.
     RolePath(
         "aws/role-path",
-        "the path of a role",
-        "begins and ends with `/`; letters, digits, `-`, `_`, `.` and `/` between them, at most 128",
+        "a valid role path",
+        "starts and ends with `/`: up to 128 letters, digits, `-`, `_`, `.` and `/`",
         "/placeholder--/",
         |word| {
             (1..=128).contains(&word.len())
@@ -170,8 +171,8 @@ atoms! {
     /// A person or a team as CODEOWNERS names them: `@jo`, `@acme/shop-team`.
     CodeOwner(
         "application/code-owner",
-        "an owner of code",
-        "`@` and a user, or `@`, an organization, `/` and a team: `@acme/shop-team`",
+        "a valid code owner",
+        "a user such as `@jo`, or a team such as `@acme/shop-team`",
         "@placeholder--",
         |word| {
             word.strip_prefix('@').is_some_and(|rest| {
@@ -189,7 +190,7 @@ atoms! {
     /// An EC2 instance type, such as `m7i.large`.
     InstanceType(
         "cluster/instance-type",
-        "an instance type",
+        "a valid instance type",
         "a family and a size, such as `m7i.large`",
         "placeholder.large",
         |word| {
@@ -208,18 +209,18 @@ atoms! {
     /// A class of RDS instances, such as `db.m7g.large`.
     DatabaseClass(
         "database/instance-class",
-        "a class of database instances",
+        "a valid database instance class",
         "`db.`, a family and a size, such as `db.m7g.large`",
         "db.placeholder.large",
         |word| word.strip_prefix("db.").is_some_and(|rest| InstanceType::read(rest).is_some())
     );
 
-    /// A database of PostgreSQL, and the role that owns it. Logins append `_` and a number, and PostgreSQL cuts off what
-    /// is longer than 63. What needs no quotes in SQL is written alike everywhere.
+    /// A PostgreSQL database, and the role that owns it. Logins append `_` and a number, and PostgreSQL cuts off what
+    /// is longer than 63. A name that needs no quotes in SQL is spelled the same everywhere.
     DatabaseName(
         "database/name",
-        "a name for a database",
-        "up to 58 lower-case letters, digits and `_`, first a letter; no word of SQL such as `user`, not `pg_…` or `rds…`",
+        "a valid database name",
+        "up to 58 lower-case letters, digits and `_`, starting with a letter, but not with `pg_` or `rds`; no SQL keyword such as `user`",
         "placeholder--",
         |word| {
             (1..=58).contains(&word.len())
@@ -234,8 +235,8 @@ atoms! {
     /// A release of the image of a node: `1.36.4-20260923`, `1.63.0-d4932ff8`.
     Release(
         "cluster/release",
-        "a release of a node image",
-        "three numbers, `-`, and what EKS appends: `1.36.4-20260923` for AL2023, `1.63.0-d4932ff8` for Bottlerocket",
+        "a valid node image release",
+        "a version, `-` and a build: such as `1.36.4-20260923` for AL2023, or `1.63.0-d4932ff8` for Bottlerocket",
         "placeholder",
         |word| {
             let number = |part: &str| (1..=4).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
@@ -251,7 +252,7 @@ atoms! {
     /// The version of an EKS add-on.
     AddonVersion(
         "component/version",
-        "the version of an add-on",
+        "a valid add-on version",
         "`vX.Y.Z-eksbuild.N`, as `aws eks describe-addon-versions` prints it",
         "placeholder",
         |word| {
@@ -268,8 +269,8 @@ atoms! {
     /// The path of a URL, such as `/readyz`. It holds no query and no `..`.
     UrlPath(
         "application/path",
-        "a path",
-        "begins with `/`; letters, digits, `-`, `_`, `.` and `/` follow, at most 128",
+        "a valid URL path",
+        "starts with `/`: up to 128 letters, digits, `-`, `_`, `.` and `/`",
         "/placeholder--",
         |word| {
             word.len() <= 128
@@ -284,8 +285,8 @@ atoms! {
     /// The name of an environment variable, such as `LOG_LEVEL`.
     VariableName(
         "application/variable",
-        "the name of a variable",
-        "up to 64 letters, digits and `_`, first a letter, no word like `on`",
+        "a valid variable name",
+        "up to 64 letters, digits and `_`, starting with a letter; no YAML word such as `on`",
         "placeholder--",
         |word| {
             (1..=64).contains(&word.len())
@@ -295,11 +296,11 @@ atoms! {
         }
     );
 
-    /// Where a secret lies below an application's own path in Parameter Store, such as `payment/key`.
+    /// The path of a secret in Parameter Store, below the application's path, such as `payment/key`.
     SecretKey(
         "application/secret",
-        "a place for a secret",
-        "up to four lower-case words with `/` between them, such as `payment/key`: letters, digits and single `-`, first a letter",
+        "a valid path for a secret",
+        "up to four parts separated by `/`, such as `payment/key`: lower-case letters, digits and single `-`, starting with a letter",
         "placeholder--",
         |word| {
             word.len() <= 100
@@ -312,7 +313,7 @@ atoms! {
     );
 }
 
-/// An amount of processor time in thousandths of a core: `250m`, `2`.
+/// An amount of CPU in thousandths of a core: `250m`, `2`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cpu(pub u32);
 
@@ -320,11 +321,11 @@ pub struct Cpu(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Memory(pub u32);
 
-/// Words typed by a person, or by us for a language with quotes. It has no `Display` on purpose.
+/// Text from a blueprint, or our own text for a language with quotes. It has no `Display` on purpose.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Text(String);
 
-/// An expression of Terraform, written by us. What a person typed comes in only as [`Text`], quoted.
+/// A Terraform expression from our own code. Text from a blueprint becomes part of one only as [`Text`], quoted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hcl(String);
 
@@ -338,7 +339,7 @@ pub enum StackWord {
     Below(&'static str, &'static str),
 }
 
-/// A GitHub action at a commit: a tag can be moved, a commit cannot. The tag is for the person who reads it.
+/// A GitHub action at a commit: a tag can be moved, a commit cannot. The tag is for readers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Action {
     pub name: String,
@@ -346,10 +347,10 @@ pub struct Action {
     pub sha: String,
 }
 
-/// What YAML 1.1 reads as something other than a word, in any case.
+/// What YAML 1.1 parses as a boolean or null, in upper or lower case.
 pub const YAML_WORDS: [&str; 9] = ["n", "no", "null", "off", "on", "true", "false", "y", "yes"];
 
-/// What PostgreSQL reserves, as a word of SQL or as a name that is already there (PostgreSQL 18, appendix C; RDS).
+/// What PostgreSQL reserves, as an SQL keyword or as a name that already exists (PostgreSQL 18, appendix C; RDS).
 const SQL_WORDS: [&str; 103] = [
     "admin",
     "all",
@@ -461,7 +462,7 @@ impl DatabaseClass {
         Self::read(word).expect("our own names follow our own rule")
     }
 
-    /// What lies between `db.` and the size: `m7g`.
+    /// The part between `db.` and the size: `m7g`.
     pub fn family(&self) -> &str {
         self.0.split('.').nth(1).unwrap_or_default()
     }
@@ -481,22 +482,22 @@ impl DatabaseName {
 }
 
 impl Name {
-    /// Role names join platform, environment and what the role is for, and AWS allows them 64 characters.
+    /// Role names join platform, environment and purpose, and AWS allows 64 characters.
     pub const MAX: usize = 20;
 
-    /// For languages whose identifiers know no `-`.
+    /// For languages whose identifiers cannot contain `-`.
     pub fn identifier(&self) -> String {
         self.0.replace('-', "_")
     }
 
-    /// A word of ours that must be a name.
+    /// A name from our own code.
     pub fn ours(word: &'static str) -> Self {
         Self::read(word).expect("our own names follow our own rule")
     }
 }
 
 impl Repository {
-    /// A repository that is called as something else is.
+    /// A repository with the same name as something else.
     pub fn named(name: &Name) -> Self {
         Self(name.0.clone())
     }
@@ -510,21 +511,21 @@ impl Repository {
         Self(self.0.to_ascii_lowercase())
     }
 
-    /// GitHub and many disks take two spellings of one word for one name.
+    /// GitHub and many file systems ignore case in names.
     pub fn same(&self, other: &Self) -> bool {
         self.0.eq_ignore_ascii_case(&other.0)
     }
 }
 
 impl SecretKey {
-    /// What the Secret is called that holds it: a new key is a new Secret, so pods that use it restart by themselves.
+    /// The name of the Kubernetes Secret: a new key gives a new Secret, so that pods that use it restart.
     pub fn secret(&self) -> Bareword {
         Bareword::of(Self(self.0.replace('/', "-")))
     }
 }
 
 impl Domain {
-    /// Whether it lies below another one.
+    /// Whether it is a subdomain of another one.
     pub fn inside(&self, zone: &Self) -> bool {
         self.0.strip_suffix(&zone.0).is_some_and(|rest| rest.ends_with('.'))
     }
@@ -541,7 +542,7 @@ impl UrlPath {
 }
 
 impl RolePath {
-    /// Where roles lie by themselves.
+    /// The default path of IAM roles.
     pub fn root() -> Self {
         Self("/".to_owned())
     }
@@ -560,7 +561,7 @@ impl InstanceType {
         self.0.split_once('.').unwrap_or_default()
     }
 
-    /// Amazon's own processors are marked by a `g` behind the generation: `m7g`, `c8gd`, `im4gn`, but not `g6` or `g4dn`.
+    /// Types with Graviton processors have a `g` after the generation: `m7g`, `c8gd`, `im4gn`, but not `g6` or `g4dn`.
     pub fn is_arm(&self) -> bool {
         let family = self.0.split('.').next().unwrap_or_default();
         let suffix = family.trim_start_matches(|c: char| c.is_ascii_lowercase());
@@ -570,7 +571,7 @@ impl InstanceType {
 
 impl Word for Cpu {
     const CODE: &'static str = "blueprint/cpu";
-    const WHAT: &'static str = "an amount of processor time";
+    const WHAT: &'static str = "a valid amount of CPU";
     const RULE: &'static str = "thousandths of a core such as `250m`, or whole cores such as `2`";
 
     fn read(word: &str) -> Option<Self> {
@@ -581,8 +582,8 @@ impl Word for Cpu {
 
 impl Word for Memory {
     const CODE: &'static str = "blueprint/memory";
-    const WHAT: &'static str = "an amount of memory";
-    const RULE: &'static str = "`Mi` or `Gi`, such as `256Mi` or `2Gi`";
+    const WHAT: &'static str = "a valid amount of memory";
+    const RULE: &'static str = "a number of `Mi` or `Gi`, such as `256Mi` or `2Gi`";
 
     fn read(word: &str) -> Option<Self> {
         let (digits, factor) = match word.strip_suffix("Gi") {
@@ -593,17 +594,17 @@ impl Word for Memory {
     }
 }
 
-/// A whole number above zero, without a leading zero.
+/// A whole number above zero, without a leading zero. Six digits of Gi or cores still fit into a `u32` of the smaller unit.
 fn amount(digits: &str, factor: u32) -> Option<u32> {
-    let fair = digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0') && digits.len() <= 7;
-    fair.then(|| digits.parse::<u32>().ok()?.checked_mul(factor))?
+    let valid = digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0') && digits.len() <= 6;
+    valid.then(|| digits.parse::<u32>().ok()?.checked_mul(factor))?
 }
 
 impl Word for Text {
     const CODE: &'static str = "blueprint/text";
-    const WHAT: &'static str = "plain text";
+    const WHAT: &'static str = "safe text";
     const RULE: &'static str =
-        "spaces around it, control and invisible characters and `${{` are not safe in every file";
+        "at most 200 bytes, without `${{`, control or invisible characters, and spaces at the start or end";
 
     fn read(words: &str) -> Option<Self> {
         (words.trim() == words && words.len() <= 200 && !words.contains(is_unseen) && !words.contains("${{"))
@@ -618,12 +619,12 @@ impl Words for Text {
 }
 
 impl Text {
-    /// Words of our own, such as an IAM action. They may be made of checked words only.
+    /// Text from our own code, such as an IAM action. It may contain only values that were checked.
     pub fn ours(words: impl Into<String>) -> Self {
         Self(words.into())
     }
 
-    /// In bytes, as the limits of AWS count plain words.
+    /// In bytes, as AWS counts the limits of ASCII text.
     pub fn length(&self) -> usize {
         self.0.len()
     }
@@ -634,12 +635,12 @@ impl Text {
         Self(format!("{}:*", places.join(":")))
     }
 
-    /// Two of them with a word of ours between them.
+    /// Two texts with a separator from our own code.
     pub fn joined(first: &Self, between: &'static str, second: &Self) -> Self {
         Self(format!("{}{between}{}", first.0, second.0))
     }
 
-    /// Whether these are the same words for somebody who does not tell capitals.
+    /// Compares without regard to case.
     pub fn same(&self, words: &str) -> bool {
         self.0.eq_ignore_ascii_case(words)
     }
@@ -700,7 +701,7 @@ fn label(word: &str, max: usize) -> bool {
         && !word.ends_with('-')
 }
 
-/// The default is never rendered: it only keeps the rules after a mistake going.
+/// The default is never rendered: it only lets later checks run after an error.
 impl Default for Cpu {
     fn default() -> Self {
         Self(1)
@@ -725,7 +726,7 @@ impl fmt::Display for Memory {
     }
 }
 
-/// Lets atoms through and stops everything else, so that a forgotten filter cannot do harm.
+/// Accepts atoms and rejects everything else, so that a missing filter fails instead of doing harm.
 #[derive(Clone, Copy)]
 pub struct Atom;
 
@@ -739,7 +740,7 @@ impl Escaper for Atom {
     }
 }
 
-/// Whether every reader of YAML takes this for a string although it has no quotes.
+/// Whether every YAML parser reads this as a string without quotes.
 pub fn is_bare(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
         && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./:@".contains(&b))

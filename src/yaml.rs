@@ -1,13 +1,13 @@
-//! Writes tables a person gave us as YAML.
+//! Writes tables of a blueprint as YAML.
 //!
-//! A general emitter writes the strings `no` and `1e3` bare, which YAML 1.1 reads as a boolean and
-//! as a number. Here a string stays bare only if no reader can take it for anything else.
+//! A general emitter writes the strings `no` and `1e3` without quotes, which YAML 1.1 parses as a boolean and
+//! as a number. Here a string has no quotes only if every parser reads it as a string.
 
 use toml::{Table, Value};
 
 use crate::words::{double_quoted, is_bare};
 
-/// The lines of a table, each begun with `indent` spaces.
+/// The lines of a table, each indented by `indent` spaces.
 pub fn block(table: &Table, indent: usize) -> String {
     let pad = " ".repeat(indent);
     let entry = |(key, value): (&String, &Value)| format!("{pad}{}:{}\n", string(key), nested(value, indent));

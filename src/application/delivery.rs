@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Application, Spec, Workload};
 use crate::{
@@ -16,15 +16,18 @@ use crate::{
     words::{Bareword, Name, Repository},
 };
 
+/// Whether pull requests merge automatically.
+pub const AUTO_MERGE: bool = false;
+
 /// How a release comes into the manifests of an environment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Delivery {
     /// The release opens a pull request that sets the tag.
     PullRequest,
-    /// Flux looks into the registry and commits the newest tag itself, with a credential that may write.
+    /// Flux watches the registry and commits the newest tag itself, with a credential that may write.
     ImageAutomation,
-    /// A person sets the tag.
+    /// A person sets the tag. This needs no credential.
     #[default]
     Manual,
 }
@@ -102,12 +105,12 @@ pub fn auto_merge(name: &Located<String>, spec: &Spec, report: &mut Report) -> b
     let known = !report.excused(&["applications", name, "delivery"]);
     if let Some(asked) = spec.auto_merge.as_ref().filter(|it| ***it && known && !opens) {
         report.add(
-            Finding::new("application/auto-merge", "there is no pull request that could merge by itself")
+            Finding::new("application/auto-merge", "`auto-merge` has no effect without a pull request")
                 .at(asked.span(), "only `delivery = \"pull-request\"` opens one")
-                .help("write `delivery = \"pull-request\"` beside it, or leave `auto-merge` out"),
+                .help("write `delivery = \"pull-request\"`, or remove `auto-merge`"),
         );
     }
-    value_or(&spec.auto_merge, false)
+    value_or(&spec.auto_merge, AUTO_MERGE)
 }
 
 /// The marker by which Flux finds the line of a tag. It survives whoever sets the tag.

@@ -2,7 +2,7 @@
 
 use ipnet::Ipv4Net;
 
-use super::Spec;
+use super::{PUBLIC, Spec};
 use crate::{
     diagnostics::{Finding, Report},
     entrance::{self, Asked, Entrance},
@@ -34,7 +34,7 @@ pub struct WebAcl {
 
 impl Word for WebAcl {
     const CODE: &'static str = "application/web-acl";
-    const WHAT: &'static str = "the ARN of a regional web ACL";
+    const WHAT: &'static str = "the ARN of a regional AWS WAF web ACL";
     const RULE: &'static str = "such as `arn:aws:wafv2:eu-west-1:111122223333:regional/webacl/NAME/ID`";
 
     fn read(word: &str) -> Option<Self> {
@@ -67,7 +67,7 @@ impl Exposure {
         };
         let acl = spec.web_acl.as_ref().filter(|_| spec.host.is_some());
         let web_acl = acl.and_then(|asked| web_acl(asked, environment, report));
-        let Entrance { host, public, ranges } = entrance::resolve(&asked, true, environment, report)?;
+        let Entrance { host, public, ranges } = entrance::resolve(&asked, PUBLIC, environment, report)?;
         Some(Self { host, public, ranges, web_acl })
     }
 
@@ -110,9 +110,9 @@ fn web_acl(asked: &Located<String>, environment: &Environment, report: &mut Repo
     let known = !report.excused(&["aws"]) && environment.account.sound().is_some();
     if known && (acl.region != region || acl.account != account) {
         report.add(
-            Finding::new("application/web-acl", format!("this web ACL is of account `{}` in `{}`", acl.account, acl.region))
-                .at(asked.span(), format!("the load balancer is in `{account}`, in `{region}`"))
-                .help("name one of the environment's own account and region, in its `[environments.NAME.applications]`"),
+            Finding::new("application/web-acl", format!("this web ACL belongs to account `{}` and region `{}`", acl.account, acl.region))
+                .at(asked.span(), format!("the load balancer is in account `{account}`, region `{region}`"))
+                .help("use a web ACL in the account and region of the environment, in `[environments.NAME.applications]`"),
         );
     }
     Some(acl)

@@ -16,15 +16,15 @@ use crate::{
 /// A table of the blueprint.
 pub type Table = BTreeMap<Located<String>, Spec>;
 
-/// What it may do in AWS, and with what.
+/// What an application may do in AWS.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Spec {
-    /// What it may do, such as `s3:GetObject`, or `s3:Get*` for all that begins so.
-    #[schemars(required, length(min = 1, max = 40))]
+    /// The IAM actions, such as `s3:GetObject`, or `s3:Get*` for all actions that begin with it.
+    #[schemars(required, length(min = 1, max = 40), extend("examples" = [["s3:GetObject"]]))]
     actions: Option<Vec<Located<String>>>,
-    /// The ARNs of what it may do that with, such as `arn:aws:s3:::bookshop-images/*`.
-    #[schemars(required, length(min = 1, max = 40))]
+    /// The ARNs of the resources that the actions apply to, such as `arn:aws:s3:::bookshop-images/*`.
+    #[schemars(required, length(min = 1, max = 40), extend("examples" = [["arn:aws:s3:::bookshop-images/*"]]))]
     resources: Option<Vec<Located<String>>>,
 }
 
@@ -42,8 +42,9 @@ pub struct PermissionName(String);
 
 impl Word for PermissionName {
     const CODE: &'static str = "application/permission-name";
-    const WHAT: &'static str = "a name for a permission";
-    const RULE: &'static str = "up to 20 lower-case letters and digits, first a letter, such as `images`";
+    const WHAT: &'static str = "a valid permission name";
+    const RULE: &'static str =
+        "up to 20 lower-case letters and digits, starting with a letter, such as `images`";
 
     fn read(word: &str) -> Option<Self> {
         (Name::read(word).is_some() && !word.contains('-')).then(|| Self(word.to_owned()))
@@ -67,8 +68,8 @@ struct Action {
 
 impl Word for Action {
     const CODE: &'static str = "application/action";
-    const WHAT: &'static str = "an action of AWS";
-    const RULE: &'static str = "a service and a verb, such as `s3:GetObject`";
+    const WHAT: &'static str = "a valid IAM action";
+    const RULE: &'static str = "a service and an action, such as `s3:GetObject`";
 
     fn read(word: &str) -> Option<Self> {
         // All actions of all services.
@@ -91,7 +92,7 @@ struct Resource(Text);
 
 impl Word for Resource {
     const CODE: &'static str = "application/resource";
-    const WHAT: &'static str = "the ARN of something in AWS";
+    const WHAT: &'static str = "a valid resource ARN";
     const RULE: &'static str =
         "such as `arn:aws:s3:::bookshop-images/*` or `arn:aws:sqs:eu-west-1:111122223333:orders`";
 
@@ -110,7 +111,7 @@ impl Word for Resource {
     }
 }
 
-/// Who decides what others may do is more than an application.
+/// Services that decide what others may do.
 const BEYOND: [&str; 3] = ["iam", "organizations", "sts"];
 
 pub fn resolve(table: Option<&Table>, report: &mut Report) -> Vec<Permission> {
@@ -128,12 +129,12 @@ fn action(asked: &Located<String>, report: &mut Report) -> Option<Text> {
     let (label, help) = if BEYOND.contains(&action.service.as_str()) {
         (
             "this service decides what others may do",
-            format!("leave it out: no application gets an action of `{}`", BEYOND.join("`, `")),
+            format!("remove it: actions of `{}` are not allowed", BEYOND.join("`, `")),
         )
     } else if stem.len() < 3 || stem.contains(['*', '?']) {
         (
-            "a pattern needs three letters or more before its `*`",
-            "name the action, such as `s3:GetObject`, or a few of them, such as `s3:Get*`".to_owned(),
+            "`*` needs at least three letters before it",
+            "write one action, such as `s3:GetObject`, or several, such as `s3:Get*`".to_owned(),
         )
     } else {
         return Some(action.text);
@@ -149,7 +150,7 @@ fn action(asked: &Located<String>, report: &mut Report) -> Option<Text> {
     None
 }
 
-/// A resource must say whose it is: a bucket, a queue, a table of any name would be everything after all.
+/// A wildcard for all buckets, queues or tables would include everything, so a resource needs the start of a name.
 fn resource(asked: &Located<String>, report: &mut Report) -> Option<Text> {
     let Resource(arn) = report.try_read(asked)?;
     let last = asked.splitn(6, ':').nth(5).unwrap_or_default();
@@ -162,8 +163,8 @@ fn resource(asked: &Located<String>, report: &mut Report) -> Option<Text> {
             "application/resource-refused",
             format!("`{}` is not allowed for an application", asked.as_str()),
         )
-        .at(asked.span(), "`*` needs the beginning of a name before it")
-        .help("name what the actions are used on, such as `arn:aws:s3:::bookshop-images/*`"),
+        .at(asked.span(), "`*` needs the start of a name before it")
+        .help("write the resources of the actions, such as `arn:aws:s3:::bookshop-images/*`"),
     );
     None
 }
@@ -178,9 +179,12 @@ pub fn check(workloads: &[Workload], report: &mut Report) {
         );
         if length > INLINE {
             report.add(
-                Finding::new("application/permissions", "no role takes so many permissions")
-                    .at(workload.place.clone(), format!("they take {length} characters of {INLINE}"))
-                    .help("write `*` behind what several have in common, such as `s3:Get*`"),
+                Finding::new("application/permissions", "the permissions are too long for an IAM role")
+                    .at(
+                        workload.place.clone(),
+                        format!("{length} characters, and at most {INLINE} are allowed"),
+                    )
+                    .help("combine several actions, such as `s3:Get*`"),
             );
         }
     }

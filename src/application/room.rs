@@ -37,14 +37,15 @@ fn alone(workload: &Workload, offers: &[Offer], report: &mut Report) {
     let at = &workload.place;
     let (name, size) = (&workload.application.name, &workload.size);
     let fits = |offer: &Offer| (offer.cpu.0 / size.cpu.0).min(offer.memory.0 / size.memory.0).min(offer.pods);
-    let asks = format!("a pod asks for {} of CPU and {} of memory", size.cpu, size.memory);
+    let asks = format!("a pod requests {} of CPU and {} of memory", size.cpu, size.memory);
     if offers.iter().all(|offer| fits(offer) == 0) {
-        let each =
-            offers.iter().map(|it| format!("one of `{}` offers {} and {}", it.group.name, it.cpu, it.memory));
+        let each = offers
+            .iter()
+            .map(|it| format!("a node of `{}` offers {} and {}", it.group.name, it.cpu, it.memory));
         report.add(
-            Finding::new("application/node", format!("no node has room for a pod of `{name}`"))
+            Finding::new("application/node", format!("no node is large enough for a pod of `{name}`"))
                 .at(at.clone(), asks)
-                .help(format!("{}: ask for less, or add larger nodes", sentence(each))),
+                .help(format!("{}: lower the requests, or add larger nodes", sentence(each))),
         );
         return;
     }
@@ -52,10 +53,10 @@ fn alone(workload: &Workload, offers: &[Offer], report: &mut Report) {
     if room < size.max.into() {
         let each = offers.iter().map(|it| format!("`{}` {} × {}", it.group.name, it.group.max, fits(it)));
         report.add(
-            Finding::new("application/room", format!("the nodes have room for {room} pods of `{name}`, not for {}", size.max))
+            Finding::new("application/room", format!("the nodes have capacity for {room} pods of `{name}`, but `replicas.max` is {}", size.max))
                 .at(at.clone(), asks)
                 .help(format!(
-                    "nodes × pods on each: {}, together {room}; raise a `max` of `[cluster.node-groups]`, or write `replicas.max = {room}`",
+                    "nodes × pods per node: {}, together {room}; raise a `max` of `[cluster.node-groups]`, or write `replicas.max = {room}`",
                     sentence(each)
                 )),
         );
@@ -86,9 +87,9 @@ fn together(workloads: &[Workload], offers: &[Offer], report: &mut Report) {
     report.add(
         Finding::warning(
             "application/room",
-            format!("at their largest, all applications ask for {}", word(cpu, memory)),
+            format!("at `replicas.max`, all applications together request {}", word(cpu, memory)),
         )
-        .at(first.place.clone(), format!("the nodes offer {}", word(cores, bytes)))
+        .at(first.place.clone(), format!("all nodes at `max` offer {}", word(cores, bytes)))
         .help(format!(
             "{}; {}: raise a `max` of `[cluster.node-groups]`, or lower `replicas.max`",
             sentence(terms),

@@ -9,25 +9,28 @@ use crate::{
     source::{Located, value_or},
 };
 
-/// How a pod ends, in seconds.
+/// The graceful shutdown of a pod, in seconds.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Spec {
-    /// How long it still serves after it was told to leave, before SIGTERM: until every node and load balancer knows. 15, if
-    /// you do not say.
-    #[schemars(range(min = 5, max = 300))]
+    /// How long the pod still serves requests before it gets SIGTERM: until every node and load balancer has stopped to send
+    /// new ones.
+    #[schemars(range(min = 5, max = 300), extend("default" = PRE_STOP))]
     pre_stop: Option<Located<u32>>,
-    /// How long the program may finish requests after SIGTERM. 30, if you do not say.
-    #[schemars(range(min = 1, max = 3600))]
+    /// How long the program may finish requests after SIGTERM.
+    #[schemars(range(min = 1, max = 3600), extend("default" = DRAIN))]
     drain: Option<Located<u32>>,
-    /// How long the load balancer waits for open requests of a pod that leaves. As long as `drain`, if you do not say.
+    /// How long the load balancer waits for open requests of a pod that it removes. Default: `drain`.
     #[schemars(range(min = 0, max = 3600))]
     deregistration_delay: Option<Located<u32>>,
-    /// When SIGKILL comes, counted from the beginning: more than `pre-stop` and `drain` together. 15 seconds more, if you do
-    /// not say.
+    /// When the pod gets SIGKILL, counted from the start of the shutdown: more than `pre-stop` and `drain` together. Default:
+    /// their sum and 15 more.
     #[schemars(range(min = 1, max = 7200))]
     grace_period: Option<Located<u32>>,
 }
+
+const PRE_STOP: u32 = 15;
+const DRAIN: u32 = 30;
 
 /// How a pod ends, in seconds.
 #[derive(Clone, Copy, Debug)]
@@ -41,8 +44,8 @@ pub struct Shutdown {
 impl Shutdown {
     pub fn resolve(name: &Located<String>, spec: Option<&Spec>, report: &mut Report) -> Self {
         let spec = spec.cloned().unwrap_or_default();
-        let pre_stop = value_or(&spec.pre_stop, 15);
-        let drain = value_or(&spec.drain, 30);
+        let pre_stop = value_or(&spec.pre_stop, PRE_STOP);
+        let drain = value_or(&spec.drain, DRAIN);
         let alive = pre_stop + drain;
         let deregistration_delay = value_or(&spec.deregistration_delay, drain);
         let grace_period = value_or(&spec.grace_period, alive + 15);
@@ -51,13 +54,10 @@ impl Shutdown {
             report.add(
                 Finding::new(
                     "application/grace-period",
-                    format!("`{}` is killed while it still answers", name.escape_debug()),
+                    format!("`{}` is killed before it has finished its requests", name.escape_debug()),
                 )
-                .at(
-                    at.span(),
-                    format!("{pre_stop} of `pre-stop` and {drain} of `drain` take {alive} seconds"),
-                )
-                .help(format!("write {} or more, or less of the two", alive + 1)),
+                .at(at.span(), format!("`pre-stop` ({pre_stop}) and `drain` ({drain}) take {alive} seconds"))
+                .help(format!("write {} or more, or lower `pre-stop` or `drain`", alive + 1)),
             );
         }
         if let Some(at) = spec.deregistration_delay.as_ref().filter(|_| deregistration_delay > alive && known)
@@ -65,14 +65,17 @@ impl Shutdown {
             report.add(
                 Finding::new(
                     "application/deregistration-delay",
-                    format!("the load balancer waits for a pod of `{}` that is gone", name.escape_debug()),
+                    format!(
+                        "the load balancer waits for a pod of `{}` that has already ended",
+                        name.escape_debug()
+                    ),
                 )
                 .at(
                     at.span(),
-                    format!("{pre_stop} of `pre-stop` and {drain} of `drain` end after {alive} seconds"),
+                    format!("`pre-stop` ({pre_stop}) and `drain` ({drain}) end after {alive} seconds"),
                 )
                 .help(format!(
-                    "write {alive} or less, or let it live longer: `drain = {}`",
+                    "write {alive} or less, or raise `drain` to {}",
                     deregistration_delay - pre_stop
                 )),
             );

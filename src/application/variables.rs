@@ -59,21 +59,21 @@ pub fn secret(
             continue;
         };
         let first = at.split('/').next().unwrap_or_default();
-        let title = format!("`{key}` is not a place for this secret");
+        let title = format!("`{key}` cannot be the path of this secret");
         let finding = if taken(name, database, report) {
             continue;
         } else if plain.is_some_and(|plain| plain.keys().any(|it| **it == **name)) {
-            Finding::new("application/variable", format!("`{variable}` is there twice"))
-                .at(name.span(), "`env` has it as well")
-                .help("keep one of them: a secret belongs into `secrets`")
+            Finding::new("application/variable", format!("`{variable}` is set twice"))
+                .at(name.span(), "also set in `env`")
+                .help("remove one of them: a secret belongs in `secrets`")
         } else if FOLDERS.iter().any(|it| first.starts_with(it)) {
             Finding::new("application/secret", title)
-                .at(at.span(), "the platform keeps its own there")
-                .help("begin it with another word, such as `payment/key`")
+                .at(at.span(), "the platform uses this path itself")
+                .help("start with another word, such as `payment/key`")
         } else if let Some(other) = known.iter().find(|it| it.key != key && it.key.secret() == key.secret()) {
             Finding::new("application/secret", title)
-                .at(at.span(), format!("`{}` and it would be one Secret, `{}`", other.key, key.secret()))
-                .help("put it under a key that differs in more than `/` and `-`")
+                .at(at.span(), format!("`{}` would have the same Secret, `{}`", other.key, key.secret()))
+                .help("use a path that differs in more than `/` and `-`")
         } else {
             known.push(SecretVariable { name: variable, key });
             continue;
@@ -121,15 +121,15 @@ pub fn is_memory_limit(name: &VariableName) -> bool {
 /// Whether the platform sets this variable itself, which is reported.
 fn taken(name: &Located<String>, database: bool, report: &mut Report) -> bool {
     let help = if PORTS.contains(&name.as_str()) {
-        "write `port` or `metrics.port`: Service, probes and image follow them"
+        "write `port` or `metrics.port` instead"
     } else if database && Share::VARIABLES.iter().any(|(it, _)| *it == name.as_str()) {
-        "leave it out: it comes with the database"
+        "remove it: it comes with the database"
     } else {
         return false;
     };
     report.add(
-        Finding::new("application/variable", format!("`{}` is the platform's own", name.as_str()))
-            .at(name.span(), "it is set already")
+        Finding::new("application/variable", format!("`{}` is set by the platform itself", name.as_str()))
+            .at(name.span(), "it cannot be set again")
             .help(help),
     );
     true

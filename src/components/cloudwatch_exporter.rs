@@ -1,4 +1,4 @@
-//! What only AWS can measure, for the monitoring of the cluster: the database, certificates and load balancers.
+//! CloudWatch metrics of the database, certificates and load balancers, for the monitoring of the cluster.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -15,11 +15,11 @@ use crate::{
     words::{Bareword, Hcl},
 };
 
-/// What only AWS can measure, for the monitoring of the cluster: the database, certificates and load balancers.
+/// CloudWatch metrics of the database, certificates and load balancers, for the monitoring of the cluster.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CloudwatchExporter {
-    /// On by itself where somebody watches and there is a database or a zone, if you do not say.
+    /// Whether the component is enabled. Default: it is if monitoring is enabled and there is a database or a zone.
     enabled: Option<Located<bool>>,
 }
 
@@ -38,12 +38,14 @@ impl Component for CloudwatchExporter {
         let nothing = environment.database.is_none() && environment.dns.is_none();
         if nothing && !report.excused(&["dns"]) && !report.excused(&["applications"]) {
             report.add(
-                Finding::new("component/metrics", "there is nothing to measure in CloudWatch")
+                Finding::new("component/metrics", "`cloudwatch-exporter` has nothing to export")
                     .at(
                         place.clone(),
-                        "this reads of a database, or of a zone's certificate and load balancers",
+                        "it exports metrics of a database, or of a zone's certificate and load balancers",
                     )
-                    .help("leave the component out: it is on by itself where there is one of them"),
+                    .help(
+                        "remove the component: it is enabled automatically if there is a database or a zone",
+                    ),
             );
         }
     }

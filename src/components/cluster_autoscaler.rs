@@ -1,4 +1,4 @@
-//! Nodes for what has to run: it moves each node group between its bounds.
+//! Adds and removes nodes, between `min` and `max` of each node group.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -13,14 +13,14 @@ use crate::{
     words::{Hcl, Text},
 };
 
-/// Nodes for what has to run: it moves each node group between its bounds.
+/// Adds and removes nodes, between `min` and `max` of each node group.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ClusterAutoscaler {
-    /// On by itself where something needs it, if you do not say.
+    /// Whether the component is enabled. Default: it is if something needs it.
     enabled: Option<Located<bool>>,
-    /// Added to the values of its Helm release.
-    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
+    /// Values for its Helm release, merged over those of the platform.
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>", extend("default" = {}))]
     values: Option<toml::Table>,
 }
 

@@ -1,4 +1,4 @@
-//! Volumes for claims.
+//! EBS volumes for persistent volume claims.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -10,14 +10,15 @@ use crate::{
     foundation::Environment,
     pages,
     source::Located,
-    words::Hcl,
+    words::{AddonVersion, Hcl, patterns::Spelled},
 };
 
-/// Volumes for claims.
+/// EBS volumes for persistent volume claims.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct EbsCsiDriver {
-    /// The version of the add-on. What EKS itself chooses for the cluster's version, if you do not say.
+    /// The version of the add-on. Default: the version that EKS itself chooses for the Kubernetes version, from the catalogue.
+    #[schemars(with = "Option<Spelled<AddonVersion>>")]
     version: Option<Located<String>>,
 }
 

@@ -1,7 +1,7 @@
-//! Records in the zone, for the host names of what the cluster serves.
+//! DNS records in the zone for the host names that the cluster serves.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Component;
 use crate::{
@@ -14,26 +14,28 @@ use crate::{
     words::{Domain, Hcl, Text},
 };
 
-/// Records in the zone, for the host names of what the cluster serves.
+/// DNS records in the zone for the host names that the cluster serves.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ExternalDns {
-    /// On by itself where something needs it, if you do not say.
+    /// Whether the component is enabled. Default: it is if something needs it.
     enabled: Option<Located<bool>>,
-    /// What becomes of a record that no host name asks for any more. `upsert-only`, if you do not say.
+    /// What happens to a record that no host name needs any more.
+    #[schemars(extend("default" = Policy::default()))]
     policy: Option<Located<Policy>>,
-    /// Added to the values of its Helm release.
-    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
+    /// Values for its Helm release, merged over those of the platform.
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>", extend("default" = {}))]
     values: Option<toml::Table>,
 }
 
-/// What becomes of a record that no host name asks for any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+/// What happens to a record that no host name needs any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Policy {
-    /// It stays: nothing is deleted but by a teardown.
+    /// It stays until a teardown.
+    #[default]
     UpsertOnly,
-    /// It is deleted, if it bears this environment's mark.
+    /// It is deleted, if this environment created it.
     Sync,
 }
 
@@ -49,15 +51,15 @@ impl Component for ExternalDns {
     fn examine(&self, place: &Span, environment: &Environment, report: &mut Report) {
         if environment.dns.is_none() && !report.excused(&["dns"]) {
             report.add(
-                Finding::new("component/zone", "there is no zone to write records into")
-                    .at(place.clone(), "this needs one")
-                    .help("add `[dns]` with `zone = \"example.com\"`, or leave the component out"),
+                Finding::new("component/zone", "`external-dns` needs a DNS zone")
+                    .at(place.clone(), "there is no zone for records")
+                    .help("add `[dns]` with `zone = \"example.com\"`, or remove the component"),
             );
         }
     }
 
     fn contribute(&self, environment: &Environment, _: &mut Report) -> Contribution {
-        let sync = &(value_or(&self.policy, Policy::UpsertOnly) == Policy::Sync);
+        let sync = &(value_or(&self.policy, Policy::default()) == Policy::Sync);
         let own = environment.dns.as_ref().map(|dns| dns.zone.clone().value());
         let zones = &Zones { own: own.unwrap_or_default() };
         let release = &Release {

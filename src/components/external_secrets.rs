@@ -1,4 +1,4 @@
-//! Secrets of the cluster, out of Parameter Store: each namespace reads its own, by a role of its own.
+//! Kubernetes Secrets from Parameter Store. Each namespace reads its own parameters, with its own role.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -14,14 +14,14 @@ use crate::{
     words::{Hcl, Text},
 };
 
-/// Secrets of the cluster, out of Parameter Store: each namespace reads its own, by a role of its own.
+/// Kubernetes Secrets from Parameter Store. Each namespace reads its own parameters, with its own role.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ExternalSecrets {
-    /// On by itself where something needs it, if you do not say.
+    /// Whether the component is enabled. Default: it is if something needs it.
     enabled: Option<Located<bool>>,
-    /// Added to the values of its Helm release.
-    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
+    /// Values for its Helm release, merged over those of the platform.
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>", extend("default" = {}))]
     values: Option<toml::Table>,
 }
 

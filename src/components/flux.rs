@@ -1,5 +1,5 @@
-//! What brings into the cluster what stands in Git: Flux, kept by its operator. The second Terraform root installs both
-//! once; from then on Git keeps them.
+//! Flux, which applies the manifests in Git to the cluster, and its operator. The second Terraform root installs both once;
+//! from then on they are updated from Git.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -13,15 +13,17 @@ use crate::{
     source::{Located, value_or},
 };
 
-/// What brings into the cluster what stands in Git: Flux, kept by its operator.
+/// Flux, which applies the manifests in Git to the cluster.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Flux {
-    /// Counts the credential with which Flux reads Git. Raise it after a new one was put into Parameter Store: the next
-    /// apply hands that to the cluster. 1, if you do not say.
-    #[schemars(range(min = 1))]
+    /// The version of the credential with which Flux reads Git. Raise it after you put a new credential into Parameter Store: the
+    /// next apply passes it to the cluster.
+    #[schemars(range(min = 1), extend("default" = CREDENTIAL_VERSION))]
     credential_version: Option<Located<u32>>,
 }
+
+const CREDENTIAL_VERSION: u32 = 1;
 
 impl Component for Flux {
     fn answers(&self) -> Need {
@@ -29,7 +31,7 @@ impl Component for Flux {
     }
 
     fn contribute(&self, environment: &Environment, _: &mut Report) -> Contribution {
-        let credential_version = &value_or(&self.credential_version, 1);
+        let credential_version = &value_or(&self.credential_version, CREDENTIAL_VERSION);
         let (flux, operator) =
             (&environment.catalogue.tool("flux"), &environment.catalogue.chart("flux-operator"));
         Contribution {

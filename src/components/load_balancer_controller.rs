@@ -1,4 +1,4 @@
-//! Load balancers for what the cluster serves.
+//! Load balancers for Ingresses.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -15,18 +15,21 @@ use crate::{
     words::{Hcl, StackWord, Text},
 };
 
-/// Load balancers for what the cluster serves.
+/// Load balancers for Ingresses.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LoadBalancerController {
-    /// On by itself where something needs it, if you do not say.
+    /// Whether the component is enabled. Default: it is if something needs it.
     enabled: Option<Located<bool>>,
-    /// Whether load balancers log each request into a bucket, which keeps it for 90 days. They do, if you do not say.
+    /// Whether load balancers write access logs into a bucket, which keeps them for 90 days.
+    #[schemars(extend("default" = ACCESS_LOGS))]
     access_logs: Option<Located<bool>>,
-    /// Added to the values of its Helm release.
-    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
+    /// Values for its Helm release, merged over those of the platform.
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>", extend("default" = {}))]
     values: Option<toml::Table>,
 }
+
+const ACCESS_LOGS: bool = true;
 
 impl Component for LoadBalancerController {
     fn enabled(&self) -> Option<&Located<bool>> {
@@ -38,7 +41,7 @@ impl Component for LoadBalancerController {
     }
 
     fn contribute(&self, environment: &Environment, _: &mut Report) -> Contribution {
-        let logs = &value_or(&self.access_logs, true);
+        let logs = &value_or(&self.access_logs, ACCESS_LOGS);
         let release = &Release {
             name: "load-balancer-controller",
             source: "load-balancer-controller",

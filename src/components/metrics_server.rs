@@ -1,4 +1,4 @@
-//! How much processor time and memory pods use: what autoscaling decides by.
+//! The CPU and memory usage of pods, for autoscaling.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -13,14 +13,14 @@ use crate::{
     words::Text,
 };
 
-/// How much processor time and memory pods use: what autoscaling decides by.
+/// The CPU and memory usage of pods, for autoscaling.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct MetricsServer {
-    /// Off, where nothing is scaled by its use.
+    /// Whether the component is enabled. Default: it is if something needs it.
     enabled: Option<Located<bool>>,
-    /// Added to the values of its Helm release.
-    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
+    /// Values for its Helm release, merged over those of the platform.
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>", extend("default" = {}))]
     values: Option<toml::Table>,
 }
 

@@ -17,87 +17,99 @@ use crate::{
     words::{Bareword, Domain, Text, Word},
 };
 
-/// What watches the platform: Prometheus, Alertmanager and Grafana.
+/// Monitoring: Prometheus, Alertmanager and Grafana.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Monitoring {
-    /// On by itself where something needs it, if you do not say.
+    /// Whether the component is enabled. Default: it is if something needs it.
     enabled: Option<Located<bool>>,
-    /// How many there are of Prometheus and of Alertmanager. 2, if you do not say.
-    #[schemars(range(min = 1, max = 2))]
+    /// The number of replicas of Prometheus, and of Alertmanager.
+    #[schemars(range(min = 1, max = 2), extend("default" = REPLICAS))]
     replicas: Option<Located<u32>>,
-    /// For how many days each Prometheus keeps what it measured. 15, if you do not say.
-    #[schemars(range(min = 1, max = 365))]
+    /// How many days each Prometheus keeps its data.
+    #[schemars(range(min = 1, max = 365), extend("default" = RETENTION_DAYS))]
     retention_days: Option<Located<u32>>,
-    /// How much of its volume that may fill, in GiB: what is oldest goes first. Four fifths of `storage`, if you do not say.
+    /// How much of its volume the data may take, in GiB. The oldest data is deleted first. Default: four fifths of `storage`.
     #[schemars(range(min = 1, max = 16384))]
     retention_size: Option<Located<u32>>,
-    /// The volume of each Prometheus, in GiB. 30, if you do not say.
-    #[schemars(range(min = 5, max = 16384))]
+    /// The volume size of each Prometheus, in GiB.
+    #[schemars(range(min = 5, max = 16384), extend("default" = STORAGE))]
     storage: Option<Located<u32>>,
-    /// Where Alertmanager sends alerts. They stay inside the cluster, if you do not say.
+    /// Where Alertmanager sends alerts. Default: none, alerts stay inside the cluster.
     alerts: Option<Located<Alerts>>,
-    /// How mail is sent, for `alerts = "email"`.
+    /// The e-mail settings for `alerts = "email"`.
     email: Option<Located<Email>>,
-    /// Whether an address outside hears every minute that alerts are on their way, and calls a person when it hears nothing. It does not, if you do not say.
+    /// Whether Alertmanager calls an external URL every minute. The service behind it alerts a person when the calls stop.
+    #[schemars(extend("default" = HEARTBEAT_ON))]
     heartbeat: Option<Located<bool>>,
-    /// Where measurements are looked at.
+    /// How Grafana is reached, and what it keeps.
     grafana: Option<Located<Grafana>>,
-    /// The number of the password of Grafana's administrator. Raised by one, the next apply generates a new one. 1, if you do not say.
-    #[schemars(range(min = 1))]
+    /// The number of the password of Grafana's administrator. Raise it by one, and the next apply generates a new password.
+    #[schemars(range(min = 1), extend("default" = GRAFANA_PASSWORD_VERSION))]
     grafana_password_version: Option<Located<u32>>,
-    /// Added to the values of its Helm release.
-    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
+    /// Values for its Helm release, merged over those of the platform.
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>", extend("default" = {}))]
     values: Option<toml::Table>,
 }
 
+const REPLICAS: u32 = 2;
+const RETENTION_DAYS: u32 = 15;
+const STORAGE: u32 = 30;
+const HEARTBEAT_ON: bool = false;
+const GRAFANA_PASSWORD_VERSION: u32 = 1;
+const PERSISTENT: bool = false;
+const PUBLIC: bool = false;
+
+/// Where Alertmanager sends alerts.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Alerts {
-    /// To a channel of Slack, by a webhook.
+    /// To a Slack channel, by webhook.
     Slack,
-    /// By mail, as `email` says.
+    /// By e-mail, with the settings in `email`.
     Email,
-    /// To a service of PagerDuty.
+    /// To a PagerDuty service.
     Pagerduty,
-    /// To any other address, as JSON.
+    /// To any other URL, as JSON.
     Webhook,
 }
 
-/// How mail is sent. The password of the login is a secret that a person puts.
+/// The e-mail settings. The password of the user is a secret that a person puts into Parameter Store.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Email {
-    /// Who gets it.
-    #[schemars(required, length(min = 1, max = 20))]
+    /// The recipients.
+    #[schemars(required, length(min = 1, max = 20), extend("examples" = [["team@example.com"]]))]
     to: Option<Vec<Located<String>>>,
-    /// Whom it comes from.
-    #[schemars(required)]
+    /// The sender.
+    #[schemars(required, extend("examples" = ["alerts@example.com"]))]
     from: Option<Located<String>>,
-    /// The server that takes it, with its port, such as `smtp.example.com:587`. It must speak TLS.
-    #[schemars(required)]
+    /// The SMTP server with its port, such as `smtp.example.com:587`. It must support TLS.
+    #[schemars(required, extend("examples" = ["smtp.example.com:587"]))]
     server: Option<Located<String>>,
-    /// The login there. The address in `from`, if you do not say.
+    /// The user name for the server. Default: the address in `from`.
     user: Option<Located<String>>,
 }
 
-/// Where measurements are looked at.
+/// How Grafana is reached, and what it keeps.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(extend("x-retired" = {
-    "access": "write `public = true` for `access = \"public\"`, and leave it out for `internal`",
+    "access": "write `public = true` for `access = \"public\"`, and remove it for `internal`",
     "allow": "write `allowed-ranges` instead, as an application has it",
 }))]
 struct Grafana {
-    /// Where people find it: a label below the zone such as `grafana`, or a whole name in it. Through a port that kubectl forwards, if you do not say.
+    /// The host name of Grafana: a label below the zone such as `grafana`, or a full name in the zone. Default: none, Grafana is
+    /// reached by `kubectl port-forward`.
     host: Option<Located<String>>,
-    /// Whether its `host` is reached from the internet. Only from inside the network, if you do not say.
+    /// Whether `host` is reachable from the internet. Otherwise it is reachable from inside the network only.
+    #[schemars(extend("default" = PUBLIC))]
     public: Option<Located<bool>>,
-    /// The ranges of addresses that may connect to its `host`. The network and its peers, if you do not say; everybody, where it
-    /// is `public`.
+    /// The address ranges that may connect to `host`. Default: all addresses if it is `public`, else the network and its peers.
     #[schemars(length(min = 1, max = 40))]
     allowed_ranges: Option<Vec<Located<String>>>,
-    /// Whether what people make in it survives its pod. It does not, if you do not say: what Git holds is there again each time.
+    /// Whether changes that people make in Grafana survive a restart of its pod. Dashboards from Git are always loaded again.
+    #[schemars(extend("default" = PERSISTENT))]
     persistent: Option<Located<bool>>,
 }
 
@@ -153,7 +165,7 @@ impl Component for Monitoring {
     }
 
     fn contribute(&self, environment: &Environment, report: &mut Report) -> Contribution {
-        let version = value_or(&self.grafana_password_version, 1);
+        let version = value_or(&self.grafana_password_version, GRAFANA_PASSWORD_VERSION);
         let stack = &self.stack(version, environment, report);
         let definitions = &Release {
             layer: Layer::Controllers,
@@ -198,7 +210,7 @@ impl Component for Monitoring {
         }
         let balancer = |entrance: &Entrance| Needed {
             need: Need::LoadBalancers,
-            by: format!("Grafana, which is found at `{}`", entrance.host),
+            by: format!("Grafana, which has the host `{}`", entrance.host),
         };
         // What the nodes cannot see.
         let cloud = (environment.database.is_some() || environment.dns.is_some())
@@ -245,29 +257,32 @@ fn chart(name: &'static str, environment: &Environment) -> Release {
 
 impl Monitoring {
     fn stack(&self, version: u32, environment: &Environment, report: &mut Report) -> Stack {
-        let storage = value_or(&self.storage, 30);
+        let storage = value_or(&self.storage, STORAGE);
         let size = value_or(&self.retention_size, storage * 4 / 5);
         let known = !report.excused(&["components", "monitoring", "storage"]);
         if let Some(asked) = self.retention_size.as_ref().filter(|_| size * 10 > storage * 9 && known) {
             report.add(
-                Finding::new("monitoring/retention", format!("{size} GiB fill a volume of {storage} GiB"))
-                    .at(asked.span(), "a Prometheus whose volume is full stops")
-                    .help(format!(
-                        "leave a tenth of it free: write {} or less, or raise `storage`",
-                        storage * 9 / 10
-                    )),
+                Finding::new(
+                    "monitoring/retention",
+                    format!("`retention-size` of {size} GiB is too large for a volume of {storage} GiB"),
+                )
+                .at(asked.span(), "Prometheus stops when its volume is full")
+                .help(format!(
+                    "write {} or less, so that a tenth of the volume stays free, or raise `storage`",
+                    storage * 9 / 10
+                )),
             );
         }
         let grafana = self.grafana.as_deref().cloned().unwrap_or_default();
         Stack {
-            replicas: value_or(&self.replicas, 2),
-            days: value_or(&self.retention_days, 15),
+            replicas: value_or(&self.replicas, REPLICAS),
+            days: value_or(&self.retention_days, RETENTION_DAYS),
             storage,
             size,
             receiver: self.receiver(report),
-            heartbeat: value_or(&self.heartbeat, false),
+            heartbeat: value_or(&self.heartbeat, HEARTBEAT_ON),
             password_number: version,
-            persistent: value_or(&grafana.persistent, false),
+            persistent: value_or(&grafana.persistent, PERSISTENT),
             entrance: grafana.entrance(environment, report),
         }
     }
@@ -277,9 +292,9 @@ impl Monitoring {
         let known = !report.excused(&["components", "monitoring", "alerts"]);
         if let Some(asked) = self.email.as_ref().filter(|_| alerts != Some(Alerts::Email) && known) {
             report.add(
-                Finding::warning("monitoring/email", "no alert goes by mail")
-                    .at(asked.span(), "nothing is decided by it here")
-                    .help("leave it out, or write `alerts = \"email\"`"),
+                Finding::warning("monitoring/email", "`email` has no effect")
+                    .at(asked.span(), "alerts are not sent by e-mail")
+                    .help("remove it, or write `alerts = \"email\"`"),
             );
         }
         let (file, key, about) = match alerts? {
@@ -303,8 +318,8 @@ impl Monitoring {
             && !report.excused(&["components", "monitoring", "email"])
         {
             report.add(
-                Finding::new("monitoring/email", "mail needs somebody to go to")
-                    .at(asked.span(), "nothing says whom, and through which server")
+                Finding::new("monitoring/email", "`email` is missing")
+                    .at(asked.span(), "needs recipients, a sender and a server")
                     .help("add `email = { to = [\"team@example.com\"], from = \"alerts@example.com\", server = \"smtp.example.com:587\" }`"),
             );
         }
@@ -342,15 +357,15 @@ impl Grafana {
             && !report.excused(&["components", "monitoring", "grafana", "allowed-ranges"])
         {
             report.add(
-                Finding::warning("monitoring/public", "the whole internet reaches Grafana's login")
+                Finding::warning("monitoring/public", "Grafana's login page is open to the whole internet")
                     .at(public.span(), "only its password protects it")
                     .help(
-                        "add `allowed-ranges = [\"198.51.100.0/24\"]` with the ranges that people come from",
+                        "add `allowed-ranges = [\"198.51.100.0/24\"]` with the address ranges of its users",
                     ),
             );
         }
         let entrance::Entrance { host, public, ranges } =
-            entrance::resolve(&asked, false, environment, report)?;
+            entrance::resolve(&asked, PUBLIC, environment, report)?;
         let ranges: Vec<String> = ranges.iter().map(ToString::to_string).collect();
         Some(Entrance { host, public, ranges: Text::ours(ranges.join(",")) })
     }
@@ -425,7 +440,7 @@ struct Mailbox(String);
 
 impl Word for Mailbox {
     const CODE: &'static str = "monitoring/address";
-    const WHAT: &'static str = "an address of mail";
+    const WHAT: &'static str = "a valid e-mail address";
     const RULE: &'static str =
         "letters, digits and `.-_+` before `@`, and a domain after it, such as `team@example.com`";
 
@@ -449,7 +464,7 @@ struct Server(String);
 
 impl Word for Server {
     const CODE: &'static str = "monitoring/server";
-    const WHAT: &'static str = "a server with its port";
+    const WHAT: &'static str = "a valid server with its port";
     const RULE: &'static str = "such as `smtp.example.com:587`";
 
     fn read(word: &str) -> Option<Self> {

@@ -1,4 +1,4 @@
-//! Room that is kept free: pods that do nothing give way to real ones at once, and call for new nodes themselves.
+//! Spare capacity: placeholder pods that give way to real pods at once, and then make the autoscaler add nodes.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -11,23 +11,29 @@ use crate::{
     foundation::Environment,
     pages,
     source::{Located, Span, value_or},
-    words::{Cpu, Memory},
+    words::{Cpu, Memory, patterns::Spelled},
 };
 
-/// Room that is kept free: pods that do nothing give way to real ones at once, and call for new nodes themselves.
+/// Spare capacity: placeholder pods that give way to real pods at once, and then make the autoscaler add nodes.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Overprovisioning {
-    /// On where it is named, if you do not say.
+    /// Whether the component is enabled. Default: it is if its section is there.
     enabled: Option<Located<bool>>,
-    /// How many pods keep room. One for each zone, if you do not say.
+    /// The number of placeholder pods. Default: one for each availability zone.
     #[schemars(range(min = 1, max = 100))]
     replicas: Option<Located<u32>>,
-    /// The processor time that each keeps. `250m`, if you do not say: what an application's pod asks for.
+    /// The CPU request of each placeholder pod.
+    #[schemars(with = "Option<Spelled<Cpu>>", extend("default" = CPU.to_string()))]
     cpu: Option<Located<String>>,
-    /// The memory that each keeps. `256Mi`, if you do not say.
+    /// The memory request of each placeholder pod.
+    #[schemars(with = "Option<Spelled<Memory>>", extend("default" = MEMORY.to_string()))]
     memory: Option<Located<String>>,
 }
+
+/// What a pod of an application requests by default.
+const CPU: Cpu = Cpu(250);
+const MEMORY: Memory = Memory(256);
 
 /// What is kept free, and where.
 #[derive(Clone, Copy, Debug)]
@@ -78,8 +84,8 @@ impl Overprovisioning {
         let zones = u32::try_from(environment.network.zones.len()).unwrap_or(u32::MAX);
         Reserve {
             replicas: value_or(&self.replicas, zones.max(1)),
-            cpu: report.read_or(self.cpu.as_ref(), Cpu(250)).value(),
-            memory: report.read_or(self.memory.as_ref(), Memory(256)).value(),
+            cpu: report.read_or(self.cpu.as_ref(), CPU).value(),
+            memory: report.read_or(self.memory.as_ref(), MEMORY).value(),
         }
     }
 
@@ -94,13 +100,16 @@ impl Overprovisioning {
             report.add(
                 Finding::new("component/reserve", said)
                     .at(asked.as_ref().map_or_else(|| place.clone(), Located::span), label)
-                    .help(format!("write `{most}` or less, with something left for what runs on every node")),
+                    .help(format!("write `{most}` or less, and leave some for the DaemonSets")),
             );
         };
         if reserve.cpu > cpu {
             refuse(
                 &self.cpu,
-                format!("no node of `{}` has processor time for a pod of {}", group.name, reserve.cpu),
+                format!(
+                    "no node of `{}` has enough CPU for a placeholder pod of {}",
+                    group.name, reserve.cpu
+                ),
                 format!("a node has {} − {} for the system = {cpu}", Cpu(whole), Cpu(whole - cpu.0)),
                 format!("cpu = \"{cpu}\""),
             );
@@ -108,7 +117,10 @@ impl Overprovisioning {
         if reserve.memory > memory {
             refuse(
                 &self.memory,
-                format!("no node of `{}` has memory for a pod of {}", group.name, reserve.memory),
+                format!(
+                    "no node of `{}` has enough memory for a placeholder pod of {}",
+                    group.name, reserve.memory
+                ),
                 format!("a node has {} − {} for the system = {memory}", Memory(all), Memory(all - memory.0)),
                 format!("memory = \"{memory}\""),
             );
@@ -121,9 +133,9 @@ fn grows(place: &Span, environment: &Environment, report: &mut Report) {
     let groups = &environment.cluster.node_groups;
     if groups.iter().all(|group| group.min >= group.max) && !report.excused(&["cluster", "node-groups"]) {
         report.add(
-            Finding::warning("component/room", "room is kept free, and no node group can grow")
-                .at(place.clone(), "once it is taken, nothing replaces it")
-                .help("give a node group a `max` above its `min`, or leave this out"),
+            Finding::warning("component/room", "spare capacity is reserved, but no node group can grow")
+                .at(place.clone(), "once it is used, no new node replaces it")
+                .help("raise the `max` of a node group above its `min`, or remove this component"),
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Credentials of AWS for pods, on every node.
+//! AWS credentials for pods, on every node.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -9,13 +9,15 @@ use crate::{
     diagnostics::Report,
     foundation::Environment,
     source::Located,
+    words::{AddonVersion, patterns::Spelled},
 };
 
-/// Credentials of AWS for pods, on every node.
+/// AWS credentials for pods, on every node.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PodIdentityAgent {
-    /// The version of the add-on. What EKS itself chooses for the cluster's version, if you do not say.
+    /// The version of the add-on. Default: the version that EKS itself chooses for the Kubernetes version, from the catalogue.
+    #[schemars(with = "Option<Spelled<AddonVersion>>")]
     version: Option<Located<String>>,
 }
 

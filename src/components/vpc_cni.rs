@@ -1,4 +1,4 @@
-//! Addresses of the network for pods, and network policies.
+//! Addresses in the VPC for pods, and network policies.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -9,14 +9,15 @@ use crate::{
     diagnostics::Report,
     foundation::Environment,
     source::Located,
-    words::Hcl,
+    words::{AddonVersion, Hcl, patterns::Spelled},
 };
 
-/// Addresses of the network for pods, and network policies.
+/// Addresses in the VPC for pods, and network policies.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct VpcCni {
-    /// The version of the add-on. What EKS itself chooses for the cluster's version, if you do not say.
+    /// The version of the add-on. Default: the version that EKS itself chooses for the Kubernetes version, from the catalogue.
+    #[schemars(with = "Option<Spelled<AddonVersion>>")]
     version: Option<Located<String>>,
 }
 

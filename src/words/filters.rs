@@ -1,4 +1,4 @@
-//! How a template writes words: one filter for each language.
+//! The filters with which templates write values: one for each language.
 
 use std::borrow::Borrow;
 
@@ -6,7 +6,7 @@ use askama::{Result, Values, filters::Safe};
 
 use super::{Action, Bare, Hcl, Label, StackWord, Text, Words};
 
-/// A whole number, the one thing that may stand in YAML without quotes.
+/// A whole number, which needs no quotes in YAML.
 #[askama::filter_fn]
 pub fn number(number: impl Borrow<u32>, _: &dyn Values) -> Result<u32> {
     Ok(*number.borrow())
@@ -18,25 +18,25 @@ pub fn hcl(text: impl Borrow<Text>, _: &dyn Values) -> Result<Safe<String>> {
     Ok(Safe(hcl_string(text.borrow())))
 }
 
-/// An HCL expression of ours.
+/// An HCL expression from our own code.
 #[askama::filter_fn]
 pub fn code(expression: impl Borrow<Hcl>, _: &dyn Values) -> Result<Safe<String>> {
     Ok(Safe(expression.borrow().0.clone()))
 }
 
-/// A list of HCL strings, for an attribute that stands `indent` spaces in.
+/// A list of HCL strings, for an attribute that is indented by `indent` spaces.
 #[askama::filter_fn]
 pub fn hcl_list(texts: impl Borrow<Vec<Text>>, _: &dyn Values, indent: usize) -> Result<Safe<String>> {
     Ok(Safe(list(texts.borrow().iter().map(hcl_string).collect(), indent)))
 }
 
-/// A list of HCL expressions, for an attribute that stands `indent` spaces in.
+/// A list of HCL expressions, for an attribute that is indented by `indent` spaces.
 #[askama::filter_fn]
 pub fn code_list(items: impl Borrow<Vec<Hcl>>, _: &dyn Values, indent: usize) -> Result<Safe<String>> {
     Ok(Safe(list(items.borrow().iter().map(|it| it.0.clone()).collect(), indent)))
 }
 
-/// On one line where it fits, else an item a line.
+/// On one line if it fits, else one item per line.
 fn list(items: Vec<String>, indent: usize) -> String {
     const WIDTH: usize = 100;
     let line = format!("[{}]", items.join(", "));
@@ -92,8 +92,7 @@ pub fn bare(word: impl Bare, _: &dyn Values) -> Result<Safe<String>> {
     Ok(Safe(word.to_string()))
 }
 
-/// Words as the value of a key in YAML: without quotes where every reader takes them for a string, with as few marks as can be
-/// elsewhere.
+/// Text as the value of a YAML key: without quotes if every parser reads it as a string, else with as few escapes as possible.
 #[askama::filter_fn]
 pub fn scalar(words: impl Words, _: &dyn Values) -> Result<Safe<String>> {
     let words = words.words();
@@ -117,20 +116,20 @@ pub fn plain(label: impl Borrow<Label>, _: &dyn Values) -> Result<Safe<String>> 
     Ok(Safe(label.borrow().words().to_owned()))
 }
 
-/// Plain words in Markdown: every mark that could begin something else is escaped.
+/// Plain text in Markdown: all punctuation is escaped.
 #[askama::filter_fn]
 pub fn md(text: impl Borrow<Text>, _: &dyn Values) -> Result<Safe<String>> {
     let escape = |c: char| c.is_ascii_punctuation().then_some('\\').into_iter().chain([c]);
     Ok(Safe(text.borrow().0.chars().flat_map(escape).collect()))
 }
 
-/// Words as they are, in a file whose readers take each line to its end: no text holds a line break.
+/// Text as it is, in a file that is parsed line by line: no text contains a line break.
 #[askama::filter_fn]
 pub fn line(text: impl Borrow<Text>, _: &dyn Values) -> Result<Safe<String>> {
     Ok(Safe(text.borrow().0.clone()))
 }
 
-/// One word of a shell, quoted where it has to be.
+/// One word of a shell command, quoted if necessary.
 #[askama::filter_fn]
 pub fn sh(text: impl Words, _: &dyn Values) -> Result<Safe<String>> {
     let words = text.words();
@@ -139,7 +138,7 @@ pub fn sh(text: impl Words, _: &dyn Values) -> Result<Safe<String>> {
     Ok(Safe(if plain { words.to_owned() } else { format!("'{}'", words.replace('\'', r"'\''")) }))
 }
 
-/// What follows `uses:`, and the tag that a person reads: `owner/action@SHA # v1.2.3`.
+/// The value of `uses:`, and the tag as a comment: `owner/action@SHA # v1.2.3`.
 #[askama::filter_fn]
 pub fn uses(action: impl Borrow<Action>, _: &dyn Values) -> Result<Safe<String>> {
     let Action { name, tag, sha } = action.borrow();

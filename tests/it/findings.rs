@@ -203,7 +203,7 @@ fn memory_is_judged_by_the_language() {
     let found = report.codes().into_iter().filter(|it| *it == "application/memory").count();
     assert_eq!(found, 3, "{words}");
     for memory in ["384Mi", "1Mi", "16Mi"] {
-        assert!(!words.contains(&format!("]: {memory} is less")), "{words}");
+        assert!(!words.contains(&format!("]: {memory} of memory is too little")), "{words}");
     }
 }
 

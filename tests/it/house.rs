@@ -179,3 +179,46 @@ fn the_license_texts_are_there() {
         assert!(text.trim_start().starts_with(title), "`{file}` is another text");
     }
 }
+
+/// Phrases that were replaced by plain terms. They are in two parts, so that this list is not found itself.
+const DROPPED: [(&str, &str); 13] = [
+    ("if you do", " not say"),
+    ("where nobody", " says"),
+    ("nothing is", " decided by it"),
+    ("on by", " itself"),
+    ("the most is less", " than the fewest"),
+    ("life and", " readiness"),
+    ("nobody is", " let in"),
+    ("a mistake", " in blueprint"),
+    ("a mistake", " of ours"),
+    ("the next pair", " of hands"),
+    ("leave it", " out, or"),
+    ("can be", " carved"),
+    ("nobody would", " find it"),
+];
+
+/// Plain technical English, as CONTRIBUTING.md asks for: a phrase that was dropped does not come back.
+#[test]
+fn dropped_phrases_stay_dropped() {
+    let pages = ["README.md", "CONTRIBUTING.md", "conformance/README.md", "conformance/live/README.md"];
+    let pages = pages.map(|path| (path.to_owned(), std::fs::read_to_string(path).unwrap()));
+    let folders = ["src", "templates", "blueprints"];
+    let files = folders.iter().flat_map(|folder| {
+        walk(folder).into_iter().map(move |(path, text)| (format!("{folder}/{path}"), text))
+    });
+    for (path, text) in files.chain(pages) {
+        // The style page shows bad examples in a table. A phrase may be broken across two lines of a comment.
+        let lines = text.lines().filter(|line| !line.starts_with("| \""));
+        let words: Vec<&str> = lines
+            .flat_map(str::split_whitespace)
+            .filter(|it| !["#", "//", "///", "//!"].contains(it))
+            .collect();
+        let text = words.join(" ").to_lowercase();
+        for (begin, end) in DROPPED {
+            assert!(
+                !text.contains(&format!("{begin}{end}")),
+                "`{path}`: say `{begin}{end}` in plain words, see CONTRIBUTING.md"
+            );
+        }
+    }
+}
