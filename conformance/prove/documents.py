@@ -10,10 +10,10 @@ from prove.search import must_find
 from prove.steps import Failure, Step
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
-# What no tool reads and needs none: one line patterns for git, GitHub and Docker, and the generator's own lock.
+# What no tool reads and needs none: one line patterns for git, GitHub and Docker, variables of a smoke test, and the generator's own lock.
 UNREAD = re.compile(
     r"(^|/)(\.gitattributes|\.gitignore|\.dockerignore|\.editorconfig|CODEOWNERS|LICENSE|NOTICE|SECURITY|\.blueprint\.lock|\.terraform\.lock\.hcl|requirements\.txt"
-    r"|package-lock\.json|go\.mod|go\.sum|\.node-version|\.python-version|\.tool-versions)$"
+    r"|package-lock\.json|go\.mod|go\.sum|\.node-version|\.python-version|smoke\.env|\.tool-versions)$"
 )
 
 

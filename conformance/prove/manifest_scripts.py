@@ -241,7 +241,7 @@ def post(proof, script):
     if len(body) > COMMENT_LIMIT:
         raise Failure(f"the comment has {len(body)} characters; GitHub takes {COMMENT_LIMIT}")
     for words in (
-        "- production: 2 objects changed, of which 1 are new and 0 go away",
+        "- production: 2 objects changed, of which 1 are new and 0 are removed",
         "- staging: 1 objects changed, of which 0 are new and 1 are removed",
         "was truncated",
         "/actions/runs/77",
