@@ -10,9 +10,10 @@ use serde::Deserialize;
 
 use crate::{
     contribution::{Need, Needed, Secret, Writer},
-    database::{ApplicationSpec, Share},
+    database::{self, ApplicationSpec, Share},
     diagnostics::{Finding, Report},
     foundation::{Environment, Foundation},
+    layer::{Layer, Wait},
     page::{Page, seeded},
     pages,
     program::{Commands, Language, Program},
@@ -39,6 +40,15 @@ pub use exposure::Exposure;
 pub use permissions::Permission;
 pub use shutdown::Shutdown;
 pub use variables::{SecretVariable, Variable};
+
+/// For each application the Kustomization that deploys it. An application waits for its own login, and not for all of them.
+pub const LAYER: &Layer = &Layer {
+    name: "applications",
+    after: Some(database::LAYER),
+    wait: Wait::ForEach("The Kustomization of each application waits for its own pods."),
+    beside: false,
+    about: "for each application: the Flux Kustomization that deploys it",
+};
 
 /// An application. It has the same files in every environment; what the overlays say may differ.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]

@@ -1,4 +1,7 @@
 //! The components of a platform, and which of them are enabled. Each component has a file of its own.
+//!
+//! Several of them may answer one need. They stand beside each other in the list below, the default first: that one is enabled
+//! automatically where something has the need, another one where a blueprint has its section instead.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +12,7 @@ use crate::{
     contribution::{Contribution, Need, Needed},
     diagnostics::{Finding, Report},
     foundation::Environment,
+    layer::Layer,
     source::{Located, Span},
     words::{AddonVersion, Word},
 };
@@ -23,6 +27,12 @@ pub trait Component {
 
     /// The need that enables it automatically.
     fn answers(&self) -> Need;
+
+    /// Layers that a platform has only because of it. No application may be called like one of them, even while it is disabled: it could not be renamed
+    /// later.
+    fn layers(&self) -> &'static [&'static Layer] {
+        &[]
+    }
 
     fn contribute(&self, environment: &Environment, report: &mut Report) -> Contribution;
 
@@ -44,12 +54,9 @@ macro_rules! components {
         impl Specs {
             pub const NAMES: &[&str] = &[$(stringify!($name)),+];
 
-            /// Each component, and its section if it was asked for.
-            fn all(&self) -> Vec<(Option<Span>, Box<dyn Component>)> {
-                vec![$((
-                    self.$name.as_ref().map(Located::span),
-                    Box::new(self.$name.as_deref().cloned().unwrap_or_default()),
-                )),+]
+            /// Each component, and what was asked of it.
+            pub fn all(&self) -> Vec<Provider> {
+                vec![$(Provider::new(stringify!($name), self.$name.clone())),+]
             }
         }
     };
@@ -72,44 +79,128 @@ components! {
     vpc_cni: VpcCni,
 }
 
-/// Enables the components that are asked for or needed, until every need is met.
+/// A component as one that may answer a need.
+pub struct Provider {
+    /// As a blueprint names it.
+    pub name: String,
+    /// Where a blueprint names it, if it does.
+    pub asked: Option<Span>,
+    pub component: Box<dyn Component>,
+}
+
+impl Provider {
+    /// `name` is that of its field: `_` stands for `-`.
+    pub fn new<C: Component + Clone + Default + 'static>(name: &str, spec: Option<Located<C>>) -> Self {
+        Self {
+            name: name.replace('_', "-"),
+            asked: spec.as_ref().map(Located::span),
+            component: Box::new(spec.map(|it| (*it).clone()).unwrap_or_default()),
+        }
+    }
+
+    fn is_off(&self) -> bool {
+        self.component.enabled().is_some_and(|it| !**it)
+    }
+}
+
+/// The layers that any component may bring.
+pub fn layers() -> Vec<&'static Layer> {
+    Specs::default().all().iter().flat_map(|it| it.component.layers()).copied().collect()
+}
+
+/// What the enabled components contribute, by name.
 pub fn resolve(
     specs: &Specs,
+    needs: Vec<Needed>,
+    environment: &Environment,
+    report: &mut Report,
+) -> Vec<Contribution> {
+    choose(specs.all(), needs, environment, report)
+}
+
+/// Enables the components that are asked for or needed, until every need is met, and for each need one. Two that were asked
+/// for, and a default that is needed and disabled, are findings.
+pub fn choose(
+    providers: Vec<Provider>,
     mut needs: Vec<Needed>,
     environment: &Environment,
     report: &mut Report,
 ) -> Vec<Contribution> {
-    let (off, mut rest): (Vec<_>, Vec<_>) =
-        specs.all().into_iter().partition(|(_, component)| component.enabled().is_some_and(|it| !**it));
-    let who = |needs: &[Needed], component: &dyn Component| {
-        needs.iter().find(|it| it.need == component.answers()).cloned()
-    };
+    let mut rest: Vec<Provider> = Vec::new();
+    let mut off: Vec<Vec<Provider>> = Vec::new();
+    for mut providers in by_need(providers) {
+        let is_asked = |it: &Provider| it.asked.is_some() && !it.is_off();
+        let chosen = providers.iter().position(is_asked);
+        if let Some(first) = chosen {
+            let others = providers[first + 1..].iter().filter(|it| is_asked(it));
+            others.filter_map(|it| two(&providers[first], it)).for_each(|it| report.add(it));
+        }
+        match chosen.or_else(|| (!providers[0].is_off()).then_some(0)) {
+            Some(chosen) => rest.push(providers.swap_remove(chosen)),
+            None => off.push(providers),
+        }
+    }
     let mut on = BTreeMap::new();
-    let is_next = |place: &Option<Span>, it: &dyn Component, needs: &[Needed]| {
-        place.is_some() || who(needs, it).is_some()
-    };
-    while let Some(next) = rest.iter().position(|(place, it)| is_next(place, it.as_ref(), &needs)) {
-        let (place, component) = rest.remove(next);
-        if let Some(place) = place {
+    let is_on = |needs: &[Needed], it: &Provider| it.asked.is_some() || who(needs, it).is_some();
+    while let Some(next) = rest.iter().position(|it| is_on(&needs, it)) {
+        let Provider { asked, component, .. } = rest.remove(next);
+        if let Some(place) = asked {
             component.examine(&place, environment, report);
         }
-        let contribution = component.contribute(environment, report);
+        let contribution =
+            Contribution { layers: component.layers(), ..component.contribute(environment, report) };
         needs.extend(contribution.needs.clone());
         if !contribution.secrets.is_empty() {
             needs.push(Needed { need: Need::Secrets, by: format!("component `{}`", contribution.name) });
         }
         on.insert(contribution.name, contribution);
     }
-    for (_, component) in &off {
-        if let (Some(who), Some(enabled)) = (who(&needs, component.as_ref()), component.enabled()) {
-            report.add(
-                Finding::new("component/needed", "this component cannot be disabled")
-                    .at(enabled.span(), format!("needed by {}", who.by))
-                    .help("remove `enabled = false`"),
-            );
+    for providers in off {
+        if let (Some(who), Some(enabled)) = (who(&needs, &providers[0]), providers[0].component.enabled()) {
+            report.add(nobody(who, enabled, &providers[1..]));
         }
     }
     on.into_values().collect()
+}
+
+/// Those that answer one need, together, in the order in which they came.
+fn by_need(providers: Vec<Provider>) -> Vec<Vec<Provider>> {
+    let mut groups: Vec<Vec<Provider>> = Vec::new();
+    for provider in providers {
+        let need = provider.component.answers();
+        match groups.iter_mut().find(|it| it[0].component.answers() == need) {
+            Some(group) => group.push(provider),
+            None => groups.push(vec![provider]),
+        }
+    }
+    groups
+}
+
+fn who<'n>(needs: &'n [Needed], provider: &Provider) -> Option<&'n Needed> {
+    needs.iter().find(|it| it.need == provider.component.answers())
+}
+
+/// Two that were asked for, and would do the same.
+fn two(first: &Provider, second: &Provider) -> Option<Finding> {
+    let title = format!("`{}` and `{}` do the same", first.name, second.name);
+    let finding = Finding::new("component/choice", title)
+        .at(second.asked.clone()?, format!("`{}` has a section as well", first.name))
+        .help("remove one of the two sections, or write `enabled = false` in it");
+    Some(finding)
+}
+
+/// The default is disabled, and of the others none was asked for.
+fn nobody(who: &Needed, enabled: &Located<bool>, others: &[Provider]) -> Finding {
+    let others: Vec<String> = others.iter().map(|it| format!("`[components.{}]`", it.name)).collect();
+    let help = match others.as_slice() {
+        [] => "remove `enabled = false`".to_owned(),
+        others => {
+            format!("remove `enabled = false`, or add another that does the same: {}", others.join(", "))
+        }
+    };
+    Finding::new("component/needed", "this component cannot be disabled")
+        .at(enabled.span(), format!("needed by {}", who.by))
+        .help(help)
 }
 
 /// The needs of every environment.

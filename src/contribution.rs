@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use crate::{
+    layer::Layer,
     page::{Page, Place},
     rights::{self, Rights},
     words::{AddonVersion, Atomic, Bare, Bareword, Domain, Hcl, Label, Name, Text},
@@ -16,6 +17,8 @@ pub struct Contribution {
     /// What it does, in one line: its row in the tables of the READMEs.
     pub about: &'static str,
     pub needs: Vec<Needed>,
+    /// Layers that a platform has only because of it, beside those of its releases.
+    pub layers: &'static [&'static Layer],
     /// Helm releases that Flux installs.
     pub releases: Vec<Release>,
     /// The row of the catalogue with the definitions of the custom resources that it brings.
@@ -91,13 +94,15 @@ pub struct Release {
     /// Its folder, and what its HelmRelease is called.
     pub name: &'static str,
     /// What the HelmRepository of its chart is called. Releases of one namespace whose charts lie in one repository share it: its index
-    /// may have many megabytes, and each HelmRepository fetches it again.
+    /// may have many megabytes, and each HelmRepository fetches it again. In a registry each chart has a source of its own, which is
+    /// called like the release.
     pub source: &'static str,
     /// Where it is installed. Other pages of the component may lie in later layers.
-    pub layer: Layer,
+    pub layer: &'static Layer,
     /// The component's own, with the service account that installs it.
     pub namespace: &'static str,
     pub pods: PodSecurity,
+    /// The repository of charts: `https://…`, or `oci://…` for a registry, without the name of the chart.
     pub url: Text,
     pub chart: &'static str,
     pub version: String,
@@ -235,20 +240,6 @@ pub struct Needed {
     pub by: String,
 }
 
-/// What Flux carries out together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Layer {
-    Controllers,
-    Configs,
-    Tenants,
-    Databases,
-    Applications,
-    /// Beside the chain: nothing waits for it.
-    Monitoring,
-    /// Beside the chain: nothing waits for it, and it waits for nobody's pods.
-    Overprovisioning,
-}
-
 impl Contribution {
     /// One that adds nothing yet.
     pub fn new(name: &'static str) -> Self {
@@ -256,6 +247,7 @@ impl Contribution {
             name,
             about: "",
             needs: Vec::new(),
+            layers: &[],
             releases: Vec::new(),
             definitions: None,
             namespaces: Vec::new(),
@@ -316,6 +308,35 @@ fn is_narrow(action: &str) -> bool {
     ["iam:Create", "sts:"].iter().any(|it| action.starts_with(it))
 }
 
+impl Release {
+    /// Whether its chart lies in a registry. Flux then wants an OCIRepository and a `chartRef`: of a HelmRepository of the type
+    /// `oci` its own documentation says to prefer these (fluxcd/source-controller docs/spec/v1/helmrepositories.md, fluxcd/helm-controller
+    /// docs/spec/v2/helmreleases.md).
+    pub fn is_oci(&self) -> bool {
+        self.url.begins_with("oci://")
+    }
+
+    /// What the object is called that fetches its chart.
+    pub fn source_name(&self) -> &'static str {
+        if self.is_oci() { self.name } else { self.source }
+    }
+
+    /// Where that object fetches from.
+    pub fn source_url(&self) -> Text {
+        if self.is_oci() { Text::joined(&self.url, "/", &Text::ours(self.chart)) } else { self.url.clone() }
+    }
+
+    /// Its version as a registry knows it: a tag has no `+`, for which Helm writes `_` when it pushes a chart (helm/helm pkg/registry).
+    pub fn tag(&self) -> String {
+        self.version.replace('+', "_")
+    }
+
+    /// Where a person finds its version: the key, and the file in the folder of the release.
+    pub fn pin(&self) -> (&'static str, &'static str) {
+        if self.is_oci() { ("tag", "source.yaml") } else { ("version", "release.yaml") }
+    }
+}
+
 impl Identity {
     /// The name of its role in Terraform.
     pub fn resource(&self) -> String {
@@ -373,69 +394,6 @@ impl Statement {
             tests.entry(condition.test).or_default().push(condition);
         }
         tests
-    }
-}
-
-impl Layer {
-    pub const ALL: [Self; 7] = [
-        Self::Controllers,
-        Self::Configs,
-        Self::Tenants,
-        Self::Databases,
-        Self::Applications,
-        Self::Monitoring,
-        Self::Overprovisioning,
-    ];
-
-    /// Whether it is ready only when all that it holds is. The others are ready when what they hold is applied.
-    pub fn waits(self) -> bool {
-        matches!(self, Self::Controllers | Self::Monitoring)
-    }
-
-    /// The layer that must be ready first, of those in use.
-    pub fn after(self, used: &[Self]) -> Option<Self> {
-        let before = match self {
-            Self::Monitoring => Self::Tenants,
-            Self::Overprovisioning => Self::Configs,
-            // An application waits for its own login by itself.
-            Self::Applications => Self::Databases,
-            chained => chained,
-        };
-        used.iter().copied().filter(|it| *it < before).max()
-    }
-}
-
-impl Layer {
-    /// What it holds, for the README.
-    pub fn about(self) -> Label {
-        Label::ours(match self {
-            Self::Controllers => "the Helm charts of the components that other layers need",
-            Self::Configs => "custom resources of the components in controllers",
-            Self::Tenants => "for each application: namespace, quota, limits, deployer permissions",
-            Self::Databases => {
-                "shared objects of the login Jobs, and for each login: the Flux Kustomization that creates it"
-            }
-            Self::Applications => "for each application: the Flux Kustomization that deploys it",
-            Self::Monitoring => "Prometheus, Alertmanager and Grafana, on which no other layer depends",
-            Self::Overprovisioning => "spare capacity, on which no other layer depends",
-        })
-    }
-}
-
-impl Atomic for Layer {}
-impl Bare for Layer {}
-
-impl fmt::Display for Layer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Controllers => "controllers",
-            Self::Configs => "configs",
-            Self::Tenants => "tenants",
-            Self::Databases => "databases",
-            Self::Applications => "applications",
-            Self::Monitoring => "monitoring",
-            Self::Overprovisioning => "overprovisioning",
-        })
     }
 }
 

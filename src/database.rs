@@ -11,6 +11,7 @@ use crate::{
     certificates,
     contribution::{Secret, Writer, numbers},
     diagnostics::{Finding, Report},
+    layer::{Layer, Wait},
     source::{Decided, Located, value_or},
     words::{Bareword, DatabaseClass, DatabaseName, Name, Text, Word, patterns::Spelled},
 };
@@ -280,6 +281,17 @@ impl Database {
 
 /// The namespace in which the logins are created, with the permissions of the master login.
 pub const NAMESPACE: &str = "database";
+
+/// What the Jobs share that make logins, and for each login the Kustomization that makes it.
+pub const LAYER: &Layer = &Layer {
+    name: "databases",
+    after: Some(Layer::TENANTS),
+    wait: Wait::ForEach(
+        "Shared objects of all logins. Each login has its own Kustomization, which waits for its Job.",
+    ),
+    beside: false,
+    about: "shared objects of the login Jobs, and for each login: the Flux Kustomization that creates it",
+};
 
 /// Names that no application may have: its parameters would be among those of the master login.
 pub const RESERVED: [&str; 1] = [NAMESPACE];

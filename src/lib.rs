@@ -29,6 +29,7 @@ pub mod github;
 pub mod dns;
 pub mod cluster;
 pub mod quotas;
+pub mod layer;
 pub mod contribution;
 pub mod aws;
 pub mod database;

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 
 use crate::{
     application::{
-        Application, Workload,
+        self, Application, Workload,
         delivery::{Delivery, Ways},
     },
-    contribution::{Contribution, Layer, Namespace, Part, PodSecurity, Release, Secret, Writer},
+    contribution::{Contribution, Namespace, Part, PodSecurity, Release, Secret, Writer},
     database,
     foundation::{Environment, Foundation},
+    layer::{Layer, Layers},
     page::{Page, Place, Role, contributed, seeded},
     pages,
     words::{Bareword, Name},
@@ -23,7 +24,7 @@ pub fn shared(
     environments: &Vec<Environment>,
     applications: &Vec<Application>,
     parts: &Vec<Part>,
-    layers: &Vec<Layer>,
+    layers: &Layers,
     example: &Example,
     ways: &Ways,
 ) -> Vec<Page> {
@@ -32,7 +33,7 @@ pub fn shared(
     pages! {
         {
             foundation: Foundation, environments: Vec<Environment>, applications: Vec<Application>,
-            keeper: Option<Application>, parts: Vec<Part>, layers: Vec<Layer>, first: Name, example: Example,
+            keeper: Option<Application>, parts: Vec<Part>, layers: Layers, first: Name, example: Example,
             ways: Ways,
         }
         Unlisted "kubernetes-manifest/.gitattributes",
@@ -129,7 +130,7 @@ pub fn pages(
         for release in &releases {
             own.extend(values(release, environment));
             // The first in the order of the layers, which the others come after.
-            if sources.insert((release.namespace, release.source)) {
+            if sources.insert((release.namespace, release.source_name())) {
                 own.extend(source(release, environment));
             }
         }
@@ -145,7 +146,7 @@ fn stores(environment: &Environment, secrets: &[Secret], tenants: &[&Name]) -> V
     let tenants: BTreeSet<Bareword> = tenants.iter().map(Bareword::of).collect();
     let store = |namespace: &Bareword| {
         let tenant = tenants.contains(namespace);
-        let layer = &if tenant { Layer::Tenants } else { Layer::Configs };
+        let layer = if tenant { Layer::TENANTS } else { Layer::CONFIGS };
         pages! { { environment: Environment, namespace: Bareword }
             Resource "kubernetes-manifest/clusters/{environment}/{layer}/{namespace}/store.yaml",
         }
@@ -176,12 +177,18 @@ fn values(release: &Release, environment: &Environment) -> Option<Page> {
     Some(Page::computed(Place::Manifests, path, Role::Patch, body))
 }
 
+/// The layers that every platform has, and those that components bring.
+pub fn known(components: impl IntoIterator<Item = &'static Layer>) -> Layers {
+    let own = [Layer::TENANTS, database::LAYER, application::LAYER];
+    Layers::of(own.into_iter().chain(components))
+}
+
 /// Each layer waits for the one before, and has a place for a person's own files.
-pub fn layers(environment: &Environment, used: &Vec<Layer>) -> Vec<Page> {
-    let mut pages = pages! { { environment: Environment, used: Vec<Layer> }
+pub fn layers(environment: &Environment, used: &Layers) -> Vec<Page> {
+    let mut pages = pages! { { environment: Environment, used: Layers }
         Resource "kubernetes-manifest/clusters/{environment}/layers.yaml",
     };
-    for layer in used {
+    for layer in used.iter() {
         pages.extend(seeded(pages! { { environment: Environment, layer: Layer }
             Component "kubernetes-manifest/clusters/{environment}/{layer}/local/kustomization.yaml",
         }));

@@ -8,10 +8,13 @@ use crate::{
         delivery::{self, Ways},
         watch,
     },
-    contribution::{Contribution, Layer, Part},
+    contribution::{Contribution, Part},
+    database,
     foundation::Environment,
     github::Github,
-    infrastructure, logins,
+    infrastructure,
+    layer::{Layer, Layers},
+    logins,
     manifests::{self, Example},
     page::{Owner, Page, Place, Role, contributed},
     platform::{Platform, Stage},
@@ -57,7 +60,8 @@ pub fn plan(platform: Platform) -> Plan {
         let repository = repository::pages(it, &foundation, &environments, &workloads, &ways);
         pages.extend(contributed(&it.name, repository));
     }
-    let (mut lists, mut layers, mut watcher) = (Lists::default(), BTreeSet::new(), None);
+    let known = manifests::known(stages.iter().flat_map(|stage| &stage.contributions).flat_map(layers));
+    let (mut lists, mut layers, mut watcher) = (Lists::new(known.clone()), BTreeSet::new(), None);
     for Stage { environment, contributions, workloads, secrets, stack } in stages {
         let shares = workloads.iter().filter_map(|it| it.database.clone()).collect();
         let mut own = infrastructure::pages(
@@ -92,16 +96,16 @@ pub fn plan(platform: Platform) -> Plan {
         own.extend(
             workloads.iter().flat_map(|it| contributed(&it.application.name, it.delivery(&environment))),
         );
-        let used = used(&own, &environment.cluster_folder());
+        let used = used(&known, &own, &environment.cluster_folder());
         own.extend(manifests::layers(&environment, &used));
-        layers.extend(used);
+        layers.extend(used.iter().map(|it| it.name));
         pages.extend(own);
     }
     if let Some(watcher) = &watcher {
         let watched = |it: &Application| contributed(&it.name, watch::pages(it, &foundation, watcher));
         pages.extend(applications.iter().flat_map(watched));
     }
-    let layers = layers.into_iter().collect();
+    let layers = known.used(|it| layers.contains(it.name));
     pages.extend(infrastructure::shared(&foundation, &environments));
     pages.extend(manifests::shared(
         &foundation,
@@ -144,14 +148,23 @@ fn parts(stages: &[Stage]) -> Vec<Part> {
     parts.into_values().collect()
 }
 
-/// The layers that hold something.
-fn used(pages: &[Page], cluster: &str) -> Vec<Layer> {
-    let holds = |layer: &Layer| {
-        let folder = format!("{cluster}/{layer}/");
-        pages.iter().any(|page| page.place == Place::Manifests && page.path.starts_with(&folder))
-    };
-    Layer::ALL.into_iter().filter(holds).collect()
+/// The layers that a component brings.
+fn layers(contribution: &Contribution) -> impl Iterator<Item = &'static Layer> {
+    contribution.layers.iter().copied().chain(contribution.releases.iter().map(|it| it.layer))
 }
+
+/// The layers that hold something. A file that lies in none of them would be applied before all others, with the layers themselves.
+fn used(known: &Layers, pages: &[Page], cluster: &str) -> Layers {
+    let below = pages.iter().filter(|page| page.place == Place::Manifests);
+    let below = below.filter_map(|page| page.path.strip_prefix(cluster)?.strip_prefix('/')?.split_once('/'));
+    let folders: BTreeSet<&str> = below.map(|(folder, _)| folder).collect();
+    let astray = folders.iter().find(|it| !known.has(it) && !FIRST.contains(it));
+    assert!(astray.is_none(), "`{cluster}`: no layer is called {astray:?}");
+    known.used(|it| folders.contains(it.name))
+}
+
+/// The folders of a cluster that are applied before all layers.
+const FIRST: [&str; 2] = ["flux-system", "namespaces"];
 
 fn collect(pages: Vec<Page>, github: &Github) -> Plan {
     let mut plan = Plan { repositories: BTreeMap::new(), templates: BTreeSet::new() };
@@ -172,8 +185,10 @@ fn collect(pages: Vec<Page>, github: &Github) -> Plan {
 }
 
 /// What each folder's `kustomization.yaml` lists. It is computed, so that no list can be forgotten.
-#[derive(Default)]
-struct Lists(BTreeMap<String, BTreeSet<Entry>>);
+struct Lists {
+    layers: Layers,
+    entries: BTreeMap<String, BTreeSet<Entry>>,
+}
 
 /// In the order in which a list names them.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -192,6 +207,10 @@ enum Entry {
 }
 
 impl Lists {
+    fn new(layers: Layers) -> Self {
+        Self { layers, entries: BTreeMap::new() }
+    }
+
     fn fill(&mut self, pages: &[Page]) {
         let listed = |page: &&Page| page.place == Place::Manifests && page.role != Role::Unlisted;
         for page in pages.iter().filter(listed) {
@@ -213,10 +232,20 @@ impl Lists {
 
     /// A folder that nobody builds by itself is listed by the folder above it.
     fn add(&mut self, folder: &str, entry: Entry) {
-        self.0.entry(folder.to_owned()).or_default().insert(entry);
-        if !is_root(folder) {
+        self.entries.entry(folder.to_owned()).or_default().insert(entry);
+        if !self.is_root(folder) {
             let (above, name) = split(folder);
             self.add(above, Entry::Resource(name.to_owned()));
+        }
+    }
+
+    /// Whether Flux, or an overlay, builds this folder by itself.
+    fn is_root(&self, folder: &str) -> bool {
+        match folder.split('/').collect::<Vec<_>>()[..] {
+            ["clusters", _] | ["apps", _, "base" | "monitoring"] | ["apps", _, "overlays", _] => true,
+            ["clusters", _, layer] => self.layers.has(layer),
+            ["clusters", _, layer, "logins", _] => layer == database::LAYER.name,
+            _ => false,
         }
     }
 
@@ -240,7 +269,7 @@ impl Lists {
             }
             page
         };
-        self.0.iter().map(page).collect()
+        self.entries.iter().map(page).collect()
     }
 }
 
@@ -262,16 +291,6 @@ impl Entry {
             }
         };
         (format!("{title}:\n"), line)
-    }
-}
-
-/// Whether Flux, or an overlay, builds this folder by itself.
-fn is_root(folder: &str) -> bool {
-    match folder.split('/').collect::<Vec<_>>()[..] {
-        ["clusters", _] | ["apps", _, "base" | "monitoring"] | ["apps", _, "overlays", _] => true,
-        ["clusters", _, layer] => Layer::ALL.iter().any(|it| it.to_string() == layer),
-        ["clusters", _, layer, "logins", _] => layer == Layer::Databases.to_string(),
-        _ => false,
     }
 }
 

@@ -12,13 +12,13 @@ use crate::{
     catalogue::{Catalogue, Region},
     cluster::Cluster,
     components,
-    contribution::{Contribution, Layer, Secret},
+    contribution::{Contribution, Secret},
     database::{self, Database},
     diagnostics::{Finding, Report},
     dns::Dns,
     foundation::{Environment, Foundation},
     github::Github,
-    infrastructure,
+    infrastructure, manifests,
     network::Network,
     rights::Stack,
     source::{Located, Span},
@@ -322,8 +322,8 @@ fn names(contributions: &[Contribution], spec: &Spec, report: &mut Report) {
     let mut taken = vec!["default", "flux-system", "kube-node-lease", "kube-public", "kube-system"];
     // What lies beside the files that are named for applications.
     taken.extend(["kustomization", "local"]);
-    let layers = Layer::ALL.map(|layer| layer.to_string());
-    taken.extend(layers.iter().map(String::as_str));
+    let layers = manifests::known(components::layers());
+    taken.extend(layers.iter().map(|it| it.name));
     taken.extend(database::RESERVED);
     taken.extend(contributions.iter().flat_map(|it| it.reserved));
     let namespaces: Vec<_> = contributions.iter().flat_map(Contribution::namespaces).collect();

@@ -640,6 +640,11 @@ impl Text {
         Self(format!("{}{between}{}", first.0, second.0))
     }
 
+    /// Whether its first words are these.
+    pub fn begins_with(&self, words: &str) -> bool {
+        self.0.starts_with(words)
+    }
+
     /// Compares without regard to case.
     pub fn same(&self, words: &str) -> bool {
         self.0.eq_ignore_ascii_case(words)

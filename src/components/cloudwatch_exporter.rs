@@ -9,6 +9,7 @@ use crate::{
     database::Database,
     diagnostics::{Finding, Report},
     foundation::Environment,
+    layer::Layer,
     page::Page,
     pages,
     source::{Located, Span},
@@ -32,6 +33,10 @@ impl Component for CloudwatchExporter {
 
     fn answers(&self) -> Need {
         Need::CloudMetrics
+    }
+
+    fn layers(&self) -> &'static [&'static Layer] {
+        &[Layer::MONITORING]
     }
 
     fn examine(&self, place: &Span, environment: &Environment, report: &mut Report) {

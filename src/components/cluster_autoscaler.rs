@@ -5,9 +5,10 @@ use serde::Deserialize;
 
 use super::Component;
 use crate::{
-    contribution::{Condition, Contribution, Identity, Layer, Need, PodSecurity, Release, Statement},
+    contribution::{Condition, Contribution, Identity, Need, PodSecurity, Release, Statement},
     diagnostics::Report,
     foundation::Environment,
+    layer::Layer,
     pages,
     source::Located,
     words::{Hcl, Text},
@@ -37,7 +38,7 @@ impl Component for ClusterAutoscaler {
         let release = &Release {
             name: "cluster-autoscaler",
             source: "cluster-autoscaler",
-            layer: Layer::Controllers,
+            layer: Layer::CONTROLLERS,
             namespace: "cluster-autoscaler",
             pods: PodSecurity::Restricted,
             url: Text::ours("https://kubernetes.github.io/autoscaler"),

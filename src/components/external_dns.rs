@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Component;
 use crate::{
-    contribution::{Contribution, Identity, Layer, Need, PodSecurity, Release, Statement},
+    contribution::{Contribution, Identity, Need, PodSecurity, Release, Statement},
     diagnostics::{Finding, Report},
     dns,
     foundation::Environment,
+    layer::Layer,
     pages,
     source::{Located, Span, value_or},
     words::{Domain, Hcl, Text},
@@ -65,7 +66,7 @@ impl Component for ExternalDns {
         let release = &Release {
             name: "external-dns",
             source: "external-dns",
-            layer: Layer::Controllers,
+            layer: Layer::CONTROLLERS,
             namespace: "external-dns",
             pods: PodSecurity::Restricted,
             url: Text::ours("https://kubernetes-sigs.github.io/external-dns/"),

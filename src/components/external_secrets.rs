@@ -5,9 +5,10 @@ use serde::Deserialize;
 
 use super::Component;
 use crate::{
-    contribution::{Contribution, Identity, Layer, Need, PodSecurity, Release, Statement},
+    contribution::{Contribution, Identity, Need, PodSecurity, Release, Statement},
     diagnostics::Report,
     foundation::Environment,
+    layer::Layer,
     pages,
     rights::{self, Rights},
     source::Located,
@@ -54,7 +55,7 @@ impl Component for ExternalSecrets {
         let release = &Release {
             name: "external-secrets",
             source: "external-secrets",
-            layer: Layer::Controllers,
+            layer: Layer::CONTROLLERS,
             namespace: "external-secrets",
             pods: PodSecurity::Restricted,
             url: Text::ours("https://charts.external-secrets.io"),

@@ -6,9 +6,10 @@ use serde::Deserialize;
 use super::Component;
 use crate::{
     cluster::load_balancing_role,
-    contribution::{Condition, Contribution, Identity, Layer, Need, PodSecurity, Release, Statement},
+    contribution::{Condition, Contribution, Identity, Need, PodSecurity, Release, Statement},
     diagnostics::Report,
     foundation::Environment,
+    layer::Layer,
     pages,
     rights::{self, Names, Policy, Rights},
     source::{Located, value_or},
@@ -45,7 +46,7 @@ impl Component for LoadBalancerController {
         let release = &Release {
             name: "load-balancer-controller",
             source: "load-balancer-controller",
-            layer: Layer::Controllers,
+            layer: Layer::CONTROLLERS,
             namespace: "load-balancer-controller",
             pods: PodSecurity::Restricted,
             url: Text::ours("https://aws.github.io/eks-charts"),

@@ -5,9 +5,10 @@ use serde::Deserialize;
 
 use super::Component;
 use crate::{
-    contribution::{Contribution, Layer, Need, PodSecurity, Release},
+    contribution::{Contribution, Need, PodSecurity, Release},
     diagnostics::Report,
     foundation::Environment,
+    layer::Layer,
     pages,
     source::Located,
     words::Text,
@@ -37,7 +38,7 @@ impl Component for MetricsServer {
         let release = &Release {
             name: "metrics-server",
             source: "metrics-server",
-            layer: Layer::Controllers,
+            layer: Layer::CONTROLLERS,
             namespace: "metrics-server",
             pods: PodSecurity::Restricted,
             url: Text::ours("https://kubernetes-sigs.github.io/metrics-server/"),

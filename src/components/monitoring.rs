@@ -6,12 +6,11 @@ use serde::Deserialize;
 
 use super::Component;
 use crate::{
-    contribution::{
-        Contribution, Layer, Namespace, Need, Needed, PodSecurity, Release, Secret, Writer, numbers,
-    },
+    contribution::{Contribution, Namespace, Need, Needed, PodSecurity, Release, Secret, Writer, numbers},
     diagnostics::{Finding, Report},
     entrance::{self, Asked},
     foundation::Environment,
+    layer::Layer,
     pages,
     source::{Located, value_or},
     words::{Bareword, Domain, Text, Word},
@@ -164,11 +163,15 @@ impl Component for Monitoring {
         Need::Watch
     }
 
+    fn layers(&self) -> &'static [&'static Layer] {
+        &[Layer::MONITORING]
+    }
+
     fn contribute(&self, environment: &Environment, report: &mut Report) -> Contribution {
         let version = value_or(&self.grafana_password_version, GRAFANA_PASSWORD_VERSION);
         let stack = &self.stack(version, environment, report);
         let definitions = &Release {
-            layer: Layer::Controllers,
+            layer: Layer::CONTROLLERS,
             values: toml::Table::new(),
             ..chart("prometheus-operator-crds", environment)
         };
@@ -245,7 +248,7 @@ fn chart(name: &'static str, environment: &Environment) -> Release {
     Release {
         name,
         source: "prometheus-community",
-        layer: Layer::Monitoring,
+        layer: Layer::MONITORING,
         namespace: "monitoring",
         pods: PodSecurity::Restricted,
         url: Text::ours("https://prometheus-community.github.io/helm-charts"),

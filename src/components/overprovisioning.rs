@@ -9,6 +9,7 @@ use crate::{
     contribution::{Contribution, Namespace, Need, PodSecurity},
     diagnostics::{Finding, Report},
     foundation::Environment,
+    layer::{Layer, Wait},
     pages,
     source::{Located, Span, value_or},
     words::{Cpu, Memory, patterns::Spelled},
@@ -43,6 +44,15 @@ pub struct Reserve {
     memory: Memory,
 }
 
+/// Before the chain goes on: it waits for nobody's pods, and nobody waits for its own.
+const LAYER: &Layer = &Layer {
+    name: "overprovisioning",
+    after: Some(Layer::CONTROLLERS),
+    wait: Wait::ForNothing("Pending pause pods are expected and must not be reported as a failure."),
+    beside: true,
+    about: "spare capacity, on which no other layer depends",
+};
+
 impl Component for Overprovisioning {
     fn enabled(&self) -> Option<&Located<bool>> {
         self.enabled.as_ref()
@@ -50,6 +60,10 @@ impl Component for Overprovisioning {
 
     fn answers(&self) -> Need {
         Need::Reserve
+    }
+
+    fn layers(&self) -> &'static [&'static Layer] {
+        &[LAYER]
     }
 
     fn examine(&self, place: &Span, environment: &Environment, report: &mut Report) {

@@ -38,6 +38,8 @@ mod manual;
 mod network;
 /// What is there, and only that, is compared; nobody's work is lost.
 mod ownership;
+/// One component answers a need, a chart comes from wherever it lies, and a new layer is one constant.
+mod providers;
 /// Every page reads well in its own language.
 mod readback;
 /// What a person must make is listed, what is there is seen, and nothing is touched.

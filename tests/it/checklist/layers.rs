@@ -2,9 +2,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use blueprint::contribution::Layer::{
-    self, Applications, Configs, Controllers, Monitoring, Overprovisioning, Tenants,
-};
+use blueprint::{components, layer::Layers, manifests};
 use serde_json::Value;
 
 use super::{
@@ -17,22 +15,29 @@ use super::{
 /// themselves.
 #[test]
 fn a_layer_comes_after_the_last_one_that_is_there() {
-    let all = &Layer::ALL;
-    let after: Vec<_> = all.iter().map(|it| it.after(all)).collect();
+    let all = manifests::known(components::layers());
+    let before = |used: &Layers| -> Vec<_> {
+        used.iter().map(|it| (it.name, used.before(it).map(|it| it.name))).collect()
+    };
     let wanted = [
-        None,
-        Some(Controllers),
-        Some(Configs),
-        Some(Tenants),
-        Some(Tenants),
-        Some(Configs),
-        Some(Controllers),
+        ("controllers", None),
+        ("configs", Some("controllers")),
+        ("tenants", Some("configs")),
+        ("databases", Some("tenants")),
+        ("applications", Some("tenants")),
+        ("monitoring", Some("configs")),
+        ("overprovisioning", Some("controllers")),
     ];
-    assert_eq!(after, wanted);
-    let some = &[Controllers, Tenants, Applications, Monitoring];
-    assert_eq!(Applications.after(some), Some(Tenants));
-    assert_eq!(Monitoring.after(some), Some(Controllers));
-    assert_eq!(Overprovisioning.after(&[Overprovisioning]), None);
+    assert_eq!(before(&all), wanted);
+    let some = all.used(|it| !["configs", "databases", "overprovisioning"].contains(&it.name));
+    let wanted = [
+        ("controllers", None),
+        ("tenants", Some("controllers")),
+        ("applications", Some("tenants")),
+        ("monitoring", Some("controllers")),
+    ];
+    assert_eq!(before(&some), wanted);
+    assert_eq!(before(&all.used(|it| it.name == "overprovisioning")), [("overprovisioning", None)]);
 }
 
 /// Seconds of a duration such as `1m` or `15m`.
