@@ -13,6 +13,7 @@ use crate::{
     words::{Account, RolePath, Text, Word, patterns::Spelled},
 };
 
+pub mod grants;
 mod rights;
 
 pub use rights::rights;
@@ -43,6 +44,8 @@ pub struct Spec {
     /// bootstrap stack creates.
     #[schemars(extend("examples" = ["arn:aws:iam::111122223333:policy/boundary"]))]
     pub permissions_boundary: Option<Located<String>>,
+    /// What your own `*.tf` files in `platform/` may do in AWS.
+    pub grants: Option<grants::Table>,
 }
 
 /// How pods authenticate to AWS.

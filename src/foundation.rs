@@ -11,7 +11,7 @@ use crate::{
     dns::Dns,
     github::{Github, OidcProvider},
     network::Network,
-    rights::Names,
+    rights::{Names, Rights},
     source::Decided,
     words::{Account, Atomic, Bare, Bareword, Label, Name, Repository, Text},
 };
@@ -47,6 +47,8 @@ pub struct Environment {
     pub github: Github,
     /// Whether Flux sets the tags of images.
     pub image_automation: bool,
+    /// What a person's own Terraform may do.
+    pub grants: Rights,
     /// The first environment of an account creates what an account can have only once.
     pub first_of_account: bool,
     pub catalogue: &'static Catalogue,

@@ -161,6 +161,7 @@ pub fn rights(
         .chain([parameters::rights(names, &folders, wide, secrets.is_empty())])
         .chain(contributions.iter().map(Contribution::rights))
         .chain(permissions::rights(workloads))
+        .chain([environment.grants.clone()])
         .chain([gitops::rights(names, environment.cluster.access.tunnels())]),
     )
 }

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     application::{Application, Delivery, Exposure, Workload, delivery, permissions, room},
-    aws::{self, Roles},
+    aws::{self, Roles, grants},
     blueprint::{Blueprint, Spec},
     catalogue::{Catalogue, Region},
     cluster::Cluster,
@@ -20,7 +20,7 @@ use crate::{
     github::Github,
     infrastructure, manifests,
     network::Network,
-    rights::Stack,
+    rights::{Excess, Rights, Stack},
     source::{Located, Span},
     words::{Account, Domain, Name, Repository, Word},
 };
@@ -58,8 +58,14 @@ pub fn resolve(blueprint: &Blueprint, report: &mut Report) -> Option<Platform> {
     };
     let applications = applications(base, &foundation.github, report);
     let mut stages: Vec<Stage> = Vec::new();
+    let known: Vec<String> = blueprint
+        .environments
+        .iter()
+        .map(|(name, _)| name.as_ref().map_or_else(|| "production".to_owned(), |it| it.to_string()))
+        .collect();
     for (name, spec) in &blueprint.environments {
         report.enter(name.as_ref().map(|name| name.as_str()));
+        grants::check(spec.aws.as_ref().and_then(|it| it.grants.as_ref()), &known, report);
         let first = |account: &Account| stages.iter().all(|stage| *stage.environment.account != *account);
         let stateful = applications.iter().any(|it| it.database.is_some());
         let place = name.as_ref().map_or_else(|| blueprint.place.clone(), Located::span);
@@ -162,7 +168,7 @@ fn environment(
     if stateful {
         database::trust(aws.region.as_ref(), report);
     }
-    Environment {
+    let mut environment = Environment {
         platform: foundation.name.clone(),
         name: name.map_or_else(|| Name::ours("production"), |name| report.value(Some(name))),
         cluster: Cluster::resolve(spec.cluster.as_ref(), &network, &account, at, report),
@@ -180,8 +186,11 @@ fn environment(
             .iter()
             .flatten()
             .any(|(_, it)| it.delivery() == Delivery::ImageAutomation),
+        grants: Rights::default(),
         catalogue: foundation.catalogue,
-    }
+    };
+    environment.grants = grants::resolve(aws.grants.as_ref(), &environment.names(), report);
+    environment
 }
 
 fn stage(
@@ -226,7 +235,10 @@ fn stage(
         Stack::new(&environment.names(), &rights, environment.roles.boundary.is_none(), wide)
     };
     let asks = workloads.iter().find(|it| !it.permissions.is_empty()).or(workloads.first());
-    let stack = fitting(make, &environment, asks.map_or(place, |it| &it.place), report);
+    let grants = spec.aws.as_ref().and_then(|it| it.grants.as_ref());
+    let grant = grants.and_then(|it| it.keys().next()).map(Located::span);
+    let place = grant.as_ref().unwrap_or_else(|| asks.map_or(place, |it| &it.place));
+    let stack = fitting(make, &environment, place, report);
     Stage { environment, contributions, workloads, secrets, stack }
 }
 
@@ -247,10 +259,11 @@ fn fitting(
         return exact;
     }
     let wide = make(true);
-    for excess in wide.excess(&names, length(&wide)) {
+    let excess: Vec<String> = wide.excess(&names, length(&wide)).into_iter().map(Excess::words).collect();
+    if !excess.is_empty() {
         report.add(
             Finding::new("aws/rights", "the bootstrap stack needs more rights than AWS takes")
-                .at(place.clone(), excess.words())
+                .at(place.clone(), excess.join("; "))
                 .help("write `*` behind what several actions have in common, such as `s3:Get*`, or ask for less"),
         );
     }

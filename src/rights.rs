@@ -9,8 +9,10 @@ use crate::{
     words::{Bareword, Name, RolePath, StackWord, Text},
 };
 
+mod asked;
 mod limits;
 
+pub use asked::{Action, Resource, Spec, meet};
 pub use limits::{Excess, INLINE, length};
 
 /// What one part of a platform must be allowed.
@@ -28,13 +30,16 @@ pub struct Rights {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
     policy: Policy,
+    /// Its name: letters and digits.
     pub sid: String,
     /// Why it is there, or why it is as wide as it is: the comment above it, line by line.
     why: &'static str,
     effect: Effect,
     /// Whether it is about every action but these.
     excludes: bool,
+    /// What it is about.
     pub actions: Vec<StackWord>,
+    /// With what.
     pub resources: Vec<StackWord>,
     conditions: Vec<Condition>,
     /// Resources that one pattern stands for where there are too many: the resource, and the pattern.
@@ -52,6 +57,7 @@ enum Effect {
 pub struct Condition {
     /// Such as `StringEquals`.
     pub test: &'static str,
+    /// What is compared.
     pub key: StackWord,
     /// One of them is enough.
     pub values: Vec<StackWord>,
@@ -61,14 +67,23 @@ pub struct Condition {
 /// fixed, CloudFormation cannot replace a policy, and IAM cannot change a description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Policy {
+    /// What both roles read.
     Read,
+    /// State and network.
     ApplyNetwork,
+    /// Cluster, keys and log groups.
     ApplyCluster,
+    /// Roles, and the cluster's issuer.
     ApplyIdentity,
+    /// Zone, certificate and the bucket of access logs, as they are read.
     ReadEdge,
+    /// The same, as they are changed.
     ApplyEdge,
+    /// Database and parameters, as they are read.
     ReadData,
+    /// The same, as they are changed.
     ApplyData,
+    /// The second root.
     ApplyGitops,
     /// Of whatever has no policy of its own: components, and a platform's own Terraform. The number is that of the part.
     Apply(u8),
@@ -79,18 +94,24 @@ pub enum Policy {
 pub struct Names {
     /// The account, in 12 digits.
     pub account: String,
+    /// Where everything is.
     pub region: Region,
+    /// The platform's own name.
     pub platform: Name,
+    /// The environment's name.
     pub environment: Name,
+    /// Where the roles lie that Terraform makes.
     pub role_path: RolePath,
     /// The ARN of the policy that limits every role that Terraform makes.
     pub boundary: Text,
+    /// The bucket of the states.
     pub state_bucket: String,
 }
 
 /// The policies of one environment's bootstrap stack.
 #[derive(Clone, Debug)]
 pub struct Stack {
+    /// Managed policies, in the order of the stack.
     pub policies: Vec<ManagedPolicy>,
     /// Statements of the permissions boundary.
     pub boundary: Vec<Statement>,
@@ -105,13 +126,17 @@ pub struct Stack {
 /// A policy of the stack, attached to the apply role, and to the plan role if it reads.
 #[derive(Clone, Debug)]
 pub struct ManagedPolicy {
+    /// Which one it is.
     pub policy: Policy,
+    /// It never changes.
     pub description: Text,
+    /// What it says.
     pub statements: Vec<Statement>,
 }
 
 /// The state bucket, and its key, as the stack makes them.
 pub const STATE_BUCKET: StackWord = StackWord::Arn("StateBucket");
+/// The key of the states, as the stack makes it.
 pub const STATE_KEY: StackWord = StackWord::Arn("StateKey");
 
 /// What lies in the state bucket.
@@ -119,6 +144,7 @@ pub fn in_state_bucket(path: &'static str) -> StackWord {
     StackWord::Below("StateBucket", path)
 }
 
+/// Every resource.
 pub fn any() -> StackWord {
     StackWord::ours("*")
 }
@@ -140,10 +166,12 @@ impl Statement {
         }
     }
 
+    /// One that allows these actions, on nothing yet.
     pub fn allow(sid: impl Into<String>, actions: &[&str]) -> Self {
         Self::new(Effect::Allow, sid, actions)
     }
 
+    /// One that denies these actions, on nothing yet.
     pub fn deny(sid: impl Into<String>, actions: &[&str]) -> Self {
         Self::new(Effect::Deny, sid, actions)
     }
@@ -172,6 +200,7 @@ impl Statement {
         Self::allow(sid, &["iam:PassRole"]).on(roles).when("StringEquals", "iam:PassedToService", [service])
     }
 
+    /// On these resources.
     pub fn on(mut self, mut resources: Vec<StackWord>) -> Self {
         resources.sort();
         resources.dedup();
@@ -192,6 +221,7 @@ impl Statement {
         self
     }
 
+    /// Only under this condition: one of the values is enough.
     pub fn when<'w>(
         mut self,
         test: &'static str,
@@ -236,14 +266,17 @@ impl Statement {
         vec![StackWord::ours(self.sid.as_str())]
     }
 
+    /// The lines of the comment above it.
     pub fn reasons(&self) -> Vec<Text> {
         self.why.lines().map(Text::ours).collect()
     }
 
+    /// Whether it allows.
     pub fn is_allowing(&self) -> bool {
         self.effect == Effect::Allow
     }
 
+    /// As a policy writes it.
     pub fn effect(&self) -> &'static str {
         match self.effect {
             Effect::Allow => "Allow",
@@ -356,6 +389,7 @@ impl Stack {
         stack
     }
 
+    /// The policies of the plan role.
     pub fn read_policies(&self) -> impl Iterator<Item = &ManagedPolicy> {
         self.policies.iter().filter(|it| it.policy.reads())
     }

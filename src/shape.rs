@@ -237,6 +237,13 @@ fn require_in(table: &DeTable<'_>, span: &Span, schema: &Value, path: Path<'_>, 
         {
             require_in(inner, &value.span().into(), schema, path, report);
         }
+        if let (DeValue::Array(items), Some(schema)) = (value.get_ref(), property(schema, key.get_ref())) {
+            for item in items.iter() {
+                if let DeValue::Table(inner) = item.get_ref() {
+                    require_in(inner, &item.span().into(), &schema["items"], path, report);
+                }
+            }
+        }
     }
 }
 

@@ -332,6 +332,7 @@ pub struct Hcl(String);
 /// A word in a template of CloudFormation, written by us, or a reference to what the same stack makes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StackWord {
+    /// A word as it is.
     Word(Text),
     /// The ARN of a resource of the stack.
     Arn(&'static str),
@@ -652,6 +653,7 @@ impl Text {
 }
 
 impl StackWord {
+    /// A word of our own.
     pub fn ours(word: impl Into<String>) -> Self {
         Self::Word(Text::ours(word))
     }

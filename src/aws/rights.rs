@@ -2,6 +2,7 @@
 
 use crate::rights::{Names, Policy, Rights, Statement, any};
 
+/// What must be allowed for the roles of a platform.
 pub fn rights(names: &Names) -> Rights {
     let ours = || vec![names.role("*")];
     let read = ["iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"];

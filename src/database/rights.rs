@@ -9,6 +9,7 @@ use crate::{
 };
 
 impl Database {
+    /// What must be allowed for it.
     pub fn rights(&self, names: &Names) -> Rights {
         let uses = Statement::uses(&[
             "logs:CreateLogGroup",

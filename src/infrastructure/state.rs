@@ -2,6 +2,7 @@
 
 use crate::rights::{Names, Policy, Rights, STATE_BUCKET, STATE_KEY, Statement, in_state_bucket};
 
+/// What must be allowed with the states.
 pub fn rights(names: &Names) -> Rights {
     let state = || in_state_bucket("/platform/terraform.tfstate");
     let read = [

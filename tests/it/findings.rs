@@ -97,8 +97,17 @@ fn collect(table: &toml::Table, path: &mut Vec<String>, paths: &mut Vec<Vec<Stri
         path.push(key.clone());
         let free = path.iter().any(|it| it == "values");
         let named = path.len() > 1
-            && ["applications", "env", "environments", "node-groups", "permissions", "secrets", "tags"]
-                .contains(&path[path.len() - 2].as_str());
+            && [
+                "applications",
+                "env",
+                "environments",
+                "grants",
+                "node-groups",
+                "permissions",
+                "secrets",
+                "tags",
+            ]
+            .contains(&path[path.len() - 2].as_str());
         if !free && !named {
             paths.push(path.clone());
         }

@@ -267,3 +267,57 @@ fn lengths_are_those_of_the_documents() {
         assert!(seen > 5, "the policies were not found");
     }
 }
+
+/// A grant lets a platform's own Terraform be planned and applied: each call for its queue is allowed. Without one of its actions
+/// one is not, and without the file nothing needs the grant.
+#[test]
+fn a_platforms_own_terraform_is_let_through() {
+    let orders = "['arn:aws:sqs:eu-west-1:111122223333:orchard-production-orders']";
+    let read = "['sqs:GetQueueAttributes', 'sqs:ListQueueTags']";
+    let change =
+        "['sqs:CreateQueue', 'sqs:DeleteQueue', 'sqs:SetQueueAttributes', 'sqs:TagQueue', 'sqs:UntagQueue']";
+    let wrong = |read: &str, change: &str, environments: &str| {
+        let grant = format!(
+            "[aws.grants.orders]\nenvironments = {environments}\nread = [{{ actions = {read}, resources = {orders} }}]\nchange = [{{ actions = {change}, resources = {orders} }}]\n"
+        );
+        let text = format!("{}\n{grant}", minimal());
+        let mut files = tree(plan::plan(platform(&text)));
+        let own = "infrastructure/environments/production/platform/queue.tf";
+        files.insert(own.to_owned(), include_str!("rights/queue.tf").to_owned());
+        crate::checklist::wrong_rights(files)
+    };
+    assert_eq!(wrong(read, change, "['production']"), Vec::<String>::new());
+    for (read, change, denied) in [
+        ("['sqs:GetQueueAttributes']", change, "sqs:ListQueueTags"),
+        (
+            read,
+            "['sqs:CreateQueue', 'sqs:SetQueueAttributes', 'sqs:TagQueue', 'sqs:UntagQueue']",
+            "sqs:DeleteQueue",
+        ),
+    ] {
+        let wrong = wrong(read, change, "['production']");
+        assert!(wrong.iter().any(|it| it.contains(denied) && it.contains("is denied")), "{wrong:?}");
+    }
+    let more = change.replace(']', ", 'sqs:PurgeQueue']");
+    let wrong_more = wrong(read, &more, "['production']");
+    assert!(wrong_more.iter().any(|it| it.contains("nothing needs `sqs:PurgeQueue`")), "{wrong_more:?}");
+}
+
+/// What a pattern may mean is found whatever stands in both of them.
+#[test]
+fn patterns_meet() {
+    use blueprint::rights::meet;
+    for (one, other) in [
+        ("a*", "abc"),
+        ("abc", "a*"),
+        ("a*c", "*bc"),
+        ("a*", "*b"),
+        ("", "*"),
+        ("arn:aws:s3:::orchard-*", "arn:aws:s3:::orchard-production-tfstate-1/*"),
+    ] {
+        assert!(meet(one, other) && meet(other, one), "{one} {other}");
+    }
+    for (one, other) in [("a*", "b*"), ("a", "ab"), ("a*c", "abd"), ("", "a"), ("x/y*", "x/z*")] {
+        assert!(!meet(one, other) && !meet(other, one), "{one} {other}");
+    }
+}

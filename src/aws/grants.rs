@@ -1,0 +1,194 @@
+//! What a platform's own Terraform may do: `*.tf` files of a person's own, beside those that are rendered. What they make is theirs.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::{
+    diagnostics::{Finding, Report},
+    rights::{self, Action, Names, Resource, Rights, Statement, meet},
+    source::Located,
+    words::{Name, StackWord, Word},
+};
+
+/// A table of the blueprint.
+pub type Table = BTreeMap<Located<String>, Spec>;
+
+/// What your own `*.tf` files in `platform/` may do in AWS.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Spec {
+    /// The environments that have it. Default: all.
+    environments: Option<Vec<Located<String>>>,
+    /// What a plan reads. Whoever may open a pull request may read it.
+    #[schemars(length(max = 20))]
+    read: Option<Vec<rights::Spec>>,
+    /// What an apply makes, changes and deletes.
+    #[schemars(length(max = 20))]
+    change: Option<Vec<rights::Spec>>,
+    /// What roles of your own files are granted: the permissions boundary lets it through.
+    #[serde(rename = "use")]
+    #[schemars(length(max = 20))]
+    uses: Option<Vec<rights::Spec>>,
+}
+
+/// What a grant is called, in one word: a `Sid` knows only letters and digits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct GrantName(String);
+
+impl Word for GrantName {
+    const CODE: &'static str = "aws/grant-name";
+    const WHAT: &'static str = "a name for a grant";
+    const RULE: &'static str = "up to 20 lower-case letters and digits, first a letter, such as `orders`";
+
+    fn read(word: &str) -> Option<Self> {
+        (Name::read(word).is_some() && !word.contains('-')).then(|| Self(word.to_owned()))
+    }
+}
+
+/// Services that decide who may do what: with one of their actions the pipeline could widen itself.
+const BEYOND: [&str; 4] = ["account", "iam", "organizations", "sts"];
+
+/// Which of the three lists a permission stands in.
+#[derive(Clone, Copy, PartialEq)]
+enum List {
+    Read,
+    Change,
+    Use,
+}
+
+/// The rights of all grants that an environment has.
+pub fn resolve(table: Option<&Table>, names: &Names, report: &mut Report) -> Rights {
+    let mut rights = Rights::default();
+    for (name, spec) in table.into_iter().flatten() {
+        let sid = report.try_read(name).map(|GrantName(name)| name).unwrap_or_default();
+        let here = names.environment.to_string();
+        let has = spec.environments.as_ref().is_none_or(|all| all.iter().any(|it| it.as_str() == here));
+        let lists = [(List::Read, &spec.read), (List::Change, &spec.change), (List::Use, &spec.uses)];
+        for (list, asked) in lists {
+            for (number, asked) in asked.iter().flatten().enumerate() {
+                let statement = statement(&list.sid(&sid, number), asked, list, names, report);
+                let Some(statement) = statement.filter(|_| has) else { continue };
+                match list {
+                    List::Read => rights.read.push(statement),
+                    List::Change => rights.change.push(statement),
+                    List::Use => rights.uses.push(statement),
+                }
+            }
+        }
+    }
+    rights
+}
+
+/// The environments that grants name, where they are not among the known ones.
+pub fn check(table: Option<&Table>, known: &[String], report: &mut Report) {
+    let named = table.into_iter().flatten().flat_map(|(_, spec)| spec.environments.iter().flatten());
+    for name in named.filter(|it| !known.contains(it)) {
+        report.add(
+            Finding::new(
+                "aws/grant-environment",
+                format!("there is no environment `{}`", name.escape_debug()),
+            )
+            .at(name.span(), format!("known: `{}`", known.join("`, `")))
+            .help("name one of them, or leave `environments` out: then all have it"),
+        );
+    }
+}
+
+fn statement(
+    sid: &str,
+    asked: &rights::Spec,
+    list: List,
+    names: &Names,
+    report: &mut Report,
+) -> Option<Statement> {
+    let words = asked.actions.iter().flatten();
+    let actions: Vec<(&Located<String>, Action)> =
+        words.filter_map(|at| Some((at, report.try_read::<Action>(at)?))).collect();
+    for (at, action) in &actions {
+        refuse_action(at, action, list, report);
+    }
+    let listing = !actions.is_empty()
+        && actions.iter().all(|(_, it)| {
+            ["Describe", "List"].iter().any(|verb| it.verb.starts_with(verb))
+                && !["kms", "s3"].contains(&it.service.as_str())
+        });
+    let mut resources = Vec::new();
+    for at in asked.resources.iter().flatten() {
+        if at.as_str() == "*" && list == List::Read && listing {
+            resources.push(rights::any());
+            continue;
+        }
+        let Some(Resource(arn)) = report.try_read(at) else { continue };
+        if let Some(made) = reaches(at, names) {
+            report.add(
+                Finding::new("aws/grant", format!("`{}` reaches {made}", at.as_str()))
+                    .at(at.span(), "the bootstrap stack made it, and only that changes it")
+                    .help("name what is yours, without a `*` that also means this"),
+            );
+        }
+        resources.push(StackWord::Word(arn));
+    }
+    let words: Vec<StackWord> = actions.iter().map(|(_, it)| it.word()).collect();
+    (!words.is_empty() && !resources.is_empty()).then(|| {
+        Statement::allow(sid, &[]).to(words).on(resources).why("From `[aws.grants]` of the blueprint.")
+    })
+}
+
+fn refuse_action(at: &Located<String>, action: &Action, list: List, report: &mut Report) {
+    if BEYOND.contains(&action.service.as_str()) {
+        report.add(
+            Finding::new("aws/grant", format!("`{}` cannot be granted", at.as_str()))
+                .at(at.span(), "with it the pipeline could widen its own rights")
+                .help(format!("leave it out: no action of `{}` is granted", BEYOND.join("`, `"))),
+        );
+    } else if list == List::Read && !action.looks() {
+        report.add(
+            Finding::new("aws/grant", format!("`{}` does not only read", at.as_str()))
+                .at(at.span(), "whoever may open a pull request could do it")
+                .help("move it to `change`; `read` takes actions that begin with `Describe`, `Get`, `List` or `BatchGet`"),
+        );
+    }
+}
+
+/// What of the bootstrap stack a pattern may mean. Roles, policies and the provider of GitHub's tokens are IAM's, whose actions are
+/// refused. The id of the key is chosen by AWS, so a pattern of keys must name one in full.
+fn reaches(pattern: &str, names: &Names) -> Option<&'static str> {
+    let bucket = format!("arn:aws:s3:::{}", names.state_bucket);
+    let stack = format!(
+        "arn:aws:cloudformation:{}:{}:stack/{}-bootstrap/*",
+        names.region,
+        names.account,
+        names.prefix()
+    );
+    let alias = format!("arn:aws:kms:{}:{}:alias/{}-tfstate", names.region, names.account, names.prefix());
+    if meet(pattern, &bucket) || meet(pattern, &format!("{bucket}/*")) {
+        Some("the bucket of the states")
+    } else if meet(pattern, &alias) || pattern.starts_with("arn:aws:kms:") && pattern.contains('*') {
+        Some("the key of the states")
+    } else if meet(pattern, &stack) {
+        Some("the bootstrap stack")
+    } else if ["iam", "sts", "organizations", "account"]
+        .iter()
+        .any(|it| pattern.starts_with(&format!("arn:aws:{it}:")))
+    {
+        Some("what decides who may do what")
+    } else {
+        None
+    }
+}
+
+impl List {
+    /// What the statement is called: `OrdersReads`, `OrdersReads2`.
+    fn sid(self, name: &str, number: usize) -> String {
+        let (first, rest) = name.split_at(name.len().min(1));
+        let verb = match self {
+            Self::Read => "Reads",
+            Self::Change => "Changes",
+            Self::Use => "Uses",
+        };
+        let number = if number == 0 { String::new() } else { (number + 1).to_string() };
+        format!("{}{rest}{verb}{number}", first.to_ascii_uppercase())
+    }
+}
