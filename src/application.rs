@@ -214,29 +214,29 @@ pub struct Application {
     pub readiness: UrlPath,
     /// In seconds.
     start_within: u32,
-    /// Whether it tells how it does.
+    /// Whether it has metrics.
     pub measured: bool,
-    /// Where Prometheus asks how it does.
+    /// The endpoint that Prometheus scrapes.
     pub metrics: Endpoint,
     pub shutdown: Shutdown,
-    /// What the base says, and each overlay says anew.
+    /// The values of the base; each overlay has its own.
     pub variables: Vec<Variable>,
     pub secrets: Vec<SecretVariable>,
-    /// Whether it may speak to the internet.
+    /// Whether it may connect to the internet.
     pub internet: bool,
     /// In percent of what a pod asks for.
     pub cpu_utilization: u32,
     pub memory_utilization: Option<u32>,
     pub program: Program,
-    /// Who must approve a change of its program.
+    /// Who must approve changes to its code.
     pub code_owners: Vec<CodeOwner>,
-    /// Whether anybody may pull its image.
+    /// Whether its image can be pulled without a credential.
     pub image_public: bool,
     /// Its database, and the role that owns it.
     pub database: Option<Decided<DatabaseName>>,
-    /// The login that the base speaks of, and each overlay anew.
+    /// The login in the base; each overlay has its own.
     pub login: u32,
-    /// What the base says, and each overlay says anew.
+    /// The values of the base; each overlay has its own.
     pub size: Size,
 }
 
@@ -247,7 +247,7 @@ pub struct Endpoint {
     pub path: UrlPath,
 }
 
-/// How much of it runs.
+/// The number and size of its pods.
 #[derive(Clone, Debug)]
 pub struct Size {
     pub min: u32,
@@ -257,7 +257,7 @@ pub struct Size {
     pub memory: Memory,
 }
 
-/// What one environment's overlay says.
+/// An application in one environment.
 #[derive(Clone, Debug)]
 pub struct Workload {
     /// Where the application is named.
@@ -268,17 +268,17 @@ pub struct Workload {
     /// How it is reached from outside the cluster.
     pub exposure: Option<Exposure>,
     pub database: Option<Share>,
-    /// What its role may do. Without any there is no role.
+    /// The permissions of its role. Without any there is no role.
     pub permissions: Vec<Permission>,
     pub delivery: Delivery,
-    /// Whether the pull request of a release merges by itself.
+    /// Whether the pull request of a release merges automatically.
     pub auto_merge: bool,
 }
 
 /// What the end of the name of an application's role begins with, before `-` and its name, and no other role's.
 pub const APPLICATION_ROLE: &str = "app";
 
-/// The tag that an overlay starts with: the first release of every application.
+/// The initial tag in an overlay: the first release of every application.
 pub const FIRST_TAG: &str = "0.1.0";
 
 impl Spec {
@@ -388,7 +388,7 @@ impl Application {
         }
     }
 
-    /// As CODEOWNERS lists them.
+    /// In the syntax of CODEOWNERS.
     pub fn owners(&self) -> Text {
         Text::ours(self.code_owners.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
     }
@@ -398,7 +398,7 @@ impl Application {
         self.start_within.div_ceil(2)
     }
 
-    /// In seconds: time for a node that has to come first, for the image, and for the program to start.
+    /// In seconds: time for a new node, for pulling the image, and for the program to start.
     pub fn progress_deadline(&self) -> u32 {
         240 + self.start_within
     }
@@ -446,7 +446,7 @@ impl Application {
     }
 }
 
-/// A budget and a spread hold only from two pods on, and no way of ending bridges the time until a new pod is ready.
+/// A disruption budget and a topology spread need at least two pods, and graceful shutdown does not cover the time until a new pod is ready.
 fn alone(name: &Located<String>, spec: &Spec, report: &mut Report) {
     let min = spec.replicas.as_ref().and_then(|it| it.min.as_ref()).filter(|it| ***it == 1);
     if let (Some(at), Some(_)) = (min, &spec.host) {
@@ -466,7 +466,7 @@ impl Workload {
         self.exposure.iter().map(|_| Needed { need: Need::LoadBalancers, by: by.clone() }).collect()
     }
 
-    /// What its namespace reads from Parameter Store.
+    /// The secrets that its namespace reads from Parameter Store.
     pub fn secrets(&self) -> Vec<Secret> {
         let pull = || Secret {
             namespace: Bareword::of(&self.application.name),
@@ -480,7 +480,7 @@ impl Workload {
         (!self.application.image_public).then(pull).into_iter().chain(logins).chain(own).collect()
     }
 
-    /// Patches of the base, what only an environment can say, and what the platform gives to whoever it runs.
+    /// Patches of the base, resources of one environment, and what the platform creates for every application.
     pub fn pages(&self, environment: &Environment) -> Vec<Page> {
         let Self { application, size, variables, .. } = self;
         let name = &application.name;
@@ -520,7 +520,7 @@ impl Workload {
                 Resource "kubernetes-manifest/apps/{name}/overlays/{environment}/allow-aws.yaml",
             });
         }
-        // With Pod Identity it is Terraform that says whose the role is.
+        // With Pod Identity, Terraform associates the role with the service account.
         if *has_role && !environment.pod_identity() {
             pages.extend(pages! { { application: Application, environment: Environment }
                 Patch "kubernetes-manifest/apps/{name}/overlays/{environment}/service-account.yaml",
@@ -529,7 +529,7 @@ impl Workload {
         pages
     }
 
-    /// What its namespace fetches from Parameter Store, and the way to its database.
+    /// What its namespace reads from Parameter Store, and the connection to its database.
     fn secret_pages(&self, environment: &Environment) -> Vec<Page> {
         let application = &self.application;
         let name = &application.name;
@@ -577,7 +577,7 @@ impl Endpoint {
 }
 
 impl Workload {
-    /// What deploys it, after all that it stands on.
+    /// What deploys it, after all that it depends on.
     pub fn delivery(&self, environment: &Environment) -> Vec<Page> {
         let application = &self.application;
         let name = &application.name;
@@ -643,12 +643,12 @@ impl Size {
         Self { min, max, cpu, cpu_limit, memory }
     }
 
-    /// How many pods more there may be while a rollout goes on: a quarter, as the Deployment says.
+    /// How many extra pods there may be during a rollout: a quarter, as in the Deployment.
     pub fn surge(&self) -> u32 {
         self.max.div_ceil(4)
     }
 
-    /// Twice what the largest rollout needs.
+    /// Twice the number of pods in the largest rollout.
     pub fn quota_pods(&self) -> u32 {
         2 * (self.max + self.surge())
     }

@@ -1,6 +1,6 @@
-//! The certificates of the authorities that vouch for instances of RDS, by region. No system knows these authorities, so images
-//! and the Jobs that make logins carry them. They come with the program and not by an address: AWS appends to the file
-//! there, which would change what was reviewed.
+//! The root certificates of RDS, by region. They are not in the trust store of any system, so images and the login Jobs
+//! contain them. They are part of the program and not downloaded: AWS appends to the file at its address, which would change
+//! what was reviewed.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +27,7 @@ pub fn roots(region: &str) -> Option<String> {
     (!found.is_empty()).then_some(found)
 }
 
-/// The file for whoever connects to the databases of these regions.
+/// The file for clients of the databases in these regions.
 pub fn bundle(regions: impl IntoIterator<Item = String>) -> String {
     let known: BTreeSet<String> = regions.into_iter().collect();
     let roots: Vec<String> = known.iter().filter_map(|it| roots(it)).collect();

@@ -1,4 +1,4 @@
-//! The verbs of the command line. Three of them stand on one comparison.
+//! The commands. Three of them use the same comparison.
 #![expect(clippy::print_stderr, reason = "what a person reads goes out here, and only here")]
 
 use std::{
@@ -109,7 +109,7 @@ impl Cli {
 }
 
 impl Asked {
-    /// The blueprint's path, and what it plans if it may be rendered. What was found is said on stderr.
+    /// The path of the blueprint, and its plan if it may be rendered. Findings are printed to stderr.
     fn plan(&self) -> Result<(PathBuf, Option<Plan>)> {
         let path = match &self.blueprint {
             Some(path) => path.clone(),
@@ -219,7 +219,7 @@ fn resolve(all: &mut [(&String, PathBuf, Vec<Change>)], path: &str) -> Result<()
     }
 }
 
-/// The whole house in three lines.
+/// The whole pipeline up to the plan.
 pub fn draw(source: &Source, report: &mut Report) -> Option<Plan> {
     let blueprint = blueprint::read(source, report)?;
     let platform = platform::resolve(&blueprint, report)?;

@@ -1,5 +1,5 @@
-//! The repository with the Terraform code. Which components there are was decided before; here all
-//! that they contribute to AWS becomes one set of files.
+//! The repository for the Terraform code. Which components there are is already decided; here their
+//! contributions to AWS become one set of files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -205,7 +205,7 @@ fn addon_roles(contributions: &[Contribution]) -> Vec<Bareword> {
     contributions.iter().filter_map(role).collect()
 }
 
-/// A secret that a person puts, and the key that encrypts it.
+/// A secret that a person puts into Parameter Store, and the key that encrypts it.
 struct Put {
     path: String,
     key: String,
@@ -240,7 +240,7 @@ struct Reader {
     folders: Vec<Text>,
 }
 
-/// Makes the logins of all applications, so it reads what they log in with.
+/// The namespace that creates the logins of all applications, so it reads their passwords.
 const DATABASES: &str = "database";
 
 /// `wide` is whether one pattern stands for the logins of all applications.
@@ -262,14 +262,14 @@ fn readers(secrets: &[Secret], wide: bool) -> Vec<Reader> {
     readers.into_iter().map(reader).collect()
 }
 
-/// A service account that is somebody to AWS: a component's, or an application's.
+/// A service account with an IAM role: of a component, or of an application.
 struct Holder {
     /// The end of the role's name.
     role: Bareword,
     namespace: String,
     service_account: String,
     statements: Vec<Statement>,
-    /// What a person asked for it.
+    /// The permissions in the blueprint.
     permissions: Vec<Permission>,
 }
 

@@ -1,6 +1,6 @@
-//! How logins come into the database: for each that is alive a Job, which Flux applies by a Kustomization of its own, and what
-//! these Jobs share. What a login is called and how many live is decided by the database; the namespace and its secret store are
-//! rendered like those of every other namespace.
+//! How logins are created: for each valid login a Job, which Flux applies with a Kustomization of its own, and what these Jobs
+//! share. The names and the number of logins are decided in `database`; the namespace and its secret store are rendered like
+//! those of every other namespace.
 
 use crate::{
     certificates,
@@ -66,14 +66,14 @@ pub fn roots(environment: &Environment, shares: &[Share]) -> Vec<String> {
     shares.iter().flat_map(of_share).collect()
 }
 
-/// What the Jobs need, and the namespace allows.
+/// The resources of the Jobs, for the quota of the namespace.
 struct Room {
     /// How many there are.
     jobs: u32,
 }
 
 impl Room {
-    /// What a pod of a Job asks for: it waits for a network most of the time.
+    /// The CPU request of a Job's pod, which mostly waits for the network.
     fn cpu(&self) -> Cpu {
         Cpu(50)
     }

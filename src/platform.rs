@@ -1,4 +1,4 @@
-//! What was decided: every value chosen and checked, nothing left to guess.
+//! A resolved blueprint: every value is decided and checked.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -44,7 +44,7 @@ pub struct Stage {
     pub stack: Stack,
 }
 
-/// Goes on after a mistake with a placeholder, so that one run finds them all. There is a platform
+/// Continues after an error with a placeholder, so that one run finds all errors. There is a platform
 /// only if there was no error.
 pub fn resolve(blueprint: &Blueprint, report: &mut Report) -> Option<Platform> {
     let base = &blueprint.base;
@@ -135,8 +135,8 @@ fn applications(base: &Spec, github: &Github, report: &mut Report) -> Vec<Rc<App
     applications
 }
 
-/// The name of an environment stands in names of roles, beside the platform's and an application's, which
-/// AWS limits to 64 characters.
+/// The name of an environment is part of role names, with those of the platform and an application, and
+/// AWS allows 64 characters.
 const LONGEST_ENVIRONMENT: usize = 12;
 
 fn environment(
@@ -270,7 +270,7 @@ fn fitting(
     wide
 }
 
-/// A volume lies in one zone, and its pod can run only there. A group with fewer nodes than zones leaves a zone without a node.
+/// A volume belongs to one zone, and its pod can run only there. A group with fewer nodes than zones leaves a zone without a node.
 fn zones(contributions: &[Contribution], spec: &Spec, environment: &Environment, report: &mut Report) {
     let (groups, zones) = (&environment.cluster.node_groups, environment.network.zones.len() as u32);
     let excused = report.excused(&["cluster"]) || report.excused(&["network"]);
@@ -294,7 +294,7 @@ fn zones(contributions: &[Contribution], spec: &Spec, environment: &Environment,
     );
 }
 
-/// A host leads to one place.
+/// A host belongs to one application or component.
 fn hosts(workloads: &[Workload], contributions: &[Contribution], report: &mut Report) {
     let own = contributions.iter().flat_map(|it| it.hosts.iter().map(|host| (host, it.name.to_owned())));
     let mut taken: BTreeMap<&Domain, String> = own.collect();
@@ -311,7 +311,7 @@ fn hosts(workloads: &[Workload], contributions: &[Contribution], report: &mut Re
     }
 }
 
-/// A name that one environment delegates to another is answered by the zone of the other: no record beside the delegation counts.
+/// If one environment has a zone below that of another, that zone answers for its names, and records in the upper zone have no effect.
 fn delegated(stage: &Stage, zones: &BTreeMap<&Domain, Vec<&Stage>>, report: &mut Report) {
     for Workload { place, exposure, .. } in &stage.workloads {
         let Some(Exposure { host, .. }) = exposure else { continue };

@@ -35,7 +35,7 @@ pub struct Commands {
     test: Option<Vec<Located<String>>>,
 }
 
-/// What was decided about it.
+/// The language and the commands of an application.
 #[derive(Clone, Debug)]
 pub struct Program {
     /// None if only commands are given: then toolchain and Dockerfile are a person's own.
@@ -94,7 +94,7 @@ impl Program {
 }
 
 impl Program {
-    /// The memory of a pod that nobody gave a number.
+    /// The default memory of a pod.
     pub fn memory(&self) -> Memory {
         match self.language {
             // A Spring Boot service peaks at 224 to 308 MB, half of it outside the heap.
@@ -129,7 +129,7 @@ impl Program {
         Text::ours(format!("'Dockerfile'{lock}"))
     }
 
-    /// The exit statuses of a program that ended well after SIGTERM, as patterns of a shell.
+    /// The exit codes of a program that shut down gracefully after SIGTERM, as shell patterns.
     pub fn ends(&self) -> &'static str {
         match self.language {
             // Both end with what `main` returns. Without a handler, Go ends with 2 as the first process of a container, and a
@@ -147,7 +147,7 @@ impl Program {
 type Own = (&'static str, &'static str);
 
 impl Language {
-    /// What its own linters say, before any test runs.
+    /// The static checks of the language.
     fn lint(self) -> &'static [Own] {
         match self {
             Self::Go => &[

@@ -1,5 +1,5 @@
-//! What an environment counts towards the quotas of its account: vCPUs of nodes, and elastic IP addresses. Whether the account
-//! has so much left is not known here: preflight asks AWS.
+//! What an environment uses of the quotas of its account: vCPUs of nodes, and elastic IP addresses. Whether the account has
+//! enough left is not known here: preflight asks AWS.
 //!
 //! Other quotas do not stop a first run: the defaults allow 100 clusters, 40 database instances, 5 NAT gateways in each zone, and
 //! an internet gateway for each VPC.
@@ -13,7 +13,7 @@ use crate::{
 
 /// The nodes of one group, and the quota that they count towards.
 pub struct Demand {
-    /// The code that Service Quotas knows it by.
+    /// Its code in Service Quotas.
     pub code: &'static str,
     /// `on-demand` or `spot`.
     pub capacity: &'static str,
@@ -26,7 +26,7 @@ pub struct Demand {
     pub surge: u32,
     /// With commas.
     pub types: Text,
-    /// The vCPUs of a node, if we know its type.
+    /// The vCPUs of a node, if its type is known.
     processors: Option<u32>,
 }
 
@@ -38,7 +38,7 @@ pub struct Sum {
     pub most: Option<u32>,
 }
 
-/// In the order of the node groups. A group whose family we do not know is left out.
+/// In the order of the node groups, without groups whose family is unknown.
 pub fn demands(cluster: &Cluster, network: &Network) -> Vec<Demand> {
     let zones = network.zones.len() as u32;
     cluster.node_groups.iter().filter_map(|group| demand(group, zones)).collect()

@@ -1,5 +1,5 @@
-//! The application's own repository: what builds, checks and releases it, and the program it may begin with. How it runs is
-//! said in the manifests.
+//! The repository of an application: what builds, checks and releases it, and its starter program. How it runs is decided in
+//! the manifests.
 
 use crate::{
     application::{
@@ -95,7 +95,7 @@ fn trial(application: &Application, foundation: &Foundation, workloads: &[&Workl
     Trial::of(application, &only, permitted, foundation.is_emulated())
 }
 
-/// The files in which Renovate would find versions: these come with the program that renders them.
+/// The files in which Renovate would find versions, which are updated by blueprint instead.
 fn pinned(pages: &[Page]) -> Vec<String> {
     let holds = |path: &&str| {
         [".github/workflows/", ".github/requirements.txt", "Dockerfile"].iter().any(|it| path.starts_with(it))
@@ -125,7 +125,7 @@ impl Ending {
     }
 }
 
-/// A program that shows how the platform's promises are kept. It belongs to the person from its first commit on.
+/// A program that shows how to meet the requirements of the platform. It belongs to the user after its first commit.
 fn starter(application: &Application, foundation: &Foundation) -> Vec<Page> {
     let repository = &application.repository;
     let ending = &Ending::of(application);

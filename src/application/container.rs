@@ -1,5 +1,5 @@
-//! What the container of an application runs with: the Deployment says it to Kubernetes, and the smoke test to Docker, so that
-//! a program is tried as it will run. What differs between environments is decided by each overlay.
+//! The settings of an application's container. The Deployment and the smoke test both use them, so that a program is tested as
+//! it will run. What differs between environments is decided by each overlay.
 
 use super::{Application, Variable, variables};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     words::{Label, Memory, SecretKey, Text, VariableName, Word},
 };
 
-/// User and group of the image, the Deployment and the smoke test. Above 10000, so that it is no user of a node.
+/// User and group of the image, the Deployment and the smoke test. Above 10000, so that it is not a user of the node.
 pub const USER: u32 = 65532;
 
 /// The size of `/tmp`, the only folder that can be written to.
@@ -53,7 +53,7 @@ impl Application {
 }
 
 impl Given {
-    /// Whether it tells the runtime how much memory it has.
+    /// Whether it sets the memory limit of the runtime.
     pub fn is_memory_limit(&self) -> bool {
         matches!(self.value, Value::Plain(_)) && variables::is_memory_limit(&self.name)
     }
@@ -66,16 +66,16 @@ impl Given {
 /// The value of each secret in the smoke test.
 pub const STAND_IN: &str = "smoke-test";
 
-/// What the smoke test starts the image with.
+/// The settings with which the smoke test starts the image.
 #[derive(Clone, Debug)]
 pub struct Trial {
     /// The variables of the container. Each secret is [`STAND_IN`].
     pub variables: Vec<(VariableName, Text)>,
     /// How long the program may take to start, in seconds.
     pub start: u32,
-    /// The statuses with which it may answer the readiness probe.
+    /// The accepted statuses of the readiness probe.
     pub readiness: Label,
-    /// The exit statuses of a program that ended well after SIGTERM.
+    /// The exit codes of a program that shut down gracefully after SIGTERM.
     pub ends: Text,
 }
 
@@ -101,7 +101,7 @@ impl Trial {
             }
         }
         let database = application.database.is_some();
-        // Nothing answers there: the program must live without its database.
+        // Nothing answers at this address: the program must run without its database.
         let of_database = |parameter: &str| match parameter {
             "endpoint" => "database.invalid",
             "port" => "5432",

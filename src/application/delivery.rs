@@ -1,4 +1,4 @@
-//! How a release comes into the manifests of an environment, and what Flux has to do with it.
+//! How a release reaches the manifests of an environment, and the part of Flux in it.
 
 use std::rc::Rc;
 
@@ -19,7 +19,7 @@ use crate::{
 /// Whether pull requests merge automatically.
 pub const AUTO_MERGE: bool = false;
 
-/// How a release comes into the manifests of an environment.
+/// How a release reaches the manifests of an environment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Delivery {
@@ -41,7 +41,7 @@ pub struct Way {
     pub auto_merge: bool,
 }
 
-/// What the READMEs and the workflows say of delivery, so that no text about one way stands where there is another.
+/// What READMEs and workflows say about delivery, so that they describe only the routes that exist.
 #[derive(Clone)]
 pub struct Ways(Vec<Way>);
 
@@ -64,22 +64,22 @@ impl Ways {
         self.0.iter().filter(|it| it.delivery == delivery).collect()
     }
 
-    /// Where a release opens a pull request.
+    /// The environments in which a release opens a pull request.
     pub fn pulled(&self) -> Vec<&Way> {
         self.by(Delivery::PullRequest)
     }
 
-    /// Where Flux commits the tag.
+    /// The environments in which Flux commits the tag.
     pub fn automated(&self) -> Vec<&Way> {
         self.by(Delivery::ImageAutomation)
     }
 
-    /// Where a person sets the tag.
+    /// The environments in which a person sets the tag.
     pub fn manual(&self) -> Vec<&Way> {
         self.by(Delivery::Manual)
     }
 
-    /// Where a tag is set by pull request, whoever opens it.
+    /// The environments in which the tag is set by pull request, opened by the release or by a person.
     pub fn by_pull_request(&self) -> Vec<&Way> {
         self.0.iter().filter(|it| it.delivery != Delivery::ImageAutomation).collect()
     }
@@ -99,7 +99,7 @@ impl Ways {
     }
 }
 
-/// Only a pull request can merge by itself.
+/// Only a pull request can merge automatically.
 pub fn auto_merge(name: &Located<String>, spec: &Spec, report: &mut Report) -> bool {
     let opens = spec.delivery() == Delivery::PullRequest;
     let known = !report.excused(&["applications", name, "delivery"]);
@@ -113,7 +113,7 @@ pub fn auto_merge(name: &Located<String>, spec: &Spec, report: &mut Report) -> b
     value_or(&spec.auto_merge, AUTO_MERGE)
 }
 
-/// The marker by which Flux finds the line of a tag. It survives whoever sets the tag.
+/// The marker by which Flux finds the line of a tag. It stays when somebody else sets the tag.
 pub fn marker(workload: &Workload) -> String {
     match workload.delivery {
         Delivery::ImageAutomation => {
@@ -138,7 +138,7 @@ fn private(workloads: &[Workload]) -> bool {
     automated(workloads).any(|it| !it.application.image_public)
 }
 
-/// What Flux writes and looks with. The credential that reads Git is another one.
+/// The credentials with which Flux writes tags and reads the registry. The credential that reads Git is another one.
 pub fn secrets(workloads: &[Workload]) -> Vec<Secret> {
     let secret = |key: &str, about| Secret {
         namespace: Bareword::of("flux-system"),
@@ -164,7 +164,7 @@ pub fn secrets(workloads: &[Workload]) -> Vec<Secret> {
     secrets
 }
 
-/// What Flux needs to set tags: one source that it may write to, and for each application where it looks and what it takes.
+/// What Flux needs to set tags: one source that it may write to, and for each application its image repository and policy.
 pub fn pages(workloads: &[Workload], foundation: &Foundation, environment: &Environment) -> Vec<Page> {
     let mut pages = Vec::new();
     if automated(workloads).next().is_some() {

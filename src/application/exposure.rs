@@ -12,19 +12,19 @@ use crate::{
     words::{Account, Domain, Label, Text, Word},
 };
 
-/// What its Ingress says.
+/// The settings of its Ingress.
 #[derive(Clone, Debug)]
 pub struct Exposure {
     pub host: Domain,
-    /// Whether its load balancer has addresses of the internet.
+    /// Whether its load balancer has public addresses.
     pub public: bool,
     /// Who may connect to the load balancer.
     ranges: Vec<Ipv4Net>,
-    /// Who judges requests before they come in.
+    /// The web ACL that filters requests.
     pub web_acl: Option<WebAcl>,
 }
 
-/// A web ACL of AWS WAF by ARN: regional, as load balancers are.
+/// An AWS WAF web ACL by ARN: regional, as for all load balancers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WebAcl {
     pub arn: Text,
@@ -45,13 +45,13 @@ impl Word for WebAcl {
             (1..=128).contains(&part.len())
                 && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
         };
-        let fair = plain(region) && plain(name) && plain(id) && Account::read(account).is_some();
-        fair.then(|| Self { arn: Text::ours(word), region: region.to_owned(), account: account.to_owned() })
+        let valid = plain(region) && plain(name) && plain(id) && Account::read(account).is_some();
+        valid.then(|| Self { arn: Text::ours(word), region: region.to_owned(), account: account.to_owned() })
     }
 }
 
 impl Exposure {
-    /// None without a host. What only a host gives a meaning would be believed without one.
+    /// None without a host. Keys that have no effect without a host are refused, because a reader would rely on them.
     pub fn resolve(
         name: &Located<String>,
         spec: &Spec,
@@ -71,18 +71,18 @@ impl Exposure {
         Some(Self { host, public, ranges, web_acl })
     }
 
-    /// As the load balancer controller names it.
+    /// In the terms of the load balancer controller.
     pub fn scheme(&self) -> &'static str {
         if self.public { "internet-facing" } else { "internal" }
     }
 
-    /// Who may connect, as the controller lists them.
+    /// The ranges that may connect, in the syntax of the controller.
     pub fn ranges(&self) -> Text {
         let ranges: Vec<String> = self.ranges.iter().map(Ipv4Net::to_string).collect();
         Text::ours(ranges.join(","))
     }
 
-    /// Whether everybody may connect.
+    /// Whether all addresses may connect.
     pub fn is_open(&self) -> bool {
         self.ranges.iter().any(|range| range.prefix_len() == 0)
     }
@@ -103,7 +103,7 @@ impl Exposure {
     }
 }
 
-/// A load balancer takes a web ACL of its own region and account only.
+/// A load balancer can only use a web ACL of its own region and account.
 fn web_acl(asked: &Located<String>, environment: &Environment, report: &mut Report) -> Option<WebAcl> {
     let acl: WebAcl = report.try_read(asked)?;
     let (region, account) = (environment.region.to_string(), environment.account.to_string());

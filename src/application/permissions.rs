@@ -1,4 +1,4 @@
-//! What an application may do in AWS, by a role of its own. How its pods take the role is not decided here.
+//! What an application may do in AWS, with a role of its own. How its pods get the role is not decided here.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ pub struct Permission {
     pub resources: Vec<Text>,
 }
 
-/// What a permission is called, in one word: a `Sid` knows only letters and digits.
+/// The name of a permission, in one word: a `Sid` allows only letters and digits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PermissionName(String);
 

@@ -1,4 +1,4 @@
-//! Whether the nodes have room for what may run on them, with the arithmetic. How nodes are made is decided elsewhere.
+//! Whether the nodes have capacity for all pods, with the calculation. Which nodes there are is decided elsewhere.
 
 use super::Workload;
 use crate::{
@@ -32,7 +32,7 @@ fn offer(group: &NodeGroup) -> Option<Offer<'_>> {
     Some(Offer { group, cpu, memory, pods: shape.pods })
 }
 
-/// One application on all nodes there may be.
+/// One application on the maximum number of nodes.
 fn alone(workload: &Workload, offers: &[Offer], report: &mut Report) {
     let at = &workload.place;
     let (name, size) = (&workload.application.name, &workload.size);
@@ -63,7 +63,7 @@ fn alone(workload: &Workload, offers: &[Offer], report: &mut Report) {
     }
 }
 
-/// All of them at their largest. They need not all be so at one time, so this is for a person to decide.
+/// All applications at their maximum. They may not reach it at the same time, so this is a warning.
 fn together(workloads: &[Workload], offers: &[Offer], report: &mut Report) {
     let Some(first) = workloads.first() else { return };
     let sum = |of: fn(&Workload) -> u32| {

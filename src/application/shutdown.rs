@@ -1,5 +1,5 @@
-//! How a pod ends without a failed request: four numbers that must fit each other. Kubernetes tells it to stop and the load
-//! balancer to send no more; both take their time.
+//! How a pod shuts down without a failed request: four durations that depend on each other. Kubernetes stops the pod and removes
+//! it from the load balancer at the same time, and both take a while.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -83,7 +83,7 @@ impl Shutdown {
         Self { pre_stop, drain, deregistration_delay, grace_period }
     }
 
-    /// What is left when it should be gone.
+    /// The time between the end of the drain and SIGKILL.
     pub fn spare(&self) -> u32 {
         self.grace_period.saturating_sub(self.pre_stop + self.drain)
     }

@@ -1,5 +1,5 @@
-//! What an application finds in its environment: plain words, and secrets out of Parameter Store. Where its database is, it
-//! finds there too; that is not decided here.
+//! The environment variables of an application: plain values, and secrets from Parameter Store. Those of its database are not
+//! decided here.
 
 use std::collections::BTreeMap;
 
@@ -31,10 +31,10 @@ pub struct SecretVariable {
     pub key: SecretKey,
 }
 
-/// What a program learns of its ports is decided by other keys, and must be what the manifests say.
+/// Variables for the ports, which are set by other keys and must match the manifests.
 const PORTS: [&str; 2] = ["METRICS_PORT", "PORT"];
 
-/// Where the platform keeps its own of an application, and what their Secrets are called.
+/// Paths of the platform's own parameters of an application, and the start of the names of their Secrets.
 const FOLDERS: [&str; 2] = ["database", "registry"];
 
 /// The plain ones, by name.
@@ -46,7 +46,7 @@ pub fn plain(table: Option<&Table>, database: bool, report: &mut Report) -> Vec<
     table.into_iter().flatten().filter_map(read).collect()
 }
 
-/// The secret ones, by name. A Secret is called after its key, so that no two keys may lead to one name.
+/// The secret ones, by name. The name of a Secret follows from its key, so two keys must not give the same name.
 pub fn secret(
     table: Option<&Table>,
     plain: Option<&Table>,
@@ -92,7 +92,7 @@ const GO: &str = "GOMEMLIMIT";
 /// ones, code and buffers.
 const NODE: &str = "NODE_OPTIONS";
 
-/// Adds what tells the runtime how much memory it has, if nobody set another.
+/// Adds the variable for the memory limit of the runtime, unless the blueprint sets it.
 pub fn with_memory_limit(
     mut variables: Vec<Variable>,
     secrets: &[SecretVariable],
@@ -113,7 +113,7 @@ pub fn with_memory_limit(
     variables
 }
 
-/// Whether a variable tells the runtime how much memory it has.
+/// Whether a variable sets the memory limit of the runtime.
 pub fn is_memory_limit(name: &VariableName) -> bool {
     [GO, NODE].contains(&name.to_string().as_str())
 }
@@ -136,7 +136,7 @@ fn taken(name: &Located<String>, database: bool, report: &mut Report) -> bool {
 }
 
 impl SecretVariable {
-    /// What a person puts into Parameter Store for it.
+    /// The secret that a person puts into Parameter Store.
     pub fn put(&self, application: &Name) -> Secret {
         Secret {
             namespace: Bareword::of(application),
@@ -147,7 +147,7 @@ impl SecretVariable {
     }
 }
 
-/// The keys that the variables lead to, each once.
+/// The keys of the variables, without duplicates.
 pub fn keys(variables: &[SecretVariable]) -> Vec<SecretKey> {
     let mut keys: Vec<_> = variables.iter().map(|it| it.key.clone()).collect();
     keys.sort();

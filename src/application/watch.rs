@@ -1,5 +1,4 @@
-//! What somebody who watches is told of an application: what to measure, when to call a person, and what to show them.
-//! Whether anybody watches is decided elsewhere.
+//! The monitors, alerts and dashboard of an application. Whether monitoring is enabled is decided elsewhere.
 
 use super::Application;
 use crate::{
