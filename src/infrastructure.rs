@@ -49,6 +49,7 @@ pub fn shared(foundation: &Foundation, environments: &Vec<Environment>) -> Vec<P
 }
 
 /// One environment: what stands before Terraform can run, its root, its caller, its runbook.
+#[expect(clippy::too_many_arguments, reason = "each is one thing that a template of this environment reads")]
 pub fn pages(
     environment: &Environment,
     foundation: &Foundation,

@@ -117,7 +117,7 @@ fn choices(schema: &Value) -> Vec<String> {
 /// What a key says of its default is what comes without it.
 #[test]
 fn every_default_is_the_true_one() {
-    let (entries, known) = (entries(), keys(&schema(), &[]));
+    let (entries, known) = (entries(), keys(schema(), &[]));
     let platform_without = |path: &[String]| {
         let source = Source { path: "manual.toml".to_owned(), text: edited(path, None) };
         draw(&source, &mut Report::default()).map(tree)

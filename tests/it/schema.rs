@@ -40,7 +40,7 @@ fn closed(schema: &Value, path: &str) {
 /// A second reader of the schema says the same of every blueprint that we have, good or bad.
 #[test]
 fn another_reader_agrees() {
-    let whole = jsonschema::validator_for(&schema()).unwrap();
+    let whole = jsonschema::validator_for(schema()).unwrap();
     let shapes = jsonschema::validator_for(&without_patterns(schema().clone())).unwrap();
     let json = |text: &str| serde_json::to_value(toml::from_str::<Table>(text).unwrap()).unwrap();
     for (path, text) in blueprints() {
@@ -150,7 +150,7 @@ fn a_stated_default_changes_nothing() {
         let mut table: Table = toml::from_str(&text).unwrap();
         // Written anew as well, because that sorts the environments.
         let without = toml::to_string(&table).unwrap();
-        let keys = state_defaults(&mut table, &schema, "");
+        let keys = state_defaults(&mut table, schema, "");
         let (without, with) = (tree(plan(&without)), tree(plan(&toml::to_string(&table).unwrap())));
         let differs: Vec<_> = with.iter().filter(|(file, text)| without.get(*file) != Some(text)).collect();
         assert!(differs.is_empty() && with.len() == without.len(), "`{path}`, one of {keys:?}: {differs:?}");
