@@ -55,7 +55,15 @@ impl Reader<'_> {
             EventKind::SimpleKey | EventKind::Scalar => self.word(span, event.encoding()),
             _ => {}
         }
-        if matches!(event.kind(), EventKind::SimpleKey | EventKind::Scalar | EventKind::ArrayClose) {
+        // A value follows the comma, or begins.
+        if matches!(
+            event.kind(),
+            EventKind::SimpleKey
+                | EventKind::Scalar
+                | EventKind::ArrayOpen
+                | EventKind::ArrayClose
+                | EventKind::InlineTableOpen
+        ) {
             self.comma = None;
         }
     }

@@ -201,7 +201,8 @@ commands = { lint = [
     let source = Source { path: "test.toml".to_owned(), text };
     let mut report = Report::default();
     assert!(draw(&source, &mut report).is_some(), "{}", report.render(&source));
-    let whole = "a = 07:32:00\nb = [1979-05-27 07:32:00Z, 1979-05-27T07:32:00.5-07:00, 1979-05-27]\n";
+    let whole = "a = 07:32:00\nb = [1979-05-27 07:32:00Z, 1979-05-27T07:32:00.5-07:00, 1979-05-27]\n\
+                 c = [1, {}, [], {}, { d = 1, e = {} }, { d = {}, e = [1, ] }, ]\n";
     let mut report = Report::default();
     blueprint::syntax::check(&Source { path: String::new(), text: whole.to_owned() }, &mut report);
     assert!(report.codes().is_empty(), "{:?}", report.codes());
