@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::LazyLock,
+    sync::{Arc, LazyLock},
 };
 
 use self::{documents::Document, terraform::Root};
@@ -100,18 +100,47 @@ const TRAPS: &[u8] = &[
     97,
 ];
 
-/// A platform as it was rendered, read.
+/// A platform as it was rendered, read. An altered copy shares all that the alteration does not touch: there are hundreds.
 struct Platform {
-    files: Tree,
+    files: BTreeMap<String, Arc<String>>,
     /// What it was rendered from; empty for the fixture.
-    blueprint: toml::Table,
-    roots: Vec<Root>,
-    documents: Vec<Document>,
+    blueprint: Arc<toml::Table>,
+    roots: Vec<Arc<Root>>,
+    documents: Vec<Arc<Document>>,
 }
 
 impl Platform {
     fn new(files: Tree, blueprint: toml::Table) -> Self {
-        Self { roots: Root::all(&files), documents: Document::all(&files), files, blueprint }
+        Self {
+            roots: Root::all(&files).into_iter().map(Arc::new).collect(),
+            documents: Document::all(&files).into_iter().map(Arc::new).collect(),
+            files: files.into_iter().map(|(path, text)| (path, Arc::new(text))).collect(),
+            blueprint: Arc::new(blueprint),
+        }
+    }
+
+    /// The roots of Terraform.
+    fn roots(&self) -> impl Iterator<Item = &Root> {
+        self.roots.iter().map(Arc::as_ref)
+    }
+
+    /// What is YAML.
+    fn documents(&self) -> impl Iterator<Item = &Document> {
+        self.documents.iter().map(Arc::as_ref)
+    }
+
+    /// A copy in which one file says something else.
+    fn with(&self, path: &str, text: String) -> Self {
+        let (mut roots, mut documents) = (self.roots.clone(), self.documents.clone());
+        if let Some(root) = roots.iter_mut().find(|it| it.holds(path)) {
+            *root = Arc::new(root.with(path, &text));
+        }
+        if let Some(document) = documents.iter_mut().find(|it| it.path == path) {
+            *document = Arc::new(Document::read(path, &text));
+        }
+        let mut files = self.files.clone();
+        files.insert(path.to_owned(), Arc::new(text));
+        Self { files, blueprint: self.blueprint.clone(), roots, documents }
     }
 
     /// What the blueprint says of an environment.
@@ -218,10 +247,8 @@ fn alter(platform: &Platform, file: &str, from: &str, to: &str) -> Option<Platfo
         let (at, length) = starts.filter_map(|at| Some((at, matched(from, &text[at..])?))).next()?;
         Some((path, format!("{}{to}{}", &text[..at], &text[at + length..])))
     })?;
-    assert!(platform.files[path] != text, "`{from}` becomes itself");
-    let mut files = platform.files.clone();
-    files.insert(path.clone(), text);
-    Some(Platform::new(files, platform.blueprint.clone()))
+    assert!(*platform.files[path] != text, "`{from}` becomes itself");
+    Some(platform.with(path, text))
 }
 
 /// How much of a text matches from its first letter on.
@@ -251,14 +278,14 @@ fn a_proof_can_fail() {
     const SOUND: Alteration =
         ("platform/network.tf", "enable_dns_support = true", "enable_dns_support = false");
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for network in platform.roots.iter().flat_map(|it| it.resources("aws_vpc")) {
+        for network in platform.roots().flat_map(|it| it.resources("aws_vpc")) {
             verdict.see("network");
             verdict.hold(network.body["enable_dns_support"] == true, "no names");
         }
     }
     fn strict(platform: &Platform, verdict: &mut Verdict) {
         check(platform, verdict);
-        verdict.hold(platform.roots.is_empty(), "anything");
+        verdict.hold(platform.roots().count() == 0, "anything");
     }
     let fails = |subjects: &'static [&str], check: Check, alterations: Vec<Alteration>| {
         let proof = std::panic::catch_unwind(|| prove("T00", subjects, check, &alterations));

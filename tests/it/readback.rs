@@ -1,9 +1,12 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use blueprint::words::Name;
 use serde::Deserialize;
 
 use crate::{Tree, blueprints, plan, tree, wide};
+
+/// Most files are the same in many of them, and are read once.
+static ALL: LazyLock<BTreeMap<String, Tree>> = LazyLock::new(all);
 
 /// All blueprints, and every way the options combine.
 fn all() -> BTreeMap<String, Tree> {
@@ -47,13 +50,17 @@ fn all() -> BTreeMap<String, Tree> {
 
 #[test]
 fn every_page_reads_back() {
-    for (path, text) in all().into_values().flatten() {
+    let name = |path: &'static str| path.rsplit('/').next().unwrap();
+    let pages = ALL.values().flatten().map(|(path, text)| ((name(path), text.as_str()), path));
+    let pages: BTreeMap<(&str, &str), &String> = pages.collect();
+    assert!(pages.len() > 500);
+    for ((_, text), path) in pages {
         let read = match path.rsplit('.').next().unwrap() {
-            "tf" | "hcl" => hcl::parse(&text).map(drop).map_err(|error| error.to_string()),
-            "yaml" | "yml" => serde_yaml::Deserializer::from_str(&text)
+            "tf" | "hcl" => hcl::parse(text).map(drop).map_err(|error| error.to_string()),
+            "yaml" | "yml" => serde_yaml::Deserializer::from_str(text)
                 .try_for_each(|it| serde_yaml::Value::deserialize(it).map(drop))
                 .map_err(|error| error.to_string()),
-            "json" => serde_json::from_str::<serde_json::Value>(&text).map(drop).map_err(|it| it.to_string()),
+            "json" => serde_json::from_str::<serde_json::Value>(text).map(drop).map_err(|it| it.to_string()),
             _ => Ok(()),
         };
         assert!(read.is_ok(), "`{path}` does not read: {read:?}\n{text}");
@@ -71,7 +78,8 @@ fn every_page_reads_back() {
 /// Each list names what is there, and whatever is there is named by one list.
 #[test]
 fn every_manifest_is_listed() {
-    for files in all().into_values() {
+    let mut read = Read::default();
+    for files in ALL.values() {
         let manifests = |path: &&String| {
             let inside = path.split_once('/').map(|(_, path)| path).unwrap_or_default();
             inside.starts_with("apps/") || inside.starts_with("clusters/")
@@ -80,7 +88,7 @@ fn every_manifest_is_listed() {
         assert!(manifests.len() > 20);
         let mut listed: BTreeMap<String, usize> = BTreeMap::new();
         for path in manifests.iter().filter(|path| path.ends_with("/kustomization.yaml")) {
-            let list: serde_yaml::Value = serde_yaml::from_str(&files[*path]).unwrap();
+            let list = read.documents(&files[*path])[0].clone();
             let depth = path.matches('/').count();
             let layer = path.contains("/clusters/")
                 && depth == 4
@@ -109,7 +117,7 @@ fn every_manifest_is_listed() {
                 }
             }
         }
-        let built: Vec<String> = flux_paths(&files);
+        let built: Vec<String> = flux_paths(files, &mut read);
         for path in manifests {
             let found = listed.get(path).copied().unwrap_or_default();
             let folder = path.strip_suffix("/kustomization.yaml").unwrap_or(path);
@@ -128,17 +136,29 @@ fn every_manifest_is_listed() {
 }
 
 /// What Flux builds by itself: each path that a Kustomization or the FluxInstance names.
-fn flux_paths(files: &Tree) -> Vec<String> {
+fn flux_paths(files: &'static Tree, read: &mut Read) -> Vec<String> {
     let mut paths = Vec::new();
     for text in files.iter().filter(|(path, _)| path.ends_with(".yaml")).map(|(_, text)| text) {
-        for document in serde_yaml::Deserializer::from_str(text) {
-            let it = serde_yaml::Value::deserialize(document).unwrap();
+        for it in read.documents(text) {
             let flux = it["apiVersion"] == "kustomize.toolkit.fluxcd.io/v1";
             let path = if flux { &it["spec"]["path"] } else { &it["spec"]["sync"]["path"] };
             paths.extend(path.as_str().map(|path| path.trim_start_matches("./").to_owned()));
         }
     }
     paths
+}
+
+/// The documents of each text that was read.
+#[derive(Default)]
+struct Read(BTreeMap<&'static str, Vec<serde_yaml::Value>>);
+
+impl Read {
+    fn documents(&mut self, text: &'static str) -> &[serde_yaml::Value] {
+        let all = || serde_yaml::Deserializer::from_str(text);
+        self.0
+            .entry(text)
+            .or_insert_with(|| all().map(|it| serde_yaml::Value::deserialize(it).unwrap()).collect())
+    }
 }
 
 fn join(path: &str, entry: &str) -> String {

@@ -14,14 +14,14 @@ use super::{
 
 /// The first root of each environment.
 fn roots(platform: &Platform) -> impl Iterator<Item = &Root> {
-    platform.roots.iter().filter(|root| root.name == "platform")
+    platform.roots().filter(|root| root.name == "platform")
 }
 
 /// The objects of an environment's cluster: of its folder, and of its applications.
 fn objects<'p>(platform: &'p Platform, environment: &str) -> Vec<&'p Value> {
     let (cluster, overlay) = (format!("/clusters/{environment}/"), format!("/overlays/{environment}/"));
     let own = |path: &str| path.contains(&cluster) || path.contains(&overlay) || path.contains("/base/");
-    platform.documents.iter().filter(|it| own(&it.path)).flat_map(|it| it.values()).collect()
+    platform.documents().filter(|it| own(&it.path)).flat_map(|it| it.values()).collect()
 }
 
 /// Every role that manifests name is made, and believes whoever names it; every role for secrets is named. An application has a
@@ -287,8 +287,7 @@ fn x03_one_image_is_built_deployed_and_looked_for() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        let releases =
-            platform.documents.iter().filter(|it| it.path.ends_with("/.github/workflows/release.yml"));
+        let releases = platform.documents().filter(|it| it.path.ends_with("/.github/workflows/release.yml"));
         let built: BTreeSet<&str> = releases.filter_map(|it| it.value()["env"]["IMAGE"].as_str()).collect();
         for it in Overlay::all(platform) {
             verdict.see("built image");
@@ -297,7 +296,7 @@ fn x03_one_image_is_built_deployed_and_looked_for() {
             let tagged = !tag.is_empty() && !tag.contains('/');
             verdict.hold(built.contains(name) && tagged, format!("{}: nobody builds `{image}`", it.place()));
             let prefix = format!("{}/clusters/{}/applications/", it.repository, it.environment);
-            let watched = platform.documents.iter().filter(|it| it.path.starts_with(&prefix));
+            let watched = platform.documents().filter(|it| it.path.starts_with(&prefix));
             let watched = watched.flat_map(|it| it.values()).filter(|it| it["kind"] == "ImageRepository");
             for repository in watched.filter(|repository| repository["metadata"]["name"] == it.application) {
                 verdict.see("looked for");

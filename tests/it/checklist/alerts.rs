@@ -18,11 +18,10 @@ impl Watched<'_> {
             let (cluster, _) = path.split_once("/monitoring/")?;
             cluster.contains("/clusters/").then(|| format!("{cluster}/"))
         };
-        let names: BTreeSet<String> = platform.documents.iter().filter_map(|it| folder(&it.path)).collect();
+        let names: BTreeSet<String> = platform.documents().filter_map(|it| folder(&it.path)).collect();
         let watched = |name: String| Watched {
             objects: platform
-                .documents
-                .iter()
+                .documents()
                 .filter(|it| it.path.starts_with(&name))
                 .flat_map(|it| it.values())
                 .collect(),

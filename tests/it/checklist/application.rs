@@ -18,12 +18,12 @@ fn repositories(platform: &Platform) -> Vec<&str> {
 
 /// A file of a repository; empty if there is none.
 fn file<'p>(platform: &'p Platform, repository: &str, path: &str) -> &'p str {
-    platform.files.get(&format!("{repository}/{path}")).map(String::as_str).unwrap_or_default()
+    platform.files.get(&format!("{repository}/{path}")).map(|it| it.as_str()).unwrap_or_default()
 }
 
 fn workflow<'p>(platform: &'p Platform, repository: &str, name: &str) -> &'p Value {
     let path = format!("{repository}/.github/workflows/{name}.yml");
-    platform.documents.iter().find(|it| it.path == path).map(Document::value).unwrap_or(&Value::Null)
+    platform.documents().find(|it| it.path == path).map(Document::value).unwrap_or(&Value::Null)
 }
 
 fn steps(job: &Value) -> impl Iterator<Item = &Value> {
@@ -80,7 +80,7 @@ fn a08_a_release_builds_its_own_image() {
             let builds = place(&release["jobs"]["build"], ".github/scripts/build.sh").is_some();
             verdict.hold(builds, format!("{repository}: a release without an image"));
             let workflows =
-                platform.documents.iter().filter(|it| it.path.starts_with(&format!("{repository}/.github/")));
+                platform.documents().filter(|it| it.path.starts_with(&format!("{repository}/.github/")));
             for document in workflows {
                 let on = &document.value()["on"];
                 let waits = ["release", "create", "registry_package"].iter().any(|it| on.get(*it).is_some());

@@ -13,11 +13,11 @@ use super::{
 
 /// The root that makes a cluster, and the cluster.
 pub fn clusters(platform: &Platform) -> impl Iterator<Item = (&Root, &Item)> {
-    platform.roots.iter().flat_map(|root| root.resources("aws_eks_cluster").map(move |it| (root, it)))
+    platform.roots().flat_map(|root| root.resources("aws_eks_cluster").map(move |it| (root, it)))
 }
 
 fn groups(platform: &Platform) -> impl Iterator<Item = (&Root, &Item)> {
-    platform.roots.iter().flat_map(|root| root.resources("aws_eks_node_group").map(move |it| (root, it)))
+    platform.roots().flat_map(|root| root.resources("aws_eks_node_group").map(move |it| (root, it)))
 }
 
 /// Trap 15.
@@ -226,7 +226,7 @@ fn t26_the_cni_has_its_own_role_and_enforces_policies() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in &platform.roots {
+        for root in platform.roots() {
             let Some(cni) = addons(root).remove("vpc-cni") else { continue };
             verdict.see("cni");
             let associated = &cni.body["pod_identity_association"][0]["role_arn"];
@@ -263,7 +263,7 @@ fn t27_pods_cannot_become_their_node() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in &platform.roots {
+        for root in platform.roots() {
             for template in root.resources("aws_launch_template") {
                 verdict.see("launch template");
                 let it = &template.body["metadata_options"][0];
@@ -273,7 +273,7 @@ fn t27_pods_cannot_become_their_node() {
                 verdict.hold(*hops == 1, format!("{}: metadata answers pods, over {hops} hops", root.path));
             }
         }
-        for release in platform.documents.iter().flat_map(|it| it.values()) {
+        for release in platform.documents().flat_map(|it| it.values()) {
             let chart = &release["spec"]["chart"]["spec"]["chart"];
             if release["kind"] == "HelmRelease" && *chart == "aws-load-balancer-controller" {
                 verdict.see("load balancer controller");
@@ -333,7 +333,7 @@ fn t29_disks_are_encrypted_and_nobody_has_an_ssh_key() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in &platform.roots {
+        for root in platform.roots() {
             for template in root.resources("aws_launch_template") {
                 let place = format!("{}: `{}`", root.path, template.address());
                 verdict.hold(template.body["key_name"].is_null(), format!("{place} lets an SSH key in"));
@@ -360,8 +360,7 @@ fn t29_disks_are_encrypted_and_nobody_has_an_ssh_key() {
                 verdict.hold(reached, format!("{place} is out of Session Manager's reach"));
             }
         }
-        for class in
-            platform.documents.iter().flat_map(|it| it.values()).filter(|it| it["kind"] == "StorageClass")
+        for class in platform.documents().flat_map(|it| it.values()).filter(|it| it["kind"] == "StorageClass")
         {
             verdict.see("storage class");
             let parameters = &class["parameters"];
@@ -462,7 +461,7 @@ fn t31_the_autoscaler_finds_its_groups_and_touches_no_other() {
                 }
             }
         }
-        for root in &platform.roots {
+        for root in platform.roots() {
             for role in root.resources("aws_iam_role") {
                 for statement in grants(root, role) {
                     let writes = |it: &Statement| {

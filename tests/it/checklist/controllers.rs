@@ -23,7 +23,7 @@ impl<'a> Object<'a> {
     /// All that stand below `clusters/`.
     fn all(platform: &'a Platform) -> Vec<Self> {
         let mut objects = Vec::new();
-        for document in &platform.documents {
+        for document in platform.documents() {
             let Some((_, rest)) = document.path.split_once("/clusters/") else { continue };
             let environment = rest.split('/').next().unwrap();
             let Some((root, cluster)) = clusters(platform).find(|(it, _)| it.environment == environment)

@@ -12,7 +12,7 @@ use super::{
 };
 
 fn databases(platform: &Platform) -> impl Iterator<Item = (&Root, &Item)> {
-    platform.roots.iter().flat_map(|root| root.resources("aws_db_instance").map(move |it| (root, it)))
+    platform.roots().flat_map(|root| root.resources("aws_db_instance").map(move |it| (root, it)))
 }
 
 /// A setting of the parameter group that an instance uses.
@@ -116,7 +116,7 @@ fn t40_the_database_speaks_tls_alone() {
                 setting(root, database, "password_encryption").is_some_and(|it| *it == "scram-sha-256");
             verdict.hold(scram, format!("{}: passwords are kept as MD5", root.path));
         }
-        for document in platform.documents.iter().filter(|it| !it.is_workflow()) {
+        for document in platform.documents().filter(|it| !it.is_workflow()) {
             for value in document.values() {
                 let mut found = Vec::new();
                 attributes(value, &mut found);
@@ -278,7 +278,7 @@ fn t42_each_application_has_a_login_and_nobody_has_the_masters() {
                 verdict.hold(found, format!("{place}: {application} finds only {keys:?}"));
             }
         }
-        for root in &platform.roots {
+        for root in platform.roots() {
             for role in root.resources("aws_iam_role") {
                 let name = role.body["name"].as_str().unwrap_or_default();
                 for statement in grants(root, role).iter().filter(|it| it.may("ssm:GetParameter")) {
@@ -371,7 +371,7 @@ fn t54_nothing_waits_for_a_delegation() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in &platform.roots {
+        for root in platform.roots() {
             for certificate in root.resources("aws_acm_certificate") {
                 verdict.see("certificate");
                 let waits = root.resources("aws_acm_certificate_validation").next().is_some();
@@ -407,7 +407,7 @@ fn an_ephemeral_value_has_one_reader_at_a_time() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in &platform.roots {
+        for root in platform.roots() {
             for value in root.words("ephemeral") {
                 let bare = |text: String| text.replace(['"', '\\'], "");
                 let name = bare(format!("ephemeral.{}.", value.address()));
@@ -463,7 +463,7 @@ fn a_secret_that_terraform_writes_has_a_number_and_is_written_once() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in &platform.roots {
+        for root in platform.roots() {
             for parameter in root.resources("aws_ssm_parameter").filter(|it| !it.body["value_wo"].is_null()) {
                 verdict.see("written secret");
                 let name = parameter.body["name"].as_str().unwrap_or_default();
@@ -493,7 +493,7 @@ fn nothing_beside_a_write_only_value_changes_without_it() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in &platform.roots {
+        for root in platform.roots() {
             for parameter in root.resources("aws_ssm_parameter").filter(|it| !it.body["value_wo"].is_null()) {
                 verdict.see("write-only parameter");
                 let ignored = words(&parameter.body["lifecycle"][0]["ignore_changes"]);

@@ -18,7 +18,11 @@ pub struct Document {
 impl Document {
     pub fn all(files: &Tree) -> Vec<Self> {
         let yaml = files.iter().filter(|(path, _)| path.ends_with(".yaml") || path.ends_with(".yml"));
-        yaml.map(|(path, text)| Self { path: path.clone(), values: parsed(path, text) }).collect()
+        yaml.map(|(path, text)| Self::read(path, text)).collect()
+    }
+
+    pub fn read(path: &str, text: &str) -> Self {
+        Self { path: path.to_owned(), values: parsed(path, text) }
     }
 
     /// The first, or only one.

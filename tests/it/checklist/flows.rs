@@ -78,7 +78,7 @@ fn x07_the_flows_are_drawn_with_real_names() {
                 .any(|diagram| words.iter().all(|word| diagram.contains(word)));
             verdict.hold(drawn, format!("{end}: no diagram of {flow} has {words:?}"));
         };
-        for root in platform.roots.iter().filter(|root| root.name == "platform") {
+        for root in platform.roots().filter(|root| root.name == "platform") {
             let (page, cluster) = (
                 format!("environments/{}/README.md", root.environment),
                 format!("{name}-{}", root.environment),

@@ -92,8 +92,7 @@ fn k02_flux_and_kubernetes_fit() {
             let known = minor(version) == minor(flux["version"].as_str().unwrap());
             verdict.hold(known, format!("{}: nobody says where Flux {version} runs", instance.path));
             let roots = platform
-                .roots
-                .iter()
+                .roots()
                 .filter(|it| it.name == "platform" && Some(&*it.environment) == instance.environment);
             for cluster in roots.flat_map(|it| it.resources("aws_eks_cluster")) {
                 verdict.see("flux");

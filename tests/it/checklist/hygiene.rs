@@ -28,7 +28,7 @@ fn t01_no_provider_of_a_cluster_stands_beside_it() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in &platform.roots {
+        for root in platform.roots() {
             let inside =
                 |it: &&Item| ["helm", "kubernetes", "kubectl", "flux"].contains(&it.labels[0].as_str());
             let makes = root.resources("aws_eks_cluster").next().is_some();
@@ -71,7 +71,7 @@ fn t02_versions_are_bounded_and_locked() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in &platform.roots {
+        for root in platform.roots() {
             let Some(terraform) = root.words("terraform").next() else { continue };
             verdict.see("root");
             let bounded = |it: &Value| it.as_str().is_some_and(|it| it.contains('<') || it.contains("~>"));
@@ -98,7 +98,7 @@ fn t02_versions_are_bounded_and_locked() {
                 }
             }
         }
-        for document in platform.documents.iter().filter(|it| it.is_workflow()) {
+        for document in platform.documents().filter(|it| it.is_workflow()) {
             for line in document.commands().filter(|it| it.contains("terraform init")) {
                 verdict.see("workflow");
                 verdict.hold(line.contains("-lockfile=readonly"), format!("{}: `{line}`", document.path));
@@ -132,7 +132,7 @@ fn t03_the_state_is_encrypted_versioned_and_locked() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in &platform.roots {
+        for root in platform.roots() {
             for backend in root.words("terraform").map(|it| &it.body["backend"][0]) {
                 let place = &root.path;
                 verdict.see("backend");
@@ -208,10 +208,10 @@ fn t04_terraform_accepts_what_we_write() {
             platform.files.iter().filter(|(path, _)| path.ends_with(".tf") || path.ends_with(".hcl"))
         {
             verdict.see("format");
-            let lined_up = blueprint::format::align(text) == *text;
+            let lined_up = blueprint::format::align(text) == **text;
             verdict.hold(lined_up, format!("{path}: `terraform fmt` would change it"));
         }
-        for root in platform.roots.iter().filter(|it| it.words("terraform").next().is_some()) {
+        for root in platform.roots().filter(|it| it.words("terraform").next().is_some()) {
             let tests = platform.files.iter().filter(|(path, _)| {
                 path.starts_with(&format!("{}/tests/", root.path)) && path.ends_with(".tftest.hcl")
             });
@@ -251,7 +251,7 @@ fn t04_terraform_accepts_what_we_write() {
                     .hold(!mocks.contains(provider), format!("{}: no test can mock `{address}`", root.path));
             }
         }
-        let workflows = platform.documents.iter().filter(|it| it.path.ends_with("/workflows/terraform.yml"));
+        let workflows = platform.documents().filter(|it| it.path.ends_with("/workflows/terraform.yml"));
         for document in workflows {
             verdict.see("workflow");
             for command in ["terraform fmt -check", "terraform validate", "terraform test"] {
@@ -288,7 +288,7 @@ fn t05_what_is_repeated_has_static_keys() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in &platform.roots {
+        for root in platform.roots() {
             for item in &root.items {
                 let each = &item.body["for_each"];
                 let place = format!("{}: `{}`", root.path, item.address());
@@ -337,7 +337,7 @@ fn t06_no_secret_enters_the_state() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in &platform.roots {
+        for root in platform.roots() {
             for item in root.words("resource") {
                 let place = format!("{}: `{}`", root.path, item.address());
                 verdict.hold(item.labels[0] != "random_password", format!("{place} lies in the state"));
@@ -437,7 +437,7 @@ fn t07_what_holds_data_is_protected_from_deletion() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in &platform.roots {
+        for root in platform.roots() {
             for item in root.words("resource") {
                 let place = format!("{}: `{}`", root.path, item.address());
                 let mut found = Vec::new();
@@ -510,7 +510,7 @@ fn t08_everything_bears_its_environment_and_owner() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in &platform.roots {
+        for root in platform.roots() {
             let place = &root.path;
             // A person may write it `Owner`, and AWS takes one of the two in some places.
             let borne = |tags: &Value| {
@@ -547,7 +547,7 @@ fn t09_a_new_name_says_what_the_old_one_was() {
     let ledger: BTreeSet<String> = fs::read_to_string(LEDGER).unwrap().lines().map(str::to_owned).collect();
     let faceit = &super::PLATFORMS[0].1;
     let now: BTreeSet<String> =
-        faceit.roots.iter().filter(|it| it.environment == "production").flat_map(addresses).collect();
+        faceit.roots().filter(|it| it.environment == "production").flat_map(addresses).collect();
     if std::env::var("SNAPSHOTS").is_ok_and(|it| it == "overwrite") {
         let all: Vec<String> = ledger.union(&now).cloned().collect();
         fs::write(LEDGER, all.join("\n") + "\n").unwrap();
@@ -568,8 +568,7 @@ fn t09_a_new_name_says_what_the_old_one_was() {
     }
     fn check(platform: &Platform, verdict: &mut Verdict) {
         let name = platform.blueprint.get("name").and_then(toml::Value::as_str);
-        let roots =
-            || platform.roots.iter().filter(|it| it.environment == "production" && name == Some("faceit"));
+        let roots = || platform.roots().filter(|it| it.environment == "production" && name == Some("faceit"));
         let now: BTreeSet<String> = roots().flat_map(addresses).collect();
         let moved: BTreeSet<String> = roots()
             .flat_map(|root| {
@@ -608,7 +607,7 @@ fn t10_each_environment_has_a_state_of_its_own() {
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
         let mut states = BTreeSet::new();
-        for root in &platform.roots {
+        for root in platform.roots() {
             for backend in root.words("terraform").map(|it| &it.body["backend"][0]) {
                 verdict.see("state");
                 let state = format!("{} {}", backend["bucket"], backend["key"]);
@@ -631,7 +630,7 @@ fn t11_the_autoscaler_owns_the_number_of_nodes() {
         &[("platform/nodes.tf", "ignore_changes = [scaling_config[0].desired_size]", "ignore_changes = []")],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in &platform.roots {
+        for root in platform.roots() {
             for group in root.resources("aws_eks_node_group") {
                 verdict.see("node group");
                 let ignored = words(&group.body["lifecycle"][0]["ignore_changes"]);
@@ -663,7 +662,7 @@ fn t12_nothing_means_whatever_is_newest() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in &platform.roots {
+        for root in platform.roots() {
             let place = &root.path;
             for item in &root.items {
                 let mut found = Vec::new();
@@ -722,7 +721,7 @@ fn t13_no_root_reaches_another_account() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in &platform.roots {
+        for root in platform.roots() {
             let account =
                 platform.asked(&root.environment, &["aws", "account"]).and_then(toml::Value::as_str);
             let guarded = |it: &Value| {
@@ -756,7 +755,7 @@ fn the_second_root_finds_a_way_to_a_private_endpoint() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in &platform.roots {
+        for root in platform.roots() {
             for provider in root.words("provider") {
                 let it = match provider.labels[0].as_str() {
                     "kubernetes" => &provider.body,
@@ -790,7 +789,7 @@ fn lines_end_alike_on_every_machine() {
             let rules = platform
                 .files
                 .get(&format!("{repository}/.gitattributes"))
-                .map(String::as_str)
+                .map(|it| it.as_str())
                 .unwrap_or_default();
             let all = rules.lines().any(|it| it.starts_with("* ") && it.contains("eol=lf"));
             verdict.hold(

@@ -15,7 +15,7 @@ use blueprint::{cli::draw, diagnostics::Report, source::Source};
 const GITHUB: &str = "token.actions.githubusercontent.com";
 
 fn roles(platform: &Platform) -> impl Iterator<Item = (&Root, &Item)> {
-    platform.roots.iter().flat_map(|root| root.resources("aws_iam_role").map(move |it| (root, it)))
+    platform.roots().flat_map(|root| root.resources("aws_iam_role").map(move |it| (root, it)))
 }
 
 /// What the roles of workloads, nodes and services may do.
@@ -247,7 +247,7 @@ fn t35_nobody_may_everything_or_everywhere() {
                 limited(stack.document.path.clone(), statement);
             }
         }
-        for root in &platform.roots {
+        for root in platform.roots() {
             for statement in of_keys(root) {
                 let everything = statement.actions().iter().any(|it| *it == "*" || it.ends_with(":*"));
                 let account =
@@ -330,7 +330,7 @@ fn what_keeps_its_name_keeps_its_description() {
                 hold(&stack.document.path, address, prefix, &policy["Properties"]["Description"]);
             }
         }
-        for root in &platform.roots {
+        for root in platform.roots() {
             let lasting = ["aws_db_parameter_group", "aws_security_group"];
             for resource in lasting.into_iter().flat_map(|it| root.resources(it)) {
                 seen.insert("resource");
@@ -497,7 +497,7 @@ fn t38_who_plans_cannot_apply() {
                 format!("{place}: who plans may change AWS"),
             );
         }
-        for document in platform.documents.iter().filter(|it| it.is_workflow()) {
+        for document in platform.documents().filter(|it| it.is_workflow()) {
             for (name, job) in document.value()["jobs"].as_object().unwrap() {
                 let steps = job["steps"].as_array().cloned().unwrap_or_default();
                 for role in steps.iter().filter_map(|it| it["with"]["role-to-assume"].as_str()) {
@@ -538,7 +538,7 @@ fn t43_parameters_lie_in_the_folder_of_who_reads_them() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in &platform.roots {
+        for root in platform.roots() {
             for parameter in root.resources("aws_ssm_parameter") {
                 verdict.see("parameter");
                 let name = parameter.body["name"].as_str().unwrap_or_default();
@@ -593,7 +593,7 @@ fn t46_autoscaling_is_met_by_condition() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in &platform.roots {
+        for root in platform.roots() {
             for statement in of_keys(root) {
                 let place = format!("{}: {}", root.path, statement.place);
                 let who = &statement.body["Principal"]["AWS"];
@@ -661,7 +661,7 @@ fn a_grant_is_limited_only_where_the_service_supports_it() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in &platform.roots {
+        for root in platform.roots() {
             for key in root.resources("aws_kms_key") {
                 let of_cluster = root
                     .resources("aws_eks_cluster")
@@ -869,7 +869,7 @@ fn t49_a_plan_writes_nothing_but_its_lock() {
             let works = uses("kms:Decrypt") && uses("kms:GenerateDataKey") && uses("s3:PutObject");
             verdict.hold(works, format!("{place}: a plan cannot read or lock the state"));
         }
-        for root in &platform.roots {
+        for root in platform.roots() {
             for statement in of_keys(root) {
                 if !words(&statement.body["Principal"]["AWS"]).iter().any(|it| it.ends_with("-plan")) {
                     continue;
@@ -1046,7 +1046,7 @@ fn t53_somebody_may_enter_the_cluster() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in &platform.roots {
+        for root in platform.roots() {
             for cluster in root.resources("aws_eks_cluster") {
                 verdict.see("cluster");
                 let entries = || {

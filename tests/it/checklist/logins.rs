@@ -25,7 +25,7 @@ impl<'a> Job<'a> {
                 .filter(|it| it["kind"] == "Job" && it["metadata"]["namespace"] == "database");
             Some(jobs.map(move |body| Self { cluster, environment, body }))
         };
-        let documents = platform.documents.iter();
+        let documents = platform.documents();
         documents.filter_map(|it| of_document(&it.path, it.values().collect())).flatten().collect()
     }
 
@@ -74,7 +74,11 @@ fn variable<'a>(container: &'a Value, name: &str) -> &'a str {
 
 /// A script beside the Jobs of a cluster.
 fn script<'a>(platform: &'a Platform, cluster: &str, name: &str) -> &'a str {
-    platform.files.get(&format!("{cluster}/databases/scripts/{name}")).map(String::as_str).unwrap_or_default()
+    platform
+        .files
+        .get(&format!("{cluster}/databases/scripts/{name}"))
+        .map(|it| it.as_str())
+        .unwrap_or_default()
 }
 
 #[test]
@@ -171,7 +175,7 @@ fn k46_a_login_is_made_without_a_hand() {
                 format!("{place}: shows the password to the server's log"),
             );
             let map = platform.files.get(&format!("{}/databases/scripts/kustomization.yaml", job.cluster));
-            let map = map.map(String::as_str).unwrap_or_default();
+            let map = map.map(|it| it.as_str()).unwrap_or_default();
             let whole =
                 ["login.sh", "login.sql", "rds.pem"].iter().all(|it| map.contains(&format!("- {it}\n")));
             // The Job is built apart from the ConfigMap, so the name stands in both, and changes with the scripts.
@@ -307,7 +311,7 @@ fn certificates_come_with_what_reads_them() {
     }
     fn check(platform: &Platform, verdict: &mut Verdict) {
         let signing = |environment: Option<&str>| {
-            let roots = platform.roots.iter();
+            let roots = platform.roots();
             let roots = roots.filter(move |it| environment.is_none_or(|name| it.environment == name));
             let instances = roots.flat_map(|it| it.resources("aws_db_instance"));
             let names = instances.filter_map(|it| it.body["ca_cert_identifier"].as_str().map(str::to_owned));
@@ -332,7 +336,7 @@ fn certificates_come_with_what_reads_them() {
             verdict.see("image");
             let repository = path.split('/').next().unwrap();
             let read = |name: &str| {
-                platform.files.get(&format!("{repository}/{name}")).map(String::as_str).unwrap_or_default()
+                platform.files.get(&format!("{repository}/{name}")).map(|it| it.as_str()).unwrap_or_default()
             };
             let known = authorities(text);
             let environments: BTreeSet<&str> = Job::all(platform).iter().map(|it| it.environment).collect();

@@ -37,7 +37,7 @@ fn k13_every_change_is_checked_as_the_api_server_would() {
         for cluster in Cluster::all(platform).iter().filter(|_| is_whole(platform)) {
             let (repository, name) = (cluster.repository, cluster.environment);
             let workflow = format!("{repository}/.github/workflows/validate.yml");
-            let document = platform.documents.iter().find(|it| it.path == workflow).unwrap();
+            let document = platform.documents().find(|it| it.path == workflow).unwrap();
             verdict.see("workflow");
             verdict.hold(
                 document.value()["on"]["pull_request"].is_object(),
@@ -56,7 +56,7 @@ fn k13_every_change_is_checked_as_the_api_server_would() {
             verdict.hold(build.contains("kubectl kustomize"), format!("{repository}: nothing is built"));
             let line = script.lines().find_map(|it| it.trim().strip_prefix(&format!("\"{name} v")));
             let versions: Vec<&str> = line.unwrap_or_default().trim_end_matches('"').split(" v").collect();
-            let roots = platform.roots.iter().filter(|it| it.name == "platform" && it.environment == name);
+            let roots = platform.roots().filter(|it| it.name == "platform" && it.environment == name);
             for it in roots.flat_map(|it| it.resources("aws_eks_cluster")) {
                 let minor = it.body["version"].as_str().unwrap();
                 let same =
@@ -155,7 +155,7 @@ fn k24_a_rotated_secret_has_a_new_name() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in &platform.roots {
+        for root in platform.roots() {
             let names = root.resources("aws_ssm_parameter").filter_map(|it| it.body["name"].as_str());
             for name in names.filter(|it| it.ends_with("password")) {
                 verdict.see("login");

@@ -21,7 +21,7 @@ fn place(document: &Document) -> Option<(&str, &str)> {
 }
 
 fn objects<'a>(platform: &'a Platform, kind: &'a str) -> impl Iterator<Item = Object<'a>> {
-    platform.documents.iter().flat_map(move |document| {
+    platform.documents().flat_map(move |document| {
         let (cluster, layer) = place(document).unwrap_or_default();
         let placed = document.values().filter(move |it| !cluster.is_empty() && it["kind"] == kind);
         placed.map(move |value| Object { path: &document.path, cluster, layer, value })

@@ -42,7 +42,7 @@ fn t14_nodes_and_databases_have_subnets_of_their_own_in_several_zones() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in &platform.roots {
+        for root in platform.roots() {
             let mut nodes = BTreeSet::new();
             let clusters =
                 root.resources("aws_eks_cluster").map(|it| (it, &it.body["vpc_config"][0]["subnet_ids"]));
@@ -93,7 +93,7 @@ fn t15_each_zone_of_production_has_its_own_way_out() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in platform.roots.iter().filter(|it| it.resources("aws_nat_gateway").next().is_some()) {
+        for root in platform.roots().filter(|it| it.resources("aws_nat_gateway").next().is_some()) {
             let gateways: Vec<&Item> = root.resources("aws_nat_gateway").collect();
             let asked = platform.asked(&root.environment, &["network", "nat"]);
             if asked.is_some_and(|it| it.as_str() == Some("single")) {
@@ -142,7 +142,7 @@ fn t16_load_balancers_find_their_subnets() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in &platform.roots {
+        for root in platform.roots() {
             for (name, tag) in
                 [("public", "kubernetes.io/role/elb"), ("private", "kubernetes.io/role/internal-elb")]
             {
@@ -199,7 +199,7 @@ fn t17_images_and_backups_do_not_pass_the_nat() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in platform.roots.iter().filter(|it| it.resources("aws_vpc").next().is_some()) {
+        for root in platform.roots().filter(|it| it.resources("aws_vpc").next().is_some()) {
             let gateway = root.resources("aws_vpc_endpoint").find(|it| {
                 it.body["vpc_endpoint_type"] == "Gateway"
                     && it.body["service_name"].to_string().ends_with(".s3\"")
@@ -212,7 +212,7 @@ fn t17_images_and_backups_do_not_pass_the_nat() {
                     .hold(routed, format!("{}: `{}` reaches S3 through the NAT", root.path, table.address()));
             }
         }
-        for root in &platform.roots {
+        for root in platform.roots() {
             for endpoint in
                 root.resources("aws_vpc_endpoint").filter(|it| it.body["vpc_endpoint_type"] == "Interface")
             {
@@ -262,7 +262,7 @@ fn t18_traffic_is_written_down_and_nothing_is_open_by_default() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in &platform.roots {
+        for root in platform.roots() {
             for network in root.resources("aws_vpc") {
                 verdict.see("network");
                 let kept = root.resources("aws_flow_log").any(|log| {
@@ -295,7 +295,7 @@ fn t19_the_network_answers_names() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in &platform.roots {
+        for root in platform.roots() {
             for network in root.resources("aws_vpc") {
                 verdict.see("network");
                 for key in ["enable_dns_support", "enable_dns_hostnames"] {
@@ -336,7 +336,7 @@ fn t20_ranges_are_whole_apart_and_large_enough() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in platform.roots.iter().filter(|it| it.resources("aws_vpc").next().is_some()) {
+        for root in platform.roots().filter(|it| it.resources("aws_vpc").next().is_some()) {
             let place = &root.path;
             let mut range = |text: &Value| {
                 let range: Ipv4Net = text.as_str().unwrap().parse().unwrap();
@@ -400,7 +400,7 @@ fn t44_zones_are_named_by_id_and_accepted_by_eks() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for root in &platform.roots {
+        for root in platform.roots() {
             for subnet in root.resources("aws_subnet") {
                 verdict.see("subnets");
                 let id = subnet.body["availability_zone_id"].as_str().unwrap_or_default();

@@ -93,7 +93,7 @@ fn place(document: &Document) -> Option<(&str, Option<&str>, &str)> {
 }
 
 fn all(platform: &Platform) -> impl Iterator<Item = Object<'_>> {
-    platform.documents.iter().filter_map(|it| Some((it, place(it)?))).flat_map(
+    platform.documents().filter_map(|it| Some((it, place(it)?))).flat_map(
         |(document, (repository, environment, layer))| {
             document.values().map(move |value| Object {
                 path: &document.path,

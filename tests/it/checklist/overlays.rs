@@ -23,12 +23,12 @@ impl<'a> Overlay<'a> {
             let (repository, rest) = folder.split_once("/apps/")?;
             let (application, environment) = rest.split_once("/overlays/")?;
             let prefix = format!("{repository}/clusters/{environment}/tenants/{application}/");
-            let tenant = platform.documents.iter().filter(|it| it.path.starts_with(&prefix));
+            let tenant = platform.documents().filter(|it| it.path.starts_with(&prefix));
             let tenant = tenant.flat_map(|it| it.values().cloned()).collect();
             let objects = build(platform, folder);
             Some(Self { application, environment, repository, objects, tenant })
         };
-        platform.documents.iter().filter_map(|it| overlay(&it.path)).collect()
+        platform.documents().filter_map(|it| overlay(&it.path)).collect()
     }
 
     pub fn kinds(&self, kind: &'a str) -> impl Iterator<Item = &Value> {
@@ -60,7 +60,7 @@ impl<'a> Overlay<'a> {
 
 /// What a folder's list makes of it.
 fn build(platform: &Platform, folder: &str) -> Vec<Value> {
-    let read = |path: &str| platform.documents.iter().find(|it| it.path == path);
+    let read = |path: &str| platform.documents().find(|it| it.path == path);
     let Some(list) = read(&format!("{folder}/kustomization.yaml")) else { return Vec::new() };
     let list = list.value();
     let mut objects = Vec::new();

@@ -68,7 +68,7 @@ impl<'a> Pipeline<'a> {
 
     fn new(files: &'a Platform, stack: Stack<'a>) -> Self {
         let folder = stack.document.path.strip_suffix("bootstrap/stack.yaml").unwrap();
-        let root = |name: &str| files.roots.iter().find(|it| it.path == format!("{folder}{name}")).unwrap();
+        let root = |name: &str| files.roots().find(|it| it.path == format!("{folder}{name}")).unwrap();
         let (platform, gitops) = (root("platform"), root("gitops"));
         let provider = &platform.words("provider").find(|it| it.labels == ["aws"]).unwrap().body;
         let text = |value: &Value| value.as_str().unwrap().to_owned();

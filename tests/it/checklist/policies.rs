@@ -71,8 +71,7 @@ pub struct Stack<'a> {
 impl<'a> Stack<'a> {
     pub fn all(platform: &'a Platform) -> impl Iterator<Item = Self> {
         platform
-            .documents
-            .iter()
+            .documents()
             .filter_map(|document| Some(Self { environment: document.environment()?, document }))
     }
 

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     io::Write,
     process::{Command, Stdio},
+    sync::Arc,
 };
 
 use super::{Platform, Verdict, prove};
@@ -94,7 +95,7 @@ fn reads(text: &str) -> bool {
     shell.wait().unwrap().success()
 }
 
-fn readmes(platform: &Platform) -> impl Iterator<Item = (&String, &String)> {
+fn readmes(platform: &Platform) -> impl Iterator<Item = (&String, &Arc<String>)> {
     platform.files.iter().filter(|(path, _)| path.ends_with("README.md"))
 }
 

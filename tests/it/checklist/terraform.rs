@@ -24,8 +24,9 @@ pub struct Root {
     pub environment: String,
     /// `platform` or `gitops`.
     pub name: String,
-    pub items: Vec<Item>,
-    bodies: Vec<Arc<Body>>,
+    pub items: Vec<Arc<Item>>,
+    files: BTreeMap<String, Arc<Body>>,
+    locals: BTreeMap<String, Expression>,
 }
 
 /// One block; of a resource with `for_each`, one instance.
@@ -36,6 +37,8 @@ pub struct Item {
     /// Attributes by name, blocks as lists.
     pub body: Value,
     key: Option<String>,
+    /// The name of the file that it stands in.
+    file: String,
 }
 
 impl Item {
@@ -79,38 +82,43 @@ impl Item {
 
 impl Root {
     pub fn all(files: &Tree) -> Vec<Self> {
-        let mut roots: BTreeMap<&str, Vec<Arc<Body>>> = BTreeMap::new();
+        let mut roots: BTreeMap<&str, BTreeMap<String, Arc<Body>>> = BTreeMap::new();
         for (path, text) in files {
             let Some((folder, file)) = path.rsplit_once('/') else { continue };
             if file.ends_with(".tf") {
-                roots.entry(folder).or_default().push(parsed(path, text));
+                roots.entry(folder).or_default().insert(file.to_owned(), parsed(path, text));
             }
         }
-        roots.into_iter().map(|(path, bodies)| Self::new(path, bodies)).collect()
+        roots.into_iter().map(|(path, files)| Self::new(path, files, None)).collect()
     }
 
-    fn new(path: &str, bodies: Vec<Arc<Body>>) -> Self {
+    /// Whether a file is one of its own.
+    pub fn holds(&self, path: &str) -> bool {
+        path.rsplit_once('/')
+            .is_some_and(|(folder, file)| folder == self.path && self.files.contains_key(file))
+    }
+
+    /// A copy in which one of its files says something else.
+    pub fn with(&self, path: &str, text: &str) -> Self {
+        let (folder, file) = path.rsplit_once('/').unwrap();
+        let mut files = self.files.clone();
+        files.insert(file.to_owned(), parsed(path, text));
+        Self::new(folder, files, Some(self))
+    }
+
+    /// What another root has worked out of the same files is taken from there.
+    fn new(path: &str, files: BTreeMap<String, Arc<Body>>, known: Option<&Self>) -> Self {
         let mut parts = path.rsplit('/');
         let (name, environment) = (parts.next().unwrap(), parts.next().unwrap_or_default());
-        let blocks = || bodies.iter().flat_map(|body| body.blocks());
+        let blocks = || files.values().flat_map(|body| body.blocks());
         let locals = blocks().filter(|it| it.identifier() == "locals").flat_map(|it| it.body().attributes());
         let locals = locals.map(|it| (it.key().to_owned(), it.expr.clone())).collect();
-        let scope = Scope { locals: &locals, names: Vec::new() };
+        let known = known.filter(|it| it.locals == locals);
         let mut items = Vec::new();
-        for block in blocks().filter(|it| it.identifier() != "locals") {
-            let labels: Vec<String> = block.labels().iter().map(|it| it.as_str().to_owned()).collect();
-            let each = block.body().attributes().find(|it| it.key() == "for_each");
-            let mut add = |scope: &Scope, key| {
-                let (word, labels) = (block.identifier().to_owned(), labels.clone());
-                items.push(Item { word, labels, key, body: scope.body(block.body()) });
-            };
-            match each.map(|it| entries(&scope.value(&it.expr))) {
-                Some(Some(entries)) => {
-                    for (key, value) in entries {
-                        add(&scope.with("each", json!({ "key": key, "value": value })), Some(key));
-                    }
-                }
-                _ => add(&scope, None),
+        for (file, body) in &files {
+            match known.filter(|it| it.files.get(file).is_some_and(|known| Arc::ptr_eq(known, body))) {
+                Some(known) => items.extend(known.items.iter().filter(|it| it.file == *file).cloned()),
+                None => items.extend(worked_out(file, body, &locals).into_iter().map(Arc::new)),
             }
         }
         Self {
@@ -118,12 +126,13 @@ impl Root {
             environment: environment.to_owned(),
             name: name.to_owned(),
             items,
-            bodies,
+            files,
+            locals,
         }
     }
 
     pub fn words(&self, word: &str) -> impl Iterator<Item = &Item> {
-        self.items.iter().filter(move |it| it.word == word)
+        self.items.iter().map(Arc::as_ref).filter(move |it| it.word == word)
     }
 
     pub fn resources(&self, kind: &str) -> impl Iterator<Item = &Item> {
@@ -147,8 +156,31 @@ impl Root {
             };
             body.iter().map(one).sum()
         }
-        self.bodies.iter().map(|body| inside(body, word)).sum()
+        self.files.values().map(|body| inside(body, word)).sum()
     }
+}
+
+/// The blocks of one file.
+fn worked_out(file: &str, body: &Body, locals: &BTreeMap<String, Expression>) -> Vec<Item> {
+    let scope = Scope { locals, names: Vec::new() };
+    let mut items = Vec::new();
+    for block in body.blocks().filter(|it| it.identifier() != "locals") {
+        let labels: Vec<String> = block.labels().iter().map(|it| it.as_str().to_owned()).collect();
+        let each = block.body().attributes().find(|it| it.key() == "for_each");
+        let mut add = |scope: &Scope, key| {
+            let (word, labels) = (block.identifier().to_owned(), labels.clone());
+            items.push(Item { file: file.to_owned(), word, labels, key, body: scope.body(block.body()) });
+        };
+        match each.map(|it| entries(&scope.value(&it.expr))) {
+            Some(Some(entries)) => {
+                for (key, value) in entries {
+                    add(&scope.with("each", json!({ "key": key, "value": value })), Some(key));
+                }
+            }
+            _ => add(&scope, None),
+        }
+    }
+    items
 }
 
 /// A list of words, or one.
@@ -182,6 +214,17 @@ pub fn parsed(path: &str, text: &str) -> Arc<Body> {
     }
     let body = hcl::parse(text).unwrap_or_else(|error| panic!("`{path}` does not read: {error}"));
     READ.lock().unwrap().entry(text.to_owned()).or_insert(Arc::new(body)).clone()
+}
+
+/// The parts of a template, which is text until somebody asks.
+fn understood(expr: &TemplateExpr) -> Arc<Template> {
+    static READ: LazyLock<Mutex<HashMap<String, Arc<Template>>>> = LazyLock::new(Default::default);
+    let text = expr.to_string();
+    if let Some(template) = READ.lock().unwrap().get(&text) {
+        return template.clone();
+    }
+    let template = Arc::new(Template::from_expr(expr).unwrap());
+    READ.lock().unwrap().entry(text).or_insert(template).clone()
 }
 
 /// What names mean here.
@@ -268,7 +311,7 @@ impl Scope<'_> {
     }
 
     fn template(&self, expr: &TemplateExpr) -> Value {
-        let template = Template::from_expr(expr).unwrap();
+        let template = understood(expr);
         let parts: Vec<Value> = template
             .elements()
             .iter()

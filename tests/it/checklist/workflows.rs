@@ -13,7 +13,7 @@ use super::{
 };
 
 fn workflows(platform: &Platform) -> impl Iterator<Item = &Document> {
-    platform.documents.iter().filter(|it| it.is_workflow())
+    platform.documents().filter(|it| it.is_workflow())
 }
 
 /// Each job: where it stands, and what it says.
@@ -806,7 +806,7 @@ fn a15_a_pull_request_plans_and_main_applies_that_plan() {
             });
             verdict.hold(posted, format!("{place}: posts nothing, or for anybody"));
         }
-        for root in platform.roots.iter().filter(|it| it.name == "platform") {
+        for root in platform.roots().filter(|it| it.name == "platform") {
             let Some(repository) = root.path.split("/environments/").next() else { continue };
             let path = format!("{repository}/.github/workflows/terraform-{}.yml", root.environment);
             let Some(caller) = workflows(platform).find(|it| it.path == path) else {

@@ -417,8 +417,7 @@ fn k36_pods_come_at_once_and_go_slowly() {
 /// What the class of load balancers decides for every Ingress of an environment.
 fn class_of<'a>(platform: &'a Platform, environment: &str) -> &'a Value {
     let end = format!("clusters/{environment}/controllers/load-balancer-controller/release.yaml");
-    let mut releases =
-        platform.documents.iter().filter(|it| it.path.ends_with(&end)).flat_map(|it| it.values());
+    let mut releases = platform.documents().filter(|it| it.path.ends_with(&end)).flat_map(|it| it.values());
     releases.next().map_or(&Value::Null, |it| &it["spec"]["values"]["ingressClassParams"]["spec"])
 }
 
@@ -455,7 +454,7 @@ fn no_ingress_says_what_its_class_has_decided() {
         )],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for document in &platform.documents {
+        for document in platform.documents() {
             let Some(environment) =
                 document.path.split("/clusters/").nth(1).and_then(|it| it.split('/').next())
             else {
@@ -573,7 +572,7 @@ fn k37_the_way_in_is_encrypted_checked_and_its_own() {
                 ] {
                     verdict.hold(holds, format!("the way to {place} {what}"));
                 }
-                let buckets = platform.roots.iter().filter(|root| root.environment == it.environment);
+                let buckets = platform.roots().filter(|root| root.environment == it.environment);
                 let mut buckets = buckets.flat_map(|it| it.resources("aws_s3_bucket"));
                 let bucket =
                     buckets.find(|it| it.labels[1] == "load_balancer_logs").map(|it| &it.body["bucket"]);
@@ -627,7 +626,7 @@ fn go_knows_its_memory() {
         ("kube-prometheus-stack", 2),
     ];
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for document in &platform.documents {
+        for document in platform.documents() {
             for object in document.values() {
                 let mut found = Vec::new();
                 limits(object, &mut found);
@@ -734,10 +733,8 @@ fn k38_only_what_is_needed_passes() {
             verdict.hold(it.tenant.iter().any(denies), format!("what nobody named passes to {place}"));
             let mut own =
                 BTreeSet::from(["egress DNS".to_owned(), "egress own".to_owned(), "ingress own".to_owned()]);
-            let network = platform
-                .roots
-                .iter()
-                .find(|root| root.environment == it.environment && root.name == "platform");
+            let network =
+                platform.roots().find(|root| root.environment == it.environment && root.name == "platform");
             let subnets = |tier: &str| -> Vec<String> {
                 let subnets = network.into_iter().flat_map(|it| it.resources("aws_subnet"));
                 let subnets = subnets.filter(|it| it.labels[1] == tier);
@@ -963,8 +960,7 @@ fn k40_an_image_is_one_release() {
             }
             let folder = format!("{}/clusters/{}/applications/", it.repository, it.environment);
             let beside: Vec<&Value> = platform
-                .documents
-                .iter()
+                .documents()
                 .filter(|it| it.path.starts_with(&folder))
                 .flat_map(|it| it.values())
                 .collect();
