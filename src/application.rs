@@ -25,14 +25,14 @@ use crate::{
     },
 };
 
+pub mod capacity;
 pub mod container;
 pub mod delivery;
 mod exposure;
+pub mod monitoring;
 pub mod permissions;
-pub mod room;
 mod shutdown;
 mod variables;
-pub mod watch;
 
 use container::Value;
 pub use delivery::Delivery;
@@ -217,7 +217,7 @@ pub struct Application {
     /// Whether it has metrics.
     pub measured: bool,
     /// The endpoint that Prometheus scrapes.
-    pub metrics: Endpoint,
+    pub metrics: MetricsEndpoint,
     pub shutdown: Shutdown,
     /// The values of the base; each overlay has its own.
     pub variables: Vec<Variable>,
@@ -242,7 +242,7 @@ pub struct Application {
 
 /// A port, and a path on it.
 #[derive(Clone, Debug)]
-pub struct Endpoint {
+pub struct MetricsEndpoint {
     pub port: u32,
     pub path: UrlPath,
 }
@@ -324,7 +324,7 @@ impl Application {
         let variables = variables::plain(env, has_database, report);
         let replicas = spec.replicas.clone().unwrap_or_default();
         Self {
-            metrics: Endpoint::metrics(at, port, spec, report),
+            metrics: MetricsEndpoint::metrics(at, port, spec, report),
             measured: spec.metrics.as_ref().is_none_or(|it| value_or(&it.enabled, METRICS)),
             start_within: value_or(&probes.start_within, START_WITHIN),
             shutdown: Shutdown::resolve(at, spec.shutdown.as_ref(), report),
@@ -557,7 +557,7 @@ impl Workload {
     }
 }
 
-impl Endpoint {
+impl MetricsEndpoint {
     fn metrics(name: &Located<String>, serves: u32, spec: &Spec, report: &mut Report) -> Self {
         let asked = spec.metrics.clone().unwrap_or_default();
         let port = value_or(&asked.port, METRICS_PORT);

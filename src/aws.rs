@@ -65,7 +65,7 @@ pub struct Roles {
     pub identity: WorkloadIdentity,
     pub path: RolePath,
     /// A policy that somebody else manages.
-    pub boundary: Option<Policy>,
+    pub boundary: Option<PolicyArn>,
 }
 
 /// A valid tag.
@@ -77,12 +77,12 @@ pub struct Tag {
 
 /// A managed policy by ARN.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Policy {
+pub struct PolicyArn {
     pub arn: Text,
     account: String,
 }
 
-impl Word for Policy {
+impl Word for PolicyArn {
     const CODE: &'static str = "aws/permissions-boundary";
     const WHAT: &'static str = "the ARN of an IAM policy";
     const RULE: &'static str = "such as `arn:aws:iam::111122223333:policy/boundary`";
@@ -102,7 +102,7 @@ impl Word for Policy {
 impl Roles {
     pub fn resolve(spec: &Spec, account: &Decided<Account>, report: &mut Report) -> Self {
         let boundary = spec.permissions_boundary.as_ref().and_then(|asked| report.try_read(asked));
-        if let (Some(asked), Some(Policy { account: theirs, .. }), Some(account)) =
+        if let (Some(asked), Some(PolicyArn { account: theirs, .. }), Some(account)) =
             (&spec.permissions_boundary, &boundary, account.sound())
             && ![&account.to_string(), "aws"].contains(&theirs.as_str())
         {

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::words::{Action, Atomic, Bare, Bareword, DatabaseClass};
+use crate::words::{Atomic, Bare, Bareword, DatabaseClass, GithubAction};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -15,7 +15,7 @@ pub struct Catalogue {
     kubernetes: Kubernetes,
     regions: BTreeMap<String, Vec<String>>,
     postgres: Postgres,
-    instances: BTreeMap<String, BTreeMap<String, Shape>>,
+    instances: BTreeMap<String, BTreeMap<String, InstanceSize>>,
     quotas: BTreeMap<String, Quota>,
     charts: BTreeMap<String, Pin>,
     images: BTreeMap<String, Pin>,
@@ -64,7 +64,7 @@ pub struct Minor {
 
 /// What an instance type offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub struct Shape {
+pub struct InstanceSize {
     pub processors: u32,
     /// In MiB.
     pub memory: u32,
@@ -124,7 +124,7 @@ impl Catalogue {
     }
 
     /// None for an unknown type.
-    pub fn shape(&self, family: &str, size: &str) -> Option<Shape> {
+    pub fn shape(&self, family: &str, size: &str) -> Option<InstanceSize> {
         self.instances.get(family)?.get(size).copied()
     }
 
@@ -134,9 +134,9 @@ impl Catalogue {
         self.quotas.values().find(|it| it.families.iter().any(|it| it == letters))
     }
 
-    pub fn action(&self, name: &str) -> Action {
+    pub fn action(&self, name: &str) -> GithubAction {
         let Commit { tag, sha, .. } = row(&self.actions, name);
-        Action { name: name.to_owned(), tag: tag.clone(), sha: sha.clone() }
+        GithubAction { name: name.to_owned(), tag: tag.clone(), sha: sha.clone() }
     }
 
     pub fn chart(&self, name: &str) -> &str {

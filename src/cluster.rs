@@ -7,13 +7,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    catalogue::{Catalogue, KubernetesVersion, Shape},
+    catalogue::{Catalogue, InstanceSize, KubernetesVersion},
     cidr::{self, Purpose},
     diagnostics::{Finding, Report},
     network::Network,
     source::{Decided, Located, Span, value_or},
     words::{
-        Account, Cpu, InstanceType, Memory, Name, Release, Text, Word,
+        Account, Cpu, InstanceType, Memory, Name, NodeImageRelease, Text, Word,
         patterns::{Pattern, Spelled},
     },
 };
@@ -40,8 +40,8 @@ pub struct Spec {
     #[schemars(extend("default" = DELETION_PROTECTION))]
     pub deletion_protection: Option<Located<bool>>,
     /// How the Kubernetes API is reached from outside the network. The endpoint inside the network is always enabled.
-    #[schemars(extend("default" = AccessSpec::default()))]
-    pub access: Option<Located<AccessSpec>>,
+    #[schemars(extend("default" = ApiAccessSpec::default()))]
+    pub access: Option<Located<ApiAccessSpec>>,
     /// The label of the runners for `access = "runner"`.
     #[schemars(extend("examples" = ["platform-vpc"]))]
     pub runner_label: Option<Located<String>>,
@@ -56,7 +56,7 @@ pub struct Spec {
 /// How the Kubernetes API is reached from outside the network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum AccessSpec {
+pub enum ApiAccessSpec {
     /// Through a node, by Session Manager: no port is open to the internet.
     #[default]
     Tunnel,
@@ -81,7 +81,7 @@ pub struct NodeGroupSpec {
     pub system: Option<Located<System>>,
     /// The release of the node image. Default: for AL2023 the release in the catalogue; for Bottlerocket none, so the key is
     /// required.
-    #[schemars(with = "Option<Spelled<Release>>")]
+    #[schemars(with = "Option<Spelled<NodeImageRelease>>")]
     pub release: Option<Located<String>>,
     /// How the instances are bought.
     #[schemars(extend("default" = Capacity::default()))]
@@ -128,13 +128,13 @@ pub struct Cluster {
     pub service_range: Ipv4Net,
     pub administrators: Vec<Principal>,
     pub deletion_protection: bool,
-    pub access: Access,
+    pub access: ApiAccess,
     pub node_groups: Vec<NodeGroup>,
 }
 
 /// How the Kubernetes API is reached from outside the network.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Access {
+pub enum ApiAccess {
     Tunnel,
     Runner(RunnerLabel),
     Public(Vec<Ipv4Net>),
@@ -156,7 +156,7 @@ impl Word for RunnerLabel {
     }
 }
 
-impl Access {
+impl ApiAccess {
     /// Whether the pipeline uses the tunnel through a node. It does unless it runs inside the network.
     pub fn tunnels(&self) -> bool {
         !matches!(self, Self::Runner(_))
@@ -193,7 +193,7 @@ impl Allocatable {
     /// The system reserves 6 % of the first processor, 1 % of the second, half a percent of the next two, a quarter of the others;
     /// 255 MiB, 11 MiB for each pod, and 100 MiB below which pods are evicted.
     /// Source: awslabs/amazon-eks-ami@81fec2e89585 (2026-07-23) nodeadm/internal/kubelet/config.go.
-    pub fn of(Shape { processors, memory, pods }: Shape) -> Self {
+    pub fn of(InstanceSize { processors, memory, pods }: InstanceSize) -> Self {
         let of_first = |most: u32, percent: u32| processors.min(most) * percent;
         let taken = of_first(1, 500) + of_first(2, 50) + of_first(4, 25) + processors * 25;
         let memory = memory.saturating_sub(255 + 11 * pods + 100);
@@ -208,11 +208,11 @@ pub struct NodeGroup {
     /// The same, parsed.
     pub types: Vec<InstanceType>,
     /// What its first type offers, if it is known: the others have the same size.
-    pub shape: Option<Shape>,
+    pub shape: Option<InstanceSize>,
     /// The maximum number of pods on a node, if its types are known.
     pods: Option<u32>,
     pub system: System,
-    pub release: Release,
+    pub release: NodeImageRelease,
     pub arm: bool,
     pub capacity: Capacity,
     pub min: u32,
@@ -237,9 +237,9 @@ impl Word for Principal {
         let (account, name) = word.strip_prefix("arn:aws:iam::")?.split_once(':')?;
         let path = name.strip_prefix("role/").or(name.strip_prefix("user/"))?;
         let plain = path.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@/-".contains(&b));
-        let fair =
+        let valid =
             plain && !path.is_empty() && !path.starts_with('/') && !path.ends_with('/') && path.len() <= 512;
-        let account: Account = Account::read(account).filter(|_| fair)?;
+        let account: Account = Account::read(account).filter(|_| valid)?;
         Some(Self { arn: Text::ours(word), account: account.to_string() })
     }
 }
@@ -325,8 +325,8 @@ fn overlap(a: Ipv4Net, b: Ipv4Net) -> bool {
 }
 
 /// A key without effect is an error, because a reader would rely on it: the label and the ranges need the matching `access`.
-fn access(spec: &Spec, report: &mut Report) -> Access {
-    let asked = value_or(&spec.access, AccessSpec::default());
+fn access(spec: &Spec, report: &mut Report) -> ApiAccess {
+    let asked = value_or(&spec.access, ApiAccessSpec::default());
     let known = !report.excused(&["cluster", "access"]);
     let label = spec.runner_label.as_ref();
     let ranges = spec.public_ranges.as_deref().filter(|ranges| !ranges.is_empty());
@@ -339,16 +339,17 @@ fn access(spec: &Spec, report: &mut Report) -> Access {
                 )),
         );
     };
-    if let Some(label) = label.filter(|_| asked != AccessSpec::Runner && known) {
+    if let Some(label) = label.filter(|_| asked != ApiAccessSpec::Runner && known) {
         stray("runner-label", "runner", label.span());
     }
-    if let Some(range) = ranges.and_then(|it| it.first()).filter(|_| asked != AccessSpec::Public && known) {
+    if let Some(range) = ranges.and_then(|it| it.first()).filter(|_| asked != ApiAccessSpec::Public && known)
+    {
         stray("public-ranges", "public", range.span());
     }
-    let Some(access) = &spec.access else { return Access::Tunnel };
+    let Some(access) = &spec.access else { return ApiAccess::Tunnel };
     match **access {
-        AccessSpec::Tunnel => Access::Tunnel,
-        AccessSpec::Runner => {
+        ApiAccessSpec::Tunnel => ApiAccess::Tunnel,
+        ApiAccessSpec::Runner => {
             if label.is_none() && !report.excused(&["cluster", "runner-label"]) {
                 report.add(
                     Finding::new("cluster/access", "`runner-label` is missing")
@@ -366,9 +367,9 @@ fn access(spec: &Spec, report: &mut Report) -> Access {
                     .help("write the label of your own runners inside the network"),
                 );
             }
-            Access::Runner(report.value(label))
+            ApiAccess::Runner(report.value(label))
         }
-        AccessSpec::Public => {
+        ApiAccessSpec::Public => {
             if ranges.is_none() && !report.excused(&["cluster", "public-ranges"]) {
                 report.add(
                     Finding::new("cluster/access", "`public-ranges` is empty")
@@ -377,7 +378,7 @@ fn access(spec: &Spec, report: &mut Report) -> Access {
                 );
             }
             let ranges = ranges.unwrap_or_default().iter();
-            Access::Public(ranges.filter_map(|range| cidr::read(range, Purpose::Api, report)).collect())
+            ApiAccess::Public(ranges.filter_map(|range| cidr::read(range, Purpose::Api, report)).collect())
         }
     }
 }
@@ -461,7 +462,7 @@ fn room(
         let sum: Vec<String> =
             known().map(|(group, pods)| format!("{} nodes × ({pods} pods + 1)", group.max)).collect();
         report.add(
-            Finding::new("network/room", "the private subnets have too few addresses for all pods")
+            Finding::new("network/addresses", "the private subnets have too few addresses for all pods")
                 .at(
                     spec.max.as_ref().map_or(name.span(), Located::span),
                     format!(
@@ -505,15 +506,15 @@ fn node_group(
     let types: Vec<InstanceType> = types.into_iter().map(Decided::value).collect();
     let types =
         if types.is_empty() { InstanceType::read(INSTANCE_TYPE).into_iter().collect() } else { types };
-    let shapes: Vec<Option<Shape>> = types.iter().map(shape).collect();
-    let alike = |a: Shape, b: Shape| (a.processors, a.memory) == (b.processors, b.memory);
+    let shapes: Vec<Option<InstanceSize>> = types.iter().map(shape).collect();
+    let alike = |a: InstanceSize, b: InstanceSize| (a.processors, a.memory) == (b.processors, b.memory);
     let odd = shapes.iter().zip(asked).find_map(|(it, at)| {
         Some(((*it)?, at)).filter(|(it, _)| shapes[0].is_some_and(|first| !alike(first, *it)))
     });
     if let (Some((odd, at)), Some(first), None) = (odd, shapes[0], other) {
-        let said = |it: Shape| format!("{} processors and {} MiB", it.processors, it.memory);
+        let said = |it: InstanceSize| format!("{} processors and {} MiB", it.processors, it.memory);
         report.add(
-            Finding::new("cluster/shape", format!("`{name}` mixes instance sizes"))
+            Finding::new("cluster/instance-size", format!("`{name}` mixes instance sizes"))
                 .at(at.span(), format!("this has {}, the first type has {}", said(odd), said(first)))
                 .help("use one node group for each size: the autoscaler calculates with the first type"),
         );
@@ -531,9 +532,9 @@ fn node_group(
                         )),
                 );
             }
-            Release::default()
+            NodeImageRelease::default()
         }
-        (None, _) => Release::read(&version.minor().node_image).unwrap_or_default(),
+        (None, _) => NodeImageRelease::read(&version.minor().node_image).unwrap_or_default(),
         (asked, _) => report.value(asked.as_ref()),
     };
     let min = value_or(&spec.min, MIN_NODES);
@@ -562,7 +563,7 @@ fn node_group(
     }
 }
 
-fn shape(of: &InstanceType) -> Option<Shape> {
+fn shape(of: &InstanceType) -> Option<InstanceSize> {
     let (family, size) = of.parts();
     Catalogue::get().shape(family, size)
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 
 use crate::{
-    lock::{self, Entry, Hash, Lock},
-    page::{self, Owner},
+    lock::{self, Hash, Lock, LockedFile},
+    page::{self, Ownership},
     plan::{File, Files},
     shared_values::{bare, exchanged, masked, values},
 };
@@ -59,7 +59,7 @@ pub fn compare(
         if let Some(file) = &planned {
             // What a seeded file was when it was written stays known.
             let seeded =
-                lock.entries(path).next().filter(|_| file.owner == Owner::Seeded && lock.hash == hash);
+                lock.entries(path).next().filter(|_| file.owner == Ownership::Seeded && lock.hash == hash);
             next.files.insert(path.clone(), seeded.cloned().unwrap_or_else(|| entry(file, hash)));
         }
         changes.push(Change { path: path.clone(), outcome, old, new: planned.map(|file| file.text) });
@@ -85,13 +85,13 @@ fn outcome(path: &str, planned: Option<&File>, lock: &Lock, old: Option<&[u8]>) 
             Outcome::Conflict("the tag `latest` changes its image: set the tag of a release")
         }
         (Some(file), _, Some(old)) if old == file.text.as_bytes() => Outcome::Unchanged,
-        (Some(file), Some(_), _) if file.owner == Owner::Seeded => Outcome::Kept,
-        (Some(file), None, Some(_)) if file.owner == Owner::Seeded => Outcome::Kept,
+        (Some(file), Some(_), _) if file.owner == Ownership::Seeded => Outcome::Kept,
+        (Some(file), None, Some(_)) if file.owner == Ownership::Seeded => Outcome::Kept,
         (Some(_), _, None) => Outcome::Create,
         (Some(_), _, Some(old)) if ours(old) => Outcome::Update,
         (Some(_), Some(_), Some(_)) => Outcome::Conflict("edited since it was rendered"),
         (Some(_), None, Some(_)) => Outcome::Conflict("not written by blueprint"),
-        (None, Some(entry), _) if entry.owner == Owner::Seeded => Outcome::Kept,
+        (None, Some(entry), _) if entry.owner == Ownership::Seeded => Outcome::Kept,
         (None, _, None) => Outcome::Unchanged,
         (None, _, Some(old)) if ours(old) => Outcome::Delete,
         (None, _, Some(_)) => Outcome::Conflict("no longer rendered, but edited since"),
@@ -104,7 +104,7 @@ fn moves(values: &[String]) -> bool {
 }
 
 /// Whether nobody but us, and those we share values with, wrote these bytes.
-fn is_ours(entry: &Entry, hash: Hash, old: &[u8]) -> bool {
+fn is_ours(entry: &LockedFile, hash: Hash, old: &[u8]) -> bool {
     let as_rendered = || {
         let text = std::str::from_utf8(old).ok()?;
         Some(match &entry.masked {
@@ -113,12 +113,12 @@ fn is_ours(entry: &Entry, hash: Hash, old: &[u8]) -> bool {
             None => entry.written == hash.blob(exchanged(text, &entry.shared, &entry.values).as_bytes()),
         })
     };
-    entry.owner == Owner::Managed
+    entry.owner == Ownership::Managed
         && (entry.written == hash.blob(old) || !entry.shared.is_empty() && as_rendered().unwrap_or_default())
 }
 
 /// The planned file with the values that others set.
-fn adopt(file: &File, old: Option<&[u8]>, locked: Option<&Entry>) -> File {
+fn adopt(file: &File, old: Option<&[u8]>, locked: Option<&LockedFile>) -> File {
     let mut values = seen(file, old, locked);
     if moves(&values) {
         values = seen(file, None, locked);
@@ -127,7 +127,7 @@ fn adopt(file: &File, old: Option<&[u8]>, locked: Option<&Entry>) -> File {
 }
 
 /// The values on disk, else those that were there last.
-fn seen(file: &File, old: Option<&[u8]>, locked: Option<&Entry>) -> Vec<String> {
+fn seen(file: &File, old: Option<&[u8]>, locked: Option<&LockedFile>) -> Vec<String> {
     match (old, locked) {
         (Some(old), _) => std::str::from_utf8(old).map(|text| values(text, file.shared)).unwrap_or_default(),
         (None, Some(entry)) => entry.values.clone(),
@@ -135,11 +135,11 @@ fn seen(file: &File, old: Option<&[u8]>, locked: Option<&Entry>) -> Vec<String> 
     }
 }
 
-fn entry(file: &File, hash: Hash) -> Entry {
+fn entry(file: &File, hash: Hash) -> LockedFile {
     let values = values(&file.text, file.shared);
     let masked = (!values.is_empty()).then(|| hash.blob(masked(&file.text, file.shared).as_bytes()));
     let shared = file.shared.iter().filter(|_| !values.is_empty()).map(|it| (*it).to_owned()).collect();
-    Entry {
+    LockedFile {
         owner: file.owner,
         by: file.by.clone(),
         written: hash.blob(file.text.as_bytes()),
@@ -151,7 +151,7 @@ fn entry(file: &File, hash: Hash) -> Entry {
 
 /// Whether two locks are about the same rendered bytes, whatever others set in them, whoever counts them, and in which format.
 fn says_the_same(old: &Lock, new: &Lock) -> bool {
-    let same = |(path, new): (&String, &Entry)| {
+    let same = |(path, new): (&String, &LockedFile)| {
         old.merged.is_empty() && old.files.get(path).is_some_and(|old| old.owner == new.owner)
     };
     old.files.len() == new.files.len() && new.files.iter().all(same)

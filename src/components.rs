@@ -212,7 +212,7 @@ pub fn needs(environment: &Environment) -> Vec<Needed> {
         .into();
     let elastic = environment.cluster.node_groups.iter().find(|group| group.elastic());
     needs.extend(elastic.map(|group| Needed {
-        need: Need::Room,
+        need: Need::NodeScaling,
         by: format!("node group `{}`, whose `max` is larger than its `min`", group.name),
     }));
     needs.extend(

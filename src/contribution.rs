@@ -20,7 +20,7 @@ pub struct Contribution {
     /// Layers that a platform has only because of it, beside those of its releases.
     pub layers: &'static [&'static Layer],
     /// Helm releases that Flux installs.
-    pub releases: Vec<Release>,
+    pub releases: Vec<HelmRelease>,
     /// The row of the catalogue with the definitions of the custom resources that it brings.
     pub definitions: Option<&'static str>,
     /// Namespaces of its own that no release has.
@@ -50,10 +50,10 @@ pub struct Contribution {
 
 /// A component as a reader of the READMEs sees it.
 #[derive(Clone, Debug)]
-pub struct Part {
+pub struct ComponentSummary {
     pub name: &'static str,
     pub about: Label,
-    pub releases: Vec<Release>,
+    pub releases: Vec<HelmRelease>,
     pub definitions: Option<&'static str>,
     /// Whether it watches the others.
     pub watches: bool,
@@ -61,7 +61,7 @@ pub struct Part {
     manifest: bool,
 }
 
-impl Part {
+impl ComponentSummary {
     pub fn of(contribution: &Contribution) -> Self {
         let Contribution { name, about, releases, definitions, watches, addon, .. } = contribution;
         Self {
@@ -90,7 +90,7 @@ impl Part {
 
 /// A chart of an exact version, installed by Flux.
 #[derive(Clone, Debug)]
-pub struct Release {
+pub struct HelmRelease {
     /// Its folder, and what its HelmRelease is called.
     pub name: &'static str,
     /// What the HelmRepository of its chart is called. Releases of one namespace whose charts lie in one repository share it: its index
@@ -218,9 +218,9 @@ pub enum Need {
     /// The use of processors and memory is measured.
     Usage,
     /// Node groups grow and shrink with what has to run.
-    Room,
+    NodeScaling,
     /// Room is kept free for what comes next.
-    Reserve,
+    SpareCapacity,
     /// Secrets come from Parameter Store.
     Secrets,
     /// An Ingress becomes a load balancer.
@@ -228,7 +228,7 @@ pub enum Need {
     /// A host name becomes a record.
     Records,
     /// Somebody sees what goes on, and is told when it goes wrong.
-    Watch,
+    Monitoring,
     /// What only AWS can measure is measured in the cluster, too.
     CloudMetrics,
 }
@@ -293,7 +293,7 @@ impl Contribution {
     /// The namespaces that its releases and its other pods lie in, each once.
     pub fn namespaces(&self) -> Vec<Namespace> {
         let mut namespaces = self.namespaces.clone();
-        for Release { namespace, pods, .. } in &self.releases {
+        for HelmRelease { namespace, pods, .. } in &self.releases {
             match namespaces.iter_mut().find(|it| it.name == *namespace) {
                 Some(known) => *known = Namespace { pods: known.pods.max(*pods), installs: true, ..*known },
                 None => namespaces.push(Namespace { name: namespace, pods: *pods, installs: true }),
@@ -308,7 +308,7 @@ fn is_narrow(action: &str) -> bool {
     ["iam:Create", "sts:"].iter().any(|it| action.starts_with(it))
 }
 
-impl Release {
+impl HelmRelease {
     /// Whether its chart lies in a registry. Flux then wants an OCIRepository and a `chartRef`: of a HelmRepository of the type
     /// `oci` its own documentation says to prefer these (fluxcd/source-controller docs/spec/v1/helmrepositories.md, fluxcd/helm-controller
     /// docs/spec/v2/helmreleases.md).

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     diagnostics::{Finding, Report},
     source::{Decided, Located, value_or},
-    words::{Owner, Repository, Text, patterns::Spelled},
+    words::{GithubOwner, Repository, Text, patterns::Spelled},
 };
 
 /// The GitHub owner and repositories.
@@ -16,7 +16,7 @@ use crate::{
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Spec {
     /// The user or organization that owns the repositories.
-    #[schemars(required, with = "Option<Spelled<Owner>>")]
+    #[schemars(required, with = "Option<Spelled<GithubOwner>>")]
     pub owner: Option<Located<String>>,
     /// The names of the platform's two repositories.
     pub repositories: Option<Repositories>,
@@ -72,7 +72,7 @@ pub struct Ids {
 
 #[derive(Clone, Debug)]
 pub struct Github {
-    pub owner: Owner,
+    pub owner: GithubOwner,
     pub infrastructure: Decided<Repository>,
     pub manifests: Decided<Repository>,
     /// The numeric ids of the owner and of the infrastructure repository.
@@ -83,12 +83,12 @@ pub struct Github {
 }
 
 /// A repository as `OWNER/NAME`.
-pub struct Slug<'a>(&'a Owner, &'a Repository);
+pub struct Slug<'a>(&'a GithubOwner, &'a Repository);
 
 impl Github {
     pub fn resolve(spec: Option<&Spec>, report: &mut Report) -> Self {
         let spec = spec.cloned().unwrap_or_default();
-        let owner: Owner = report.value(spec.owner.as_ref());
+        let owner: GithubOwner = report.value(spec.owner.as_ref());
         let names = spec.repositories.unwrap_or_default();
         let mut named = |asked, default| report.read_or(asked, Repository::ours(default));
         let infrastructure = named(names.infrastructure.as_ref(), INFRASTRUCTURE);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     application::{APPLICATION_ROLE, Application, Permission, Workload, delivery, permissions},
     aws,
-    cluster::{Access, Capacity, NodeGroup},
+    cluster::{ApiAccess, Capacity, NodeGroup},
     contribution::{Contribution, Identity, Secret, Statement, Writer},
     database::Share,
     dns::Dns,
@@ -61,7 +61,7 @@ pub fn pages(
     stack: &Stack,
 ) -> Vec<Page> {
     let delivered = &delivery::opened(workloads);
-    let identities = &holders(contributions, workloads);
+    let identities = &workload_roles(contributions, workloads);
     let permitted = &workloads.iter().any(|it| !it.permissions.is_empty());
     let before = &addons(contributions, true);
     let after = &addons(contributions, false);
@@ -87,10 +87,10 @@ pub fn pages(
     let mut pages = pages! {
         {
             environment: Environment, foundation: Foundation, applications: Vec<Application>,
-            identities: Vec<Holder>, before: Vec<Addon>, after: Vec<Addon>, addon_roles: Vec<Bareword>, single: bool,
+            identities: Vec<WorkloadRole>, before: Vec<AddonRow>, after: Vec<AddonRow>, addon_roles: Vec<Bareword>, single: bool,
             permitted: bool, bucket: bool, bottlerocket: bool, readers: Vec<Reader>,
             folders: Folders, secrets: Vec<Secret>, shares: Vec<Share>,
-            puts: Vec<Put>, provider: &'static str, private: bool, late: bool, delivered: Vec<Repository>,
+            puts: Vec<ManualSecret>, provider: &'static str, private: bool, late: bool, delivered: Vec<Repository>,
             demands: Vec<Demand>, sums: Vec<Sum>,
         }
         Unlisted "infrastructure/.github/workflows/terraform-{environment}.yml",
@@ -175,7 +175,7 @@ fn passed(
 ) -> Option<Rights> {
     let names = environment.names();
     let roles: Vec<Bareword> = if environment.pod_identity() {
-        holders(contributions, workloads).into_iter().map(|it| it.role).collect()
+        workload_roles(contributions, workloads).into_iter().map(|it| it.role).collect()
     } else {
         addon_roles(contributions)
     };
@@ -196,9 +196,9 @@ fn passed(
 }
 
 /// The service accounts that are somebody to AWS.
-fn holders(contributions: &[Contribution], workloads: &[Workload]) -> Vec<Holder> {
-    let own = contributions.iter().filter_map(|it| it.identity.clone()).map(Holder::from);
-    own.chain(workloads.iter().filter_map(Holder::of)).collect()
+fn workload_roles(contributions: &[Contribution], workloads: &[Workload]) -> Vec<WorkloadRole> {
+    let own = contributions.iter().filter_map(|it| it.identity.clone()).map(WorkloadRole::from);
+    own.chain(workloads.iter().filter_map(WorkloadRole::of)).collect()
 }
 
 fn addon_roles(contributions: &[Contribution]) -> Vec<Bareword> {
@@ -207,7 +207,7 @@ fn addon_roles(contributions: &[Contribution]) -> Vec<Bareword> {
 }
 
 /// A secret that a person puts into Parameter Store, and the key that encrypts it.
-struct Put {
+struct ManualSecret {
     path: String,
     key: String,
     /// `file`, or `line` for a value that a person can type.
@@ -222,7 +222,7 @@ const FILES: [&str; 4] = ["/identity", "/known-hosts", "/app-private-key", "/doc
 const EARLY: &str = "alias/aws/ssm";
 
 /// The Git credential is put before the platform has keys of its own, so the account's encrypts it.
-fn puts(secrets: &[Secret], environment: &Environment) -> Vec<Put> {
+fn puts(secrets: &[Secret], environment: &Environment) -> Vec<ManualSecret> {
     let first = format!("{}/", environment.git_credential_path());
     let put = |it: &Secret| {
         let path = it.path(&environment.platform, &environment.name);
@@ -230,7 +230,7 @@ fn puts(secrets: &[Secret], environment: &Environment) -> Vec<Put> {
         let own = || format!("alias/{}-parameters", environment.prefix());
         let key = if early { EARLY.to_owned() } else { own() };
         let form = if FILES.iter().any(|end| it.key.ends_with(end)) { "file" } else { "line" };
-        Put { path, key, form, about: it.description() }
+        ManualSecret { path, key, form, about: it.description() }
     };
     secrets.iter().filter(|it| it.writer == Writer::Person).map(put).collect()
 }
@@ -264,7 +264,7 @@ fn readers(secrets: &[Secret], wide: bool) -> Vec<Reader> {
 }
 
 /// A service account with an IAM role: of a component, or of an application.
-struct Holder {
+struct WorkloadRole {
     /// The end of the role's name.
     role: Bareword,
     namespace: String,
@@ -274,7 +274,7 @@ struct Holder {
     permissions: Vec<Permission>,
 }
 
-impl From<Identity> for Holder {
+impl From<Identity> for WorkloadRole {
     fn from(Identity { role, namespace, service_account, statements }: Identity) -> Self {
         Self {
             role: Bareword::of(role),
@@ -286,7 +286,7 @@ impl From<Identity> for Holder {
     }
 }
 
-impl Holder {
+impl WorkloadRole {
     /// None without permissions: then there is nothing that a role would be for.
     fn of(workload: &Workload) -> Option<Self> {
         let Workload { application, permissions, .. } = workload;
@@ -306,17 +306,17 @@ impl Holder {
 }
 
 /// An add-on as one row of a map in Terraform.
-struct Addon {
+struct AddonRow {
     name: &'static str,
     version: AddonVersion,
     identity: Option<Identity>,
     configuration: Option<Hcl>,
 }
 
-fn addons(contributions: &[Contribution], before_nodes: bool) -> Vec<Addon> {
+fn addons(contributions: &[Contribution], before_nodes: bool) -> Vec<AddonRow> {
     let addon = |it: &Contribution| {
         let addon = it.addon.as_ref().filter(|addon| addon.before_nodes == before_nodes)?;
-        Some(Addon {
+        Some(AddonRow {
             name: addon.name,
             version: addon.version.clone(),
             identity: it.identity.clone(),

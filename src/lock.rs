@@ -11,7 +11,7 @@ use serde::Deserialize;
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
 
-use crate::{page::Owner, words::double_quoted};
+use crate::{page::Ownership, words::double_quoted};
 
 /// It lies in the root of each repository.
 pub const PATH: &str = ".blueprint.lock";
@@ -33,9 +33,9 @@ pub struct Lock {
     pub hash: Hash,
     /// The version of the program that rendered. Empty in a lock of the first format.
     pub version: String,
-    pub files: BTreeMap<String, Entry>,
+    pub files: BTreeMap<String, LockedFile>,
     /// What else may be on disk and ours: the other side of an unresolved merge, and what interrupted renders wrote.
-    pub merged: BTreeMap<String, Vec<Entry>>,
+    pub merged: BTreeMap<String, Vec<LockedFile>>,
 }
 
 /// How a repository counts its objects.
@@ -49,8 +49,8 @@ pub enum Hash {
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Entry {
-    pub owner: Owner,
+pub struct LockedFile {
+    pub owner: Ownership,
     /// The component or application that contributed the file. None for what every platform has.
     #[serde(default)]
     pub by: Option<String>,
@@ -107,8 +107,8 @@ impl Lock {
     }
 
     pub fn text(&self) -> String {
-        let line = |(path, entry): (&String, &Entry)| {
-            let Entry { owner, by, written, masked, shared, values } = entry;
+        let line = |(path, entry): (&String, &LockedFile)| {
+            let LockedFile { owner, by, written, masked, shared, values } = entry;
             let by = by.iter().map(|by| format!(", by = {}", double_quoted(by)));
             let masked = masked.iter().map(|masked| format!(", masked = \"{masked}\""));
             let lists =
@@ -146,7 +146,7 @@ impl Lock {
     }
 
     /// What is known of a file, by each side of a merge.
-    pub fn entries(&self, path: &str) -> impl Iterator<Item = &Entry> {
+    pub fn entries(&self, path: &str) -> impl Iterator<Item = &LockedFile> {
         self.files.get(path).into_iter().chain(self.merged.get(path).into_iter().flatten())
     }
 }
@@ -160,7 +160,7 @@ struct Second {
     _format: i64,
     hash: Hash,
     version: String,
-    files: BTreeMap<String, Entry>,
+    files: BTreeMap<String, LockedFile>,
 }
 
 #[derive(Deserialize)]
@@ -172,7 +172,7 @@ struct First {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FirstEntry {
-    owner: Owner,
+    owner: Ownership,
     blob: String,
     #[serde(default)]
     shared: Vec<String>,
@@ -182,7 +182,7 @@ impl First {
     fn into_lock(self) -> Lock {
         let entry = |FirstEntry { owner, blob, shared: values }: FirstEntry| {
             let shared = values.first().map(|_| FIRST_SHARED.to_owned()).into_iter().collect();
-            Entry { owner, by: None, written: blob, masked: None, shared, values }
+            LockedFile { owner, by: None, written: blob, masked: None, shared, values }
         };
         let files = self.files.into_iter().map(|(path, it)| (path, entry(it))).collect();
         Lock { files, ..Lock::default() }

@@ -14,8 +14,8 @@ use crate::{
 /// The Jobs of one environment, and what they share.
 pub fn pages(environment: &Environment, shares: &[Share]) -> Vec<Page> {
     let Some(database) = &environment.database else { return Vec::new() };
-    let room = &Room { jobs: shares.iter().map(|it| it.logins().len() as u32).sum() };
-    let mut pages = pages! { { environment: Environment, database: Database, room: Room }
+    let capacity = &JobCapacity { jobs: shares.iter().map(|it| it.logins().len() as u32).sum() };
+    let mut pages = pages! { { environment: Environment, database: Database, capacity: JobCapacity }
         Resource "kubernetes-manifest/clusters/{environment}/databases/limits.yaml",
         Resource "kubernetes-manifest/clusters/{environment}/databases/master.yaml",
         Resource "kubernetes-manifest/clusters/{environment}/databases/network-policies.yaml",
@@ -38,7 +38,7 @@ pub fn pages(environment: &Environment, shares: &[Share]) -> Vec<Page> {
         let Share { application, .. } = share;
         for login in &share.logins() {
             pages.extend(pages! {
-                { environment: Environment, database: Database, share: Share, login: u32, room: Room, scripts: Bareword }
+                { environment: Environment, database: Database, share: Share, login: u32, capacity: JobCapacity, scripts: Bareword }
                 Resource "kubernetes-manifest/clusters/{environment}/databases/{application}-login-{login}.yaml",
                 Resource "kubernetes-manifest/clusters/{environment}/databases/logins/{application}-login-{login}/login.yaml",
             });
@@ -67,12 +67,12 @@ pub fn roots(environment: &Environment, shares: &[Share]) -> Vec<String> {
 }
 
 /// The resources of the Jobs, for the quota of the namespace.
-struct Room {
+struct JobCapacity {
     /// How many there are.
     jobs: u32,
 }
 
-impl Room {
+impl JobCapacity {
     /// The CPU request of a Job's pod, which mostly waits for the network.
     fn cpu(&self) -> Cpu {
         Cpu(50)

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use crate::{
     application::{
         self, Application, Workload,
-        delivery::{Delivery, Ways},
+        delivery::{Delivery, DeliveryRoutes},
     },
-    contribution::{Contribution, Namespace, Part, PodSecurity, Release, Secret, Writer},
+    contribution::{ComponentSummary, Contribution, HelmRelease, Namespace, PodSecurity, Secret, Writer},
     database,
     foundation::{Environment, Foundation},
     layer::{Layer, Layers},
@@ -23,18 +23,18 @@ pub fn shared(
     foundation: &Foundation,
     environments: &Vec<Environment>,
     applications: &Vec<Application>,
-    parts: &Vec<Part>,
+    parts: &Vec<ComponentSummary>,
     layers: &Layers,
     example: &Example,
-    ways: &Ways,
+    ways: &DeliveryRoutes,
 ) -> Vec<Page> {
     let first = &environments[0].name;
     let keeper = &applications.iter().find(|it| it.database.is_some()).cloned();
     pages! {
         {
             foundation: Foundation, environments: Vec<Environment>, applications: Vec<Application>,
-            keeper: Option<Application>, parts: Vec<Part>, layers: Layers, first: Name, example: Example,
-            ways: Ways,
+            keeper: Option<Application>, parts: Vec<ComponentSummary>, layers: Layers, first: Name, example: Example,
+            ways: DeliveryRoutes,
         }
         Unlisted "kubernetes-manifest/.gitattributes",
         Unlisted "kubernetes-manifest/.github/requirements.txt",
@@ -155,16 +155,16 @@ fn stores(environment: &Environment, secrets: &[Secret], tenants: &[&Name]) -> V
 }
 
 /// Where the chart of a release comes from.
-fn source(release: &Release, environment: &Environment) -> Vec<Page> {
-    let Release { layer, name, .. } = release;
-    pages! { { release: Release, environment: Environment }
+fn source(release: &HelmRelease, environment: &Environment) -> Vec<Page> {
+    let HelmRelease { layer, name, .. } = release;
+    pages! { { release: HelmRelease, environment: Environment }
         Resource "kubernetes-manifest/clusters/{environment}/{layer}/{name}/source.yaml",
     }
 }
 
 /// What a person adds to the values of a release.
-fn values(release: &Release, environment: &Environment) -> Option<Page> {
-    let Release { layer, name, namespace, values, .. } = release;
+fn values(release: &HelmRelease, environment: &Environment) -> Option<Page> {
+    let HelmRelease { layer, name, namespace, values, .. } = release;
     if values.is_empty() {
         return None;
     }

@@ -33,7 +33,7 @@ pub struct Spec {
     /// AWS services that the private subnets reach through interface endpoints instead of the NAT gateways. Each endpoint costs
     /// money per hour in each zone, and per gigabyte. S3 always has an endpoint, which is free of charge.
     #[schemars(extend("default" = []))]
-    pub endpoints: Option<Vec<Located<Endpoint>>>,
+    pub endpoints: Option<Vec<Located<InterfaceEndpoint>>>,
     /// The address ranges of networks that are or will be connected to this one. They must not overlap with `range`.
     #[schemars(extend("default" = [], "examples" = [["10.99.0.0/16"]]))]
     pub peers: Option<Vec<Located<String>>>,
@@ -42,7 +42,7 @@ pub struct Spec {
 /// An AWS service that is reached through an interface endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Endpoint {
+pub enum InterfaceEndpoint {
     /// For cluster-autoscaler.
     Autoscaling,
     /// For the CNI, EBS CSI and the load balancer controller.
@@ -85,7 +85,7 @@ pub struct Network {
     pub range: Ipv4Net,
     pub zones: Vec<Zone>,
     pub nat: Nat,
-    pub endpoints: Vec<Endpoint>,
+    pub endpoints: Vec<InterfaceEndpoint>,
     /// Each with its position in the blueprint.
     pub peers: Vec<Located<Ipv4Net>>,
 }
@@ -128,7 +128,7 @@ impl Network {
             );
         }
         let peers = peers(spec.peers.as_deref(), Some(range).filter(|_| sound), report);
-        let mut endpoints: Vec<Endpoint> = spec.endpoints.iter().flatten().map(|it| **it).collect();
+        let mut endpoints: Vec<InterfaceEndpoint> = spec.endpoints.iter().flatten().map(|it| **it).collect();
         endpoints.sort();
         endpoints.dedup();
         Self {
@@ -176,7 +176,7 @@ impl Network {
     }
 }
 
-impl Endpoint {
+impl InterfaceEndpoint {
     /// The part after the region in the name of the endpoint service.
     pub fn service(self) -> &'static str {
         match self {

@@ -17,7 +17,7 @@ pub struct Page {
     /// Inside its repository.
     pub path: String,
     pub role: Role,
-    pub owner: Owner,
+    pub owner: Ownership,
     /// The starts of lines whose value is maintained by somebody else: for example, a pull request or Flux sets the
     /// tag of an image. The value on disk is kept.
     pub shared: &'static [&'static str],
@@ -52,7 +52,7 @@ pub enum Role {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Owner {
+pub enum Ownership {
     /// It is updated, and deleted when it is no longer planned.
     #[default]
     Managed,
@@ -80,7 +80,7 @@ impl Page {
             place,
             path: path.to_owned(),
             role,
-            owner: Owner::Managed,
+            owner: Ownership::Managed,
             shared: &[],
             by: None,
             body,
@@ -88,7 +88,7 @@ impl Page {
     }
 
     pub fn computed(place: Place, path: String, role: Role, body: String) -> Self {
-        Self { template: None, place, path, role, owner: Owner::Managed, shared: &[], by: None, body }
+        Self { template: None, place, path, role, owner: Ownership::Managed, shared: &[], by: None, body }
     }
 
     /// The same page, in which the values of lines with these starts are maintained by somebody else.
@@ -104,8 +104,8 @@ impl Page {
     /// The body below its header. Lines such as `#!` stay first.
     pub fn text(&self) -> String {
         let words = match self.owner {
-            Owner::Managed => "Written by blueprint. Change the blueprint instead.",
-            Owner::Seeded => "Yours. Written once by blueprint, which leaves it alone from now on.",
+            Ownership::Managed => "Written by blueprint. Change the blueprint instead.",
+            Ownership::Seeded => "Yours. Written once by blueprint, which leaves it alone from now on.",
         };
         let Some((open, close)) = comment(&self.path) else { return self.body.clone() };
         let first = if self.body.starts_with("#!") || self.body.starts_with("# syntax=") {
@@ -155,7 +155,7 @@ pub fn may_be_ours(path: &str, bytes: &[u8]) -> bool {
 }
 
 pub fn seeded(mut pages: Vec<Page>) -> Vec<Page> {
-    pages.iter_mut().for_each(|page| page.owner = Owner::Seeded);
+    pages.iter_mut().for_each(|page| page.owner = Ownership::Seeded);
     pages
 }
 
@@ -189,11 +189,11 @@ impl fmt::Display for Checksum {
     }
 }
 
-impl fmt::Display for Owner {
+impl fmt::Display for Ownership {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Owner::Managed => "managed",
-            Owner::Seeded => "seeded",
+            Ownership::Managed => "managed",
+            Ownership::Seeded => "seeded",
         })
     }
 }

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     application::{
         Application, FIRST_TAG, Workload,
-        delivery::{self, Ways},
-        watch,
+        delivery::{self, DeliveryRoutes},
+        monitoring,
     },
-    contribution::{Contribution, Part},
+    contribution::{ComponentSummary, Contribution},
     database,
     foundation::Environment,
     github::Github,
@@ -16,8 +16,8 @@ use crate::{
     layer::{Layer, Layers},
     logins,
     manifests::{self, Example},
-    page::{Owner, Page, Place, Role, contributed},
-    platform::{Platform, Stage},
+    page::{Ownership, Page, Place, Role, contributed},
+    platform::{EnvironmentPlan, Platform},
     repository,
     words::{Bareword, Name},
 };
@@ -27,7 +27,7 @@ pub type Files = BTreeMap<String, File>;
 
 #[derive(Debug, Default, PartialEq)]
 pub struct File {
-    pub owner: Owner,
+    pub owner: Ownership,
     pub text: String,
     /// Beginnings of lines whose value someone else keeps up to date.
     pub shared: &'static [&'static str],
@@ -55,14 +55,14 @@ pub fn plan(platform: Platform) -> Plan {
     for it in &applications {
         let running = running.get(&it.name).map(Vec::as_slice).unwrap_or_default();
         let workloads: Vec<&Workload> = running.iter().map(|(workload, _)| *workload).collect();
-        let ways = Ways::of(running.iter().copied());
+        let ways = DeliveryRoutes::of(running.iter().copied());
         pages.extend(contributed(&it.name, it.pages(&foundation)));
         let repository = repository::pages(it, &foundation, &environments, &workloads, &ways);
         pages.extend(contributed(&it.name, repository));
     }
     let known = manifests::known(stages.iter().flat_map(|stage| &stage.contributions).flat_map(layers));
     let (mut lists, mut layers, mut watcher) = (Lists::new(known.clone()), BTreeSet::new(), None);
-    for Stage { environment, contributions, workloads, secrets, stack } in stages {
+    for EnvironmentPlan { environment, contributions, workloads, secrets, stack } in stages {
         let shares = workloads.iter().filter_map(|it| it.database.clone()).collect();
         let mut own = infrastructure::pages(
             &environment,
@@ -76,7 +76,7 @@ pub fn plan(platform: Platform) -> Plan {
         );
         own.extend(logins::pages(&environment, &shares));
         for root in logins::roots(&environment, &shares) {
-            lists.add(&root, Entry::Component("../local".to_owned()));
+            lists.add(&root, ListEntry::Component("../local".to_owned()));
         }
         let tenants: Vec<_> = workloads.iter().map(|it| &it.application.name).collect();
         let watched_from = contributions.iter().find_map(Contribution::watcher);
@@ -85,12 +85,12 @@ pub fn plan(platform: Platform) -> Plan {
         for workload in &workloads {
             own.extend(contributed(&workload.application.name, workload.pages(&environment)));
             let overlay = format!("apps/{}/overlays/{environment}", workload.application.name);
-            lists.add(&overlay, Entry::Resource("../../base".to_owned()));
+            lists.add(&overlay, ListEntry::Resource("../../base".to_owned()));
             if watched_from.is_some() {
-                lists.add(&overlay, Entry::Resource("../../monitoring".to_owned()));
+                lists.add(&overlay, ListEntry::Resource("../../monitoring".to_owned()));
             }
             let image = foundation.image(&workload.application.repository);
-            lists.add(&overlay, Entry::Image(image, delivery::marker(workload)));
+            lists.add(&overlay, ListEntry::Image(image, delivery::marker(workload)));
         }
         watcher = watcher.or(watched_from);
         own.extend(
@@ -102,7 +102,7 @@ pub fn plan(platform: Platform) -> Plan {
         pages.extend(own);
     }
     if let Some(watcher) = &watcher {
-        let watched = |it: &Application| contributed(&it.name, watch::pages(it, &foundation, watcher));
+        let watched = |it: &Application| contributed(&it.name, monitoring::pages(it, &foundation, watcher));
         pages.extend(applications.iter().flat_map(watched));
     }
     let layers = known.used(|it| layers.contains(it.name));
@@ -124,9 +124,9 @@ pub fn plan(platform: Platform) -> Plan {
 /// Each application's workloads, in the order of the environments.
 type Running<'s> = BTreeMap<&'s Name, Vec<(&'s Workload, &'s Environment)>>;
 
-fn running(stages: &[Stage]) -> Running<'_> {
+fn running(stages: &[EnvironmentPlan]) -> Running<'_> {
     let mut running = Running::new();
-    for Stage { environment, workloads, .. } in stages {
+    for EnvironmentPlan { environment, workloads, .. } in stages {
         for workload in workloads {
             running.entry(&workload.application.name).or_default().push((workload, environment));
         }
@@ -135,16 +135,16 @@ fn running(stages: &[Stage]) -> Running<'_> {
 }
 
 /// How the releases of all applications reach each environment, by application.
-fn every_way(applications: &[Application], stages: &[Stage]) -> Ways {
+fn every_way(applications: &[Application], stages: &[EnvironmentPlan]) -> DeliveryRoutes {
     let running = running(stages);
-    Ways::of(applications.iter().filter_map(|it| running.get(&it.name)).flatten().copied())
+    DeliveryRoutes::of(applications.iter().filter_map(|it| running.get(&it.name)).flatten().copied())
 }
 
 /// Each component that any environment has, by name.
-fn parts(stages: &[Stage]) -> Vec<Part> {
+fn parts(stages: &[EnvironmentPlan]) -> Vec<ComponentSummary> {
     let contributions = stages.iter().flat_map(|stage| &stage.contributions);
     let installed = contributions.filter(|it| it.is_installed());
-    let parts: BTreeMap<_, _> = installed.map(|it| (it.name, Part::of(it))).collect();
+    let parts: BTreeMap<_, _> = installed.map(|it| (it.name, ComponentSummary::of(it))).collect();
     parts.into_values().collect()
 }
 
@@ -187,12 +187,12 @@ fn collect(pages: Vec<Page>, github: &Github) -> Plan {
 /// What each folder's `kustomization.yaml` lists. It is computed, so that no list can be forgotten.
 struct Lists {
     layers: Layers,
-    entries: BTreeMap<String, BTreeSet<Entry>>,
+    entries: BTreeMap<String, BTreeSet<ListEntry>>,
 }
 
 /// In the order in which a list names them.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Entry {
+enum ListEntry {
     Resource(String),
     Patch(String),
     Component(String),
@@ -217,25 +217,28 @@ impl Lists {
             let (folder, name) = split(&page.path);
             match &page.role {
                 Role::Unlisted => {}
-                Role::Resource => self.add(folder, Entry::Resource(name.to_owned())),
-                Role::Patch => self.add(folder, Entry::Patch(name.to_owned())),
+                Role::Resource => self.add(folder, ListEntry::Resource(name.to_owned())),
+                Role::Patch => self.add(folder, ListEntry::Patch(name.to_owned())),
                 Role::Mounted { map, namespace } => {
-                    self.add(folder, Entry::Mounted { map: map.clone(), namespace, file: name.to_owned() });
+                    self.add(
+                        folder,
+                        ListEntry::Mounted { map: map.clone(), namespace, file: name.to_owned() },
+                    );
                 }
                 Role::Component => {
                     let (above, name) = split(folder);
-                    self.add(above, Entry::Component(name.to_owned()));
+                    self.add(above, ListEntry::Component(name.to_owned()));
                 }
             }
         }
     }
 
     /// A folder that nobody builds by itself is listed by the folder above it.
-    fn add(&mut self, folder: &str, entry: Entry) {
+    fn add(&mut self, folder: &str, entry: ListEntry) {
         self.entries.entry(folder.to_owned()).or_default().insert(entry);
         if !self.is_root(folder) {
             let (above, name) = split(folder);
-            self.add(above, Entry::Resource(name.to_owned()));
+            self.add(above, ListEntry::Resource(name.to_owned()));
         }
     }
 
@@ -250,7 +253,7 @@ impl Lists {
     }
 
     fn pages(&self) -> Vec<Page> {
-        let page = |(folder, entries): (&String, &BTreeSet<Entry>)| {
+        let page = |(folder, entries): (&String, &BTreeSet<ListEntry>)| {
             let mut body = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n".to_owned();
             let mut last = String::new();
             for entry in entries {
@@ -273,7 +276,7 @@ impl Lists {
     }
 }
 
-impl Entry {
+impl ListEntry {
     /// The list it stands in, and how.
     fn text(&self) -> (String, String) {
         let (title, line) = match self {

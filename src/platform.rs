@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    application::{Application, Delivery, Exposure, Workload, delivery, permissions, room},
+    application::{Application, Delivery, Exposure, Workload, capacity, delivery, permissions},
     aws::{self, Roles, grants},
     blueprint::{Blueprint, Spec},
     catalogue::{Catalogue, Region},
@@ -29,12 +29,12 @@ use crate::{
 pub struct Platform {
     pub foundation: Foundation,
     pub applications: Vec<Rc<Application>>,
-    pub stages: Vec<Stage>,
+    pub stages: Vec<EnvironmentPlan>,
 }
 
 /// One environment, and what runs in it.
 #[derive(Debug)]
-pub struct Stage {
+pub struct EnvironmentPlan {
     pub environment: Environment,
     pub contributions: Vec<Contribution>,
     pub workloads: Vec<Workload>,
@@ -57,7 +57,7 @@ pub fn resolve(blueprint: &Blueprint, report: &mut Report) -> Option<Platform> {
         catalogue: Catalogue::get(),
     };
     let applications = applications(base, &foundation.github, report);
-    let mut stages: Vec<Stage> = Vec::new();
+    let mut stages: Vec<EnvironmentPlan> = Vec::new();
     let known: Vec<String> = blueprint
         .environments
         .iter()
@@ -92,7 +92,7 @@ pub fn resolve(blueprint: &Blueprint, report: &mut Report) -> Option<Platform> {
         }
         stages.push(stage((environment, &place), spec, base, &applications, report));
     }
-    let mut zones: BTreeMap<&Domain, Vec<&Stage>> = BTreeMap::new();
+    let mut zones: BTreeMap<&Domain, Vec<&EnvironmentPlan>> = BTreeMap::new();
     for stage in &stages {
         if let Some(dns) = &stage.environment.dns {
             zones.entry(&dns.zone).or_default().push(stage);
@@ -199,7 +199,7 @@ fn stage(
     base: &Spec,
     applications: &[Rc<Application>],
     report: &mut Report,
-) -> Stage {
+) -> EnvironmentPlan {
     let (mut workloads, mut known) = (Vec::new(), applications.iter());
     for (name, spec) in spec.applications.iter().flatten() {
         if base.applications.as_ref().is_some_and(|base| base.contains_key(name)) {
@@ -223,7 +223,7 @@ fn stage(
     names(&contributions, spec, report);
     zones(&contributions, spec, &environment, report);
     hosts(&workloads, &contributions, report);
-    room::check(&workloads, &environment.cluster, report);
+    capacity::check(&workloads, &environment.cluster, report);
     permissions::check(&workloads, report);
     let mut secrets: Vec<Secret> = contributions.iter().flat_map(|it| it.secrets.clone()).collect();
     secrets.extend(environment.database.iter().flat_map(Database::secrets));
@@ -239,7 +239,7 @@ fn stage(
     let grant = grants.and_then(|it| it.keys().next()).map(Located::span);
     let place = grant.as_ref().unwrap_or_else(|| asks.map_or(place, |it| &it.place));
     let stack = fitting(make, &environment, place, report);
-    Stage { environment, contributions, workloads, secrets, stack }
+    EnvironmentPlan { environment, contributions, workloads, secrets, stack }
 }
 
 /// The stack with each resource by its name, if IAM and CloudFormation take it, else with patterns for what applications have alike.
@@ -312,7 +312,7 @@ fn hosts(workloads: &[Workload], contributions: &[Contribution], report: &mut Re
 }
 
 /// If one environment has a zone below that of another, that zone answers for its names, and records in the upper zone have no effect.
-fn delegated(stage: &Stage, zones: &BTreeMap<&Domain, Vec<&Stage>>, report: &mut Report) {
+fn delegated(stage: &EnvironmentPlan, zones: &BTreeMap<&Domain, Vec<&EnvironmentPlan>>, report: &mut Report) {
     for Workload { place, exposure, .. } in &stage.workloads {
         let Some(Exposure { host, .. }) = exposure else { continue };
         let others = zones.get(host).into_iter().flatten();

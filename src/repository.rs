@@ -5,7 +5,7 @@ use crate::{
     application::{
         Application, Variable, Workload,
         container::Trial,
-        delivery::{Delivery, Ways},
+        delivery::{Delivery, DeliveryRoutes},
     },
     certificates,
     foundation::{Environment, Foundation},
@@ -20,13 +20,13 @@ pub fn pages(
     foundation: &Foundation,
     environments: &Vec<Environment>,
     workloads: &[&Workload],
-    ways: &Ways,
+    ways: &DeliveryRoutes,
 ) -> Vec<Page> {
     let Application { repository, program, .. } = application;
     let regions = regions(application, environments);
     let trusting = &!regions.is_empty();
     let trial = &trial(application, foundation, workloads);
-    let mut pages = pages! { { application: Application, foundation: Foundation, ways: Ways }
+    let mut pages = pages! { { application: Application, foundation: Foundation, ways: DeliveryRoutes }
         Unlisted "{repository}/.github/pull_request_template.md",
         Unlisted "{repository}/.dockerignore",
         Unlisted "{repository}/.gitattributes",
@@ -43,7 +43,7 @@ pub fn pages(
         Unlisted "{repository}/.github/scripts/version.sh",
     };
     pages.extend(pages! { {
-        application: Application, foundation: Foundation, environments: Vec<Environment>, ways: Ways
+        application: Application, foundation: Foundation, environments: Vec<Environment>, ways: DeliveryRoutes
     }
         Unlisted "{repository}/README.md",
     });

@@ -100,7 +100,7 @@ atoms! {
     );
 
     /// A GitHub user or organization: 39 letters, digits and single `-` (GitHub's own form; the catalogue marks it as common knowledge).
-    Owner(
+    GithubOwner(
         "github/owner",
         "a valid GitHub owner",
         "up to 39 letters, digits and single `-`, not starting or ending with `-`",
@@ -182,7 +182,7 @@ atoms! {
                         && !it.contains("--")
                         && it.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b))
                 };
-                Owner::read(owner).is_some() && team.is_none_or(slug)
+                GithubOwner::read(owner).is_some() && team.is_none_or(slug)
             })
         }
     );
@@ -233,7 +233,7 @@ atoms! {
     );
 
     /// A release of the image of a node: `1.36.4-20260923`, `1.63.0-d4932ff8`.
-    Release(
+    NodeImageRelease(
         "cluster/release",
         "a valid node image release",
         "a version, `-` and a build: such as `1.36.4-20260923` for AL2023, or `1.63.0-d4932ff8` for Bottlerocket",
@@ -342,7 +342,7 @@ pub enum StackWord {
 
 /// A GitHub action at a commit: a tag can be moved, a commit cannot. The tag is for readers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Action {
+pub struct GithubAction {
     pub name: String,
     pub tag: String,
     pub sha: String,
@@ -549,7 +549,7 @@ impl RolePath {
     }
 }
 
-impl Owner {
+impl GithubOwner {
     /// Container registries know no capitals.
     pub fn lower(&self) -> Self {
         Self(self.0.to_ascii_lowercase())

@@ -34,7 +34,7 @@ pub enum Delivery {
 
 /// How the releases of an application reach an environment.
 #[derive(Clone)]
-pub struct Way {
+pub struct DeliveryRoute {
     pub application: Rc<Application>,
     pub environment: Name,
     pub delivery: Delivery,
@@ -43,11 +43,11 @@ pub struct Way {
 
 /// What READMEs and workflows say about delivery, so that they describe only the routes that exist.
 #[derive(Clone)]
-pub struct Ways(Vec<Way>);
+pub struct DeliveryRoutes(Vec<DeliveryRoute>);
 
-impl Ways {
+impl DeliveryRoutes {
     pub fn of<'w>(workloads: impl Iterator<Item = (&'w Workload, &'w Environment)>) -> Self {
-        let way = |(workload, environment): (&Workload, &Environment)| Way {
+        let way = |(workload, environment): (&Workload, &Environment)| DeliveryRoute {
             application: Rc::clone(&workload.application),
             environment: environment.name.clone(),
             delivery: workload.delivery,
@@ -56,31 +56,31 @@ impl Ways {
         Self(workloads.map(way).collect())
     }
 
-    pub fn all(&self) -> Vec<&Way> {
+    pub fn all(&self) -> Vec<&DeliveryRoute> {
         self.0.iter().collect()
     }
 
-    fn by(&self, delivery: Delivery) -> Vec<&Way> {
+    fn by(&self, delivery: Delivery) -> Vec<&DeliveryRoute> {
         self.0.iter().filter(|it| it.delivery == delivery).collect()
     }
 
     /// The environments in which a release opens a pull request.
-    pub fn pulled(&self) -> Vec<&Way> {
+    pub fn pulled(&self) -> Vec<&DeliveryRoute> {
         self.by(Delivery::PullRequest)
     }
 
     /// The environments in which Flux commits the tag.
-    pub fn automated(&self) -> Vec<&Way> {
+    pub fn automated(&self) -> Vec<&DeliveryRoute> {
         self.by(Delivery::ImageAutomation)
     }
 
     /// The environments in which a person sets the tag.
-    pub fn manual(&self) -> Vec<&Way> {
+    pub fn manual(&self) -> Vec<&DeliveryRoute> {
         self.by(Delivery::Manual)
     }
 
     /// The environments in which the tag is set by pull request, opened by the release or by a person.
-    pub fn by_pull_request(&self) -> Vec<&Way> {
+    pub fn by_pull_request(&self) -> Vec<&DeliveryRoute> {
         self.0.iter().filter(|it| it.delivery != Delivery::ImageAutomation).collect()
     }
 

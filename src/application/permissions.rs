@@ -60,13 +60,13 @@ impl PermissionName {
 
 /// An action of IAM, or a pattern of actions. Which of them an application may have is decided by [`refusal`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Action {
+struct IamAction {
     text: Text,
     service: String,
     verb: String,
 }
 
-impl Word for Action {
+impl Word for IamAction {
     const CODE: &'static str = "application/action";
     const WHAT: &'static str = "a valid IAM action";
     const RULE: &'static str = "a service and an action, such as `s3:GetObject`";
@@ -124,7 +124,7 @@ pub fn resolve(table: Option<&Table>, report: &mut Report) -> Vec<Permission> {
 }
 
 fn action(asked: &Located<String>, report: &mut Report) -> Option<Text> {
-    let action: Action = report.try_read(asked)?;
+    let action: IamAction = report.try_read(asked)?;
     let stem = action.verb.strip_suffix('*').unwrap_or(&action.verb);
     let (label, help) = if BEYOND.contains(&action.service.as_str()) {
         (

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::{
     diagnostics::{Finding, Report},
-    rights::{self, Action, Names, Resource, Rights, Statement, meet},
+    rights::{self, IamAction, Names, Resource, Rights, Statement, meet},
     source::Located,
     words::{Name, StackWord, Word},
 };
@@ -104,8 +104,8 @@ fn statement(
     report: &mut Report,
 ) -> Option<Statement> {
     let words = asked.actions.iter().flatten();
-    let actions: Vec<(&Located<String>, Action)> =
-        words.filter_map(|at| Some((at, report.try_read::<Action>(at)?))).collect();
+    let actions: Vec<(&Located<String>, IamAction)> =
+        words.filter_map(|at| Some((at, report.try_read::<IamAction>(at)?))).collect();
     for (at, action) in &actions {
         refuse_action(at, action, list, report);
     }
@@ -136,7 +136,7 @@ fn statement(
     })
 }
 
-fn refuse_action(at: &Located<String>, action: &Action, list: List, report: &mut Report) {
+fn refuse_action(at: &Located<String>, action: &IamAction, list: List, report: &mut Report) {
     if BEYOND.contains(&action.service.as_str()) {
         report.add(
             Finding::new("aws/grant", format!("`{}` cannot be granted", at.as_str()))

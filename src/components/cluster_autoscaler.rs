@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::Component;
 use crate::{
-    contribution::{Condition, Contribution, Identity, Need, PodSecurity, Release, Statement},
+    contribution::{Condition, Contribution, Identity, Need, PodSecurity, HelmRelease, Statement},
     diagnostics::Report,
     foundation::Environment,
     layer::Layer,
@@ -31,11 +31,11 @@ impl Component for ClusterAutoscaler {
     }
 
     fn answers(&self) -> Need {
-        Need::Room
+        Need::NodeScaling
     }
 
     fn contribute(&self, environment: &Environment, _: &mut Report) -> Contribution {
-        let release = &Release {
+        let release = &HelmRelease {
             name: "cluster-autoscaler",
             source: "cluster-autoscaler",
             layer: Layer::CONTROLLERS,
@@ -54,7 +54,7 @@ impl Component for ClusterAutoscaler {
                 service_account: "cluster-autoscaler",
                 statements: statements(),
             }),
-            pages: pages! { { release: Release, environment: Environment }
+            pages: pages! { { release: HelmRelease, environment: Environment }
                 Resource "kubernetes-manifest/clusters/{environment}/controllers/cluster-autoscaler/release.yaml",
             },
             releases: vec![release.clone()],

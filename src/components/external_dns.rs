@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Component;
 use crate::{
-    contribution::{Contribution, Identity, Need, PodSecurity, Release, Statement},
+    contribution::{Contribution, Identity, Need, PodSecurity, HelmRelease, Statement},
     diagnostics::{Finding, Report},
     dns,
     foundation::Environment,
@@ -22,8 +22,8 @@ pub struct ExternalDns {
     /// Whether the component is enabled. Default: it is if something needs it.
     enabled: Option<Located<bool>>,
     /// What happens to a record that no host name needs any more.
-    #[schemars(extend("default" = Policy::default()))]
-    policy: Option<Located<Policy>>,
+    #[schemars(extend("default" = RecordPolicy::default()))]
+    policy: Option<Located<RecordPolicy>>,
     /// Values for its Helm release, merged over those of the platform.
     #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>", extend("default" = {}))]
     values: Option<toml::Table>,
@@ -32,7 +32,7 @@ pub struct ExternalDns {
 /// What happens to a record that no host name needs any more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum Policy {
+enum RecordPolicy {
     /// It stays until a teardown.
     #[default]
     UpsertOnly,
@@ -60,10 +60,10 @@ impl Component for ExternalDns {
     }
 
     fn contribute(&self, environment: &Environment, _: &mut Report) -> Contribution {
-        let sync = &(value_or(&self.policy, Policy::default()) == Policy::Sync);
+        let sync = &(value_or(&self.policy, RecordPolicy::default()) == RecordPolicy::Sync);
         let own = environment.dns.as_ref().map(|dns| dns.zone.clone().value());
         let zones = &Zones { own: own.unwrap_or_default() };
-        let release = &Release {
+        let release = &HelmRelease {
             name: "external-dns",
             source: "external-dns",
             layer: Layer::CONTROLLERS,
@@ -82,7 +82,7 @@ impl Component for ExternalDns {
                 service_account: "external-dns",
                 statements: zones.statements(),
             }),
-            pages: pages! { { release: Release, environment: Environment, zones: Zones, sync: bool }
+            pages: pages! { { release: HelmRelease, environment: Environment, zones: Zones, sync: bool }
                 Resource "kubernetes-manifest/clusters/{environment}/controllers/external-dns/release.yaml",
             },
             releases: vec![release.clone()],

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::Component;
 use crate::{
-    contribution::{Contribution, Identity, Need, PodSecurity, Release, Statement},
+    contribution::{Contribution, Identity, Need, PodSecurity, HelmRelease, Statement},
     diagnostics::Report,
     foundation::Environment,
     layer::Layer,
@@ -52,7 +52,7 @@ impl Component for ExternalSecrets {
                 conditions: vec![],
             }],
         };
-        let release = &Release {
+        let release = &HelmRelease {
             name: "external-secrets",
             source: "external-secrets",
             layer: Layer::CONTROLLERS,
@@ -71,7 +71,7 @@ impl Component for ExternalSecrets {
                 uses: environment.pod_identity().then(|| become_readers(environment)).into_iter().collect(),
                 ..Rights::default()
             },
-            pages: pages! { { release: Release, environment: Environment }
+            pages: pages! { { release: HelmRelease, environment: Environment }
                 Resource "kubernetes-manifest/clusters/{environment}/configs/external-secrets/deployer.yaml",
                 Resource "kubernetes-manifest/clusters/{environment}/controllers/external-secrets/release.yaml",
             },

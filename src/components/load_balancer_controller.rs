@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::Component;
 use crate::{
     cluster::load_balancing_role,
-    contribution::{Condition, Contribution, Identity, Need, PodSecurity, Release, Statement},
+    contribution::{Condition, Contribution, Identity, Need, PodSecurity, HelmRelease, Statement},
     diagnostics::Report,
     foundation::Environment,
     layer::Layer,
@@ -43,7 +43,7 @@ impl Component for LoadBalancerController {
 
     fn contribute(&self, environment: &Environment, _: &mut Report) -> Contribution {
         let logs = &value_or(&self.access_logs, ACCESS_LOGS);
-        let release = &Release {
+        let release = &HelmRelease {
             name: "load-balancer-controller",
             source: "load-balancer-controller",
             layer: Layer::CONTROLLERS,
@@ -54,7 +54,7 @@ impl Component for LoadBalancerController {
             version: environment.catalogue.chart("aws-load-balancer-controller").to_owned(),
             values: self.values.clone().unwrap_or_default(),
         };
-        let mut pages = pages! { { release: Release, environment: Environment, logs: bool }
+        let mut pages = pages! { { release: HelmRelease, environment: Environment, logs: bool }
             Resource "kubernetes-manifest/clusters/{environment}/controllers/load-balancer-controller/release.yaml",
         };
         if *logs {

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::Component;
 use crate::{
-    contribution::{Contribution, Need, PodSecurity, Release},
+    contribution::{Contribution, Need, PodSecurity, HelmRelease},
     diagnostics::Report,
     foundation::Environment,
     layer::Layer,
@@ -35,7 +35,7 @@ impl Component for MetricsServer {
     }
 
     fn contribute(&self, environment: &Environment, _: &mut Report) -> Contribution {
-        let release = &Release {
+        let release = &HelmRelease {
             name: "metrics-server",
             source: "metrics-server",
             layer: Layer::CONTROLLERS,
@@ -48,7 +48,7 @@ impl Component for MetricsServer {
         };
         Contribution {
             about: "measures the resource usage of pods, for autoscaling",
-            pages: pages! { { release: Release, environment: Environment }
+            pages: pages! { { release: HelmRelease, environment: Environment }
                 Resource "kubernetes-manifest/clusters/{environment}/controllers/metrics-server/release.yaml",
             },
             releases: vec![release.clone()],

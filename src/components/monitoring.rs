@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::Component;
 use crate::{
-    contribution::{Contribution, Namespace, Need, Needed, PodSecurity, Release, Secret, Writer, numbers},
+    contribution::{Contribution, Namespace, Need, Needed, PodSecurity, HelmRelease, Secret, Writer, numbers},
     diagnostics::{Finding, Report},
     entrance::{self, Asked},
     foundation::Environment,
@@ -160,7 +160,7 @@ impl Component for Monitoring {
     }
 
     fn answers(&self) -> Need {
-        Need::Watch
+        Need::Monitoring
     }
 
     fn layers(&self) -> &'static [&'static Layer] {
@@ -170,12 +170,12 @@ impl Component for Monitoring {
     fn contribute(&self, environment: &Environment, report: &mut Report) -> Contribution {
         let version = value_or(&self.grafana_password_version, GRAFANA_PASSWORD_VERSION);
         let stack = &self.stack(version, environment, report);
-        let definitions = &Release {
+        let definitions = &HelmRelease {
             layer: Layer::CONTROLLERS,
             values: toml::Table::new(),
             ..chart("prometheus-operator-crds", environment)
         };
-        let release = &Release {
+        let release = &HelmRelease {
             values: self.values.clone().unwrap_or_default(),
             ..chart("kube-prometheus-stack", environment)
         };
@@ -187,11 +187,11 @@ impl Component for Monitoring {
             Resource "kubernetes-manifest/clusters/{environment}/monitoring/kube-prometheus-stack/grafana-login.yaml",
             Resource "kubernetes-manifest/clusters/{environment}/monitoring/kube-prometheus-stack/network-policies.yaml",
         };
-        pages.extend(pages! { { release: Release, environment: Environment, stack: Stack }
+        pages.extend(pages! { { release: HelmRelease, environment: Environment, stack: Stack }
             Resource "kubernetes-manifest/clusters/{environment}/monitoring/kube-prometheus-stack/release.yaml",
         });
-        let release_of_definitions = |release: &Release| {
-            pages! { { release: Release, environment: Environment }
+        let release_of_definitions = |release: &HelmRelease| {
+            pages! { { release: HelmRelease, environment: Environment }
                 Resource "kubernetes-manifest/clusters/{environment}/controllers/prometheus-operator-crds/release.yaml",
             }
         };
@@ -244,8 +244,8 @@ impl Component for Monitoring {
     }
 }
 
-fn chart(name: &'static str, environment: &Environment) -> Release {
-    Release {
+fn chart(name: &'static str, environment: &Environment) -> HelmRelease {
+    HelmRelease {
         name,
         source: "prometheus-community",
         layer: Layer::MONITORING,
@@ -450,8 +450,8 @@ impl Word for Mailbox {
     fn read(word: &str) -> Option<Self> {
         let (name, domain) = word.split_once('@')?;
         let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_+".contains(&b));
-        let fair = plain && (1..=64).contains(&name.len()) && Domain::read(domain).is_some();
-        fair.then(|| Self(word.to_owned()))
+        let valid = plain && (1..=64).contains(&name.len()) && Domain::read(domain).is_some();
+        valid.then(|| Self(word.to_owned()))
     }
 }
 
@@ -472,9 +472,9 @@ impl Word for Server {
 
     fn read(word: &str) -> Option<Self> {
         let (host, port) = word.split_once(':')?;
-        let fair = Domain::read(host).is_some()
+        let valid = Domain::read(host).is_some()
             && port.parse::<u16>().is_ok_and(|it| it > 0 && it.to_string() == port);
-        fair.then(|| Self(word.to_owned()))
+        valid.then(|| Self(word.to_owned()))
     }
 }
 

@@ -38,7 +38,7 @@ const MEMORY: Memory = Memory(256);
 
 /// What is kept free, and where.
 #[derive(Clone, Copy, Debug)]
-pub struct Reserve {
+pub struct SpareCapacity {
     replicas: u32,
     cpu: Cpu,
     memory: Memory,
@@ -59,7 +59,7 @@ impl Component for Overprovisioning {
     }
 
     fn answers(&self) -> Need {
-        Need::Reserve
+        Need::SpareCapacity
     }
 
     fn layers(&self) -> &'static [&'static Layer] {
@@ -81,7 +81,7 @@ impl Component for Overprovisioning {
                 pods: PodSecurity::Restricted,
                 installs: false,
             }],
-            pages: pages! { { reserve: Reserve, environment: Environment }
+            pages: pages! { { reserve: SpareCapacity, environment: Environment }
                 Resource "kubernetes-manifest/clusters/{environment}/overprovisioning/deployment.yaml",
                 Resource "kubernetes-manifest/clusters/{environment}/overprovisioning/limits.yaml",
                 Resource "kubernetes-manifest/clusters/{environment}/overprovisioning/network-policy.yaml",
@@ -94,9 +94,9 @@ impl Component for Overprovisioning {
 }
 
 impl Overprovisioning {
-    fn reserve(&self, environment: &Environment, report: &mut Report) -> Reserve {
+    fn reserve(&self, environment: &Environment, report: &mut Report) -> SpareCapacity {
         let zones = u32::try_from(environment.network.zones.len()).unwrap_or(u32::MAX);
-        Reserve {
+        SpareCapacity {
             replicas: value_or(&self.replicas, zones.max(1)),
             cpu: report.read_or(self.cpu.as_ref(), CPU).value(),
             memory: report.read_or(self.memory.as_ref(), MEMORY).value(),
@@ -104,7 +104,7 @@ impl Overprovisioning {
     }
 
     /// A pod that fits on no node waits for ever, and makes the autoscaler add nodes in vain.
-    fn fits(&self, reserve: Reserve, place: &Span, environment: &Environment, report: &mut Report) {
+    fn fits(&self, reserve: SpareCapacity, place: &Span, environment: &Environment, report: &mut Report) {
         let groups = environment.cluster.node_groups.iter();
         let known = groups.filter_map(|group| Some((group, group.shape?)));
         let Some((group, shape)) = known.min_by_key(|(_, shape)| Allocatable::of(*shape)) else { return };
@@ -147,14 +147,14 @@ fn grows(place: &Span, environment: &Environment, report: &mut Report) {
     let groups = &environment.cluster.node_groups;
     if groups.iter().all(|group| group.min >= group.max) && !report.excused(&["cluster", "node-groups"]) {
         report.add(
-            Finding::warning("component/room", "spare capacity is reserved, but no node group can grow")
+            Finding::warning("component/capacity", "spare capacity is reserved, but no node group can grow")
                 .at(place.clone(), "once it is used, no new node replaces it")
                 .help("raise the `max` of a node group above its `min`, or remove this component"),
         );
     }
 }
 
-impl Reserve {
+impl SpareCapacity {
     /// Twice what is kept, so that a change replaces all pods at once.
     fn quota_pods(&self) -> u32 {
         2 * self.replicas

@@ -23,13 +23,13 @@ pub struct Spec {
 
 /// An action of IAM: never all of a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Action {
+pub struct IamAction {
     pub text: Text,
     pub service: String,
     pub verb: String,
 }
 
-impl Word for Action {
+impl Word for IamAction {
     const CODE: &'static str = "aws/action";
     const WHAT: &'static str = "an action of AWS";
     const RULE: &'static str = "a service and a verb, such as `s3:GetObject`; `*` only behind three letters or more, as in `s3:Get*`";
@@ -95,7 +95,7 @@ pub fn meet(one: &str, other: &str) -> bool {
     rest[0]
 }
 
-impl Action {
+impl IamAction {
     /// Whether it only looks: then a plan may do it.
     pub fn looks(&self) -> bool {
         ["BatchGet", "Describe", "Get", "List"].iter().any(|it| self.verb.starts_with(it))

@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 
 use askama::{Result, Values, filters::Safe};
 
-use super::{Action, Bare, Hcl, Label, StackWord, Text, Words};
+use super::{Bare, GithubAction, Hcl, Label, StackWord, Text, Words};
 
 /// A whole number, which needs no quotes in YAML.
 #[askama::filter_fn]
@@ -140,7 +140,7 @@ pub fn sh(text: impl Words, _: &dyn Values) -> Result<Safe<String>> {
 
 /// The value of `uses:`, and the tag as a comment: `owner/action@SHA # v1.2.3`.
 #[askama::filter_fn]
-pub fn uses(action: impl Borrow<Action>, _: &dyn Values) -> Result<Safe<String>> {
-    let Action { name, tag, sha } = action.borrow();
+pub fn uses(action: impl Borrow<GithubAction>, _: &dyn Values) -> Result<Safe<String>> {
+    let GithubAction { name, tag, sha } = action.borrow();
     Ok(Safe(format!("{name}@{sha} # {tag}")))
 }

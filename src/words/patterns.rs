@@ -6,8 +6,9 @@ use std::{borrow::Cow, marker::PhantomData};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
-    Account, AddonVersion, CodeOwner, Cpu, DatabaseClass, DatabaseName, Domain, InstanceType, Memory, Name,
-    Owner, Release, Repository, RolePath, SQL_WORDS, SecretKey, UrlPath, VariableName, Word, YAML_WORDS,
+    Account, AddonVersion, CodeOwner, Cpu, DatabaseClass, DatabaseName, Domain, GithubOwner, InstanceType,
+    Memory, Name, NodeImageRelease, Repository, RolePath, SQL_WORDS, SecretKey, UrlPath, VariableName, Word,
+    YAML_WORDS,
 };
 
 /// A word whose rule is a regular expression.
@@ -81,8 +82,8 @@ patterns! {
     InstanceType: ["m7i.large"], INSTANCE_TYPE;
     Memory: ["256Mi", "2Gi"], "[1-9][0-9]{0,5}[MG]i";
     Name: ["shop"], format!("(?!.*--){}(?=[a-z]){}", except(&YAML_WORDS, false), label(Name::MAX));
-    Owner: ["acme"], format!("(?!.*--){GITHUB_OWNER}");
-    Release: ["1.36.4-20260923", "1.63.0-d4932ff8"], r"(?:[0-9]{1,4}\.){2}[0-9]{1,4}-[0-9a-f]{8}";
+    GithubOwner: ["acme"], format!("(?!.*--){GITHUB_OWNER}");
+    NodeImageRelease: ["1.36.4-20260923", "1.63.0-d4932ff8"], r"(?:[0-9]{1,4}\.){2}[0-9]{1,4}-[0-9a-f]{8}";
     Repository: ["infrastructure"], r"(?!.*--)(?!.*\.[gG][iI][tT]$)[A-Za-z0-9][A-Za-z0-9._-]{0,99}";
     RolePath: ["/platform/"], "(?=.{1,128}$)(?!.*--)(?!.*//)/(?:[A-Za-z0-9._/-]*/)?";
     SecretKey: ["payment/key"], format!(

@@ -6,9 +6,9 @@ use blueprint::{
     diagnostics::Report,
     source::Source,
     words::{
-        Account, AddonVersion, Atomic, Bare, CodeOwner, Cpu, DatabaseClass, DatabaseName, Domain, Hcl,
-        InstanceType, Memory, Name, Owner, Release, Repository, RolePath, SecretKey, Text, UrlPath,
-        VariableName, Word, Words, YAML_WORDS, is_bare,
+        Account, AddonVersion, Atomic, Bare, CodeOwner, Cpu, DatabaseClass, DatabaseName, Domain,
+        GithubOwner, Hcl, InstanceType, Memory, Name, NodeImageRelease, Repository, RolePath, SecretKey,
+        Text, UrlPath, VariableName, Word, Words, YAML_WORDS, is_bare,
     },
 };
 use proptest::{
@@ -225,7 +225,7 @@ fn words_that_will_not_do() {
         assert!(Text::read(words).is_none(), "`{}` should not be text", words.escape_debug());
     }
     for word in ["", "a b", "-a", "a-", "a--b", "a_b", &"a".repeat(40)] {
-        assert!(Owner::read(word).is_none(), "`{word}` should not be an owner");
+        assert!(GithubOwner::read(word).is_none(), "`{word}` should not be an owner");
     }
     for word in ["", ".", "..", ".git", "a.git", "a/b", "a b", "-a", &"a".repeat(101)] {
         assert!(Repository::read(word).is_none(), "`{word}` should not be a repository");
@@ -270,7 +270,7 @@ fn words_that_will_not_do() {
     for word in
         ["", "latest", "1.36", "1.36.4", "1.36.4-", "1.36.4-2026", "1.36.4-2026093x", "v1.36.4-20260923"]
     {
-        assert!(Release::read(word).is_none(), "`{word}` should not be a release");
+        assert!(NodeImageRelease::read(word).is_none(), "`{word}` should not be a release");
     }
     for word in ["", "1A", "_A", "A-B", "A B", "A.B", "on", "N", "Ä", "A=B", &"A".repeat(65)] {
         assert!(VariableName::read(word).is_none(), "`{word}` should not be a variable");
@@ -321,12 +321,12 @@ fn nobody_types_a_placeholder() {
         assert!(W::read(&word).is_none(), "`{word}` can be typed");
     }
     placeholder::<Name>();
-    placeholder::<Owner>();
+    placeholder::<GithubOwner>();
     placeholder::<Repository>();
     placeholder::<InstanceType>();
     placeholder::<AddonVersion>();
     placeholder::<RolePath>();
-    placeholder::<Release>();
+    placeholder::<NodeImageRelease>();
     placeholder::<Domain>();
     placeholder::<DatabaseClass>();
     placeholder::<DatabaseName>();
@@ -451,8 +451,8 @@ every_atom! {
         DatabaseClass "db\\.[a-z][0-9][a-z]{0,2}\\.[a-z0-9]{1,8}",
         Domain "[a-z0-9]{1,6}(-[a-z0-9]{1,4})?(\\.[a-z0-9]{1,6}){0,2}\\.[a-z]{2,5}",
         InstanceType "[a-z]{1,3}[0-9]{1,2}[a-z]{0,3}\\.[a-z0-9]{1,8}",
-        Owner "[A-Za-z0-9]{1,20}",
-        Release "[0-9]\\.[0-9]{1,2}\\.[0-9]-[0-9a-f]{8}",
+        GithubOwner "[A-Za-z0-9]{1,20}",
+        NodeImageRelease "[0-9]\\.[0-9]{1,2}\\.[0-9]-[0-9a-f]{8}",
         Repository "[A-Za-z0-9][A-Za-z0-9._]{0,20}",
     }
 }

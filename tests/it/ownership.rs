@@ -4,7 +4,7 @@ use blueprint::{
     compare::{Change, Outcome, compare},
     disk,
     lock::{self, Hash, Lock},
-    page::Owner,
+    page::Ownership,
     plan::{File, Files},
 };
 use tempfile::TempDir;
@@ -12,13 +12,13 @@ use tempfile::TempDir;
 /// As each managed file begins.
 const HEADER: &str = "# Written by blueprint. Change the blueprint instead.\n";
 
-fn file(owner: Owner, text: &str, shared: &'static [&'static str]) -> File {
+fn file(owner: Ownership, text: &str, shared: &'static [&'static str]) -> File {
     let (first, rest) = text.split_at(if text.starts_with("#!") { text.find('\n').unwrap() + 1 } else { 0 });
     let header = if owner == Managed { HEADER } else { "" };
     File { owner, text: format!("{first}{header}{rest}"), shared, by: None }
 }
 
-fn files(list: &[(&str, Owner, &str)]) -> Files {
+fn files(list: &[(&str, Ownership, &str)]) -> Files {
     list.iter().map(|(path, owner, text)| ((*path).to_owned(), file(*owner, text, &[]))).collect()
 }
 
@@ -47,18 +47,18 @@ fn settled(root: &TempDir, files: &Files) -> bool {
 }
 
 /// A folder in which these files were rendered.
-fn rendered(list: &[(&str, Owner, &str)]) -> TempDir {
+fn rendered(list: &[(&str, Ownership, &str)]) -> TempDir {
     let root = TempDir::new().unwrap();
     disk::apply(root.path(), &changes(root.path(), &files(list))).unwrap();
     root
 }
 
-fn outcome(root: &TempDir, list: &[(&str, Owner, &str)], path: &str) -> Outcome {
+fn outcome(root: &TempDir, list: &[(&str, Ownership, &str)], path: &str) -> Outcome {
     let changes = changes(root.path(), &files(list));
     changes.iter().find(|change| change.path == path).unwrap().outcome
 }
 
-use Owner::{Managed, Seeded};
+use Ownership::{Managed, Seeded};
 
 #[test]
 fn a_planned_file_is_created() {
@@ -295,8 +295,9 @@ fn a_lock_that_does_not_read_has_its_words() {
 #[test]
 fn either_side_of_a_merged_lock_is_ours() {
     let root = rendered(&[("a", Managed, "1"), ("b", Managed, "1")]);
-    let lock =
-        |list: &[(&str, Owner, &str)]| fs::read_to_string(rendered(list).path().join(lock::PATH)).unwrap();
+    let lock = |list: &[(&str, Ownership, &str)]| {
+        fs::read_to_string(rendered(list).path().join(lock::PATH)).unwrap()
+    };
     let (ours, theirs) = (lock(&[("a", Managed, "2")]), lock(&[("a", Managed, "3"), ("b", Managed, "3")]));
     for base in ["", "||||||| base\nformat = 1\n"] {
         put(&root, lock::PATH, &format!("<<<<<<< HEAD\n{ours}{base}=======\n{theirs}>>>>>>> other\n"));

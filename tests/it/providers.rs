@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, path::Path, sync::LazyLock};
 use blueprint::{
     blueprint::read,
     components::{self, Component, Provider, Specs},
-    contribution::{Contribution, Need, PodSecurity, Release},
+    contribution::{Contribution, HelmRelease, Need, PodSecurity},
     diagnostics::Report,
     foundation::Environment,
     layer::{Layer, Layers, Wait},
@@ -47,7 +47,7 @@ impl Component for SecondAutoscaler {
     }
 
     fn answers(&self) -> Need {
-        Need::Room
+        Need::NodeScaling
     }
 
     fn layers(&self) -> &'static [&'static Layer] {
@@ -64,9 +64,9 @@ fn contribution(folder: &str, environment: &Environment) -> Contribution {
     #[derive(askama::Template)]
     #[template(path = "kubernetes-manifest/clusters/{environment}/release.yaml")]
     struct Template<'r> {
-        release: &'r Release,
+        release: &'r HelmRelease,
     }
-    let release = Release {
+    let release = HelmRelease {
         name: NAME,
         source: NAME,
         layer: LAYER,

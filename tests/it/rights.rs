@@ -5,7 +5,7 @@ use blueprint::{
     components::Component,
     diagnostics::Report,
     infrastructure, plan,
-    platform::{self, Platform, Stage},
+    platform::{self, EnvironmentPlan, Platform},
     rights::{Rights, Stack, Statement},
     source::Source,
 };
@@ -34,7 +34,7 @@ fn with_queue(queue: &Queue) -> Tree {
     for stage in &mut platform.stages {
         let contribution = queue.contribute(&stage.environment, &mut Report::default());
         stage.contributions.push(contribution);
-        let Stage { environment, contributions, workloads, secrets, .. } = &*stage;
+        let EnvironmentPlan { environment, contributions, workloads, secrets, .. } = &*stage;
         let rights = infrastructure::rights(environment, contributions, workloads, secrets, false);
         stage.stack = Stack::new(&environment.names(), &rights, true, false);
     }
@@ -248,7 +248,7 @@ fn rights_are_spread_until_nothing_takes_them() {
 #[test]
 fn lengths_are_those_of_the_documents() {
     let platform = platform(&crate::wide(|_| ()));
-    for Stage { environment, stack, .. } in &platform.stages {
+    for EnvironmentPlan { environment, stack, .. } in &platform.stages {
         let names = environment.names();
         let text = infrastructure::bootstrap(environment, stack).text();
         let bucket = format!("arn:aws:s3:::{}", names.state_bucket);

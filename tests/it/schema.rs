@@ -3,8 +3,9 @@ use std::collections::BTreeSet;
 use blueprint::{
     blueprint::schema,
     words::{
-        Account, AddonVersion, CodeOwner, Cpu, DatabaseClass, DatabaseName, Domain, InstanceType, Memory,
-        Name, Owner, Release, Repository, RolePath, SecretKey, UrlPath, VariableName, patterns::Pattern,
+        Account, AddonVersion, CodeOwner, Cpu, DatabaseClass, DatabaseName, Domain, GithubOwner,
+        InstanceType, Memory, Name, NodeImageRelease, Repository, RolePath, SecretKey, UrlPath, VariableName,
+        patterns::Pattern,
     },
 };
 use serde_json::{Value, json};
@@ -96,8 +97,8 @@ fn patterns_and_words_agree() {
     agree::<InstanceType>();
     agree::<Memory>();
     agree::<Name>();
-    agree::<Owner>();
-    agree::<Release>();
+    agree::<GithubOwner>();
+    agree::<NodeImageRelease>();
     agree::<Repository>();
     agree::<RolePath>();
     agree::<SecretKey>();

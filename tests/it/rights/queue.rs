@@ -24,7 +24,7 @@ impl Component for Queue {
     }
 
     fn answers(&self) -> Need {
-        Need::Reserve
+        Need::SpareCapacity
     }
 
     fn contribute(&self, environment: &Environment, _: &mut Report) -> Contribution {

@@ -53,7 +53,7 @@ fn alone(workload: &Workload, offers: &[Offer], report: &mut Report) {
     if room < size.max.into() {
         let each = offers.iter().map(|it| format!("`{}` {} × {}", it.group.name, it.group.max, fits(it)));
         report.add(
-            Finding::new("application/room", format!("the nodes have capacity for {room} pods of `{name}`, but `replicas.max` is {}", size.max))
+            Finding::new("application/capacity", format!("the nodes have capacity for {room} pods of `{name}`, but `replicas.max` is {}", size.max))
                 .at(at.clone(), asks)
                 .help(format!(
                     "nodes × pods per node: {}, together {room}; raise a `max` of `[cluster.node-groups]`, or write `replicas.max = {room}`",
@@ -86,7 +86,7 @@ fn together(workloads: &[Workload], offers: &[Offer], report: &mut Report) {
         .map(|it| format!("`{}` {} × {} and {}", it.group.name, it.group.max, it.cpu, it.memory));
     report.add(
         Finding::warning(
-            "application/room",
+            "application/capacity",
             format!("at `replicas.max`, all applications together request {}", word(cpu, memory)),
         )
         .at(first.place.clone(), format!("all nodes at `max` offer {}", word(cores, bytes)))
