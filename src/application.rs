@@ -207,10 +207,15 @@ const CPU_UTILIZATION: u32 = 70;
 /// What is the same in every environment. The base is rendered from this alone.
 #[derive(Clone, Debug)]
 pub struct Application {
+    /// The key of its table in `[applications]`, which is also the name of its namespace.
     pub name: Name,
+    /// The repository with its code. Default: the application's name.
     pub repository: Decided<Repository>,
+    /// The port that the program listens on for HTTP, 1024 to 65535.
     pub port: u32,
+    /// The path of the liveness probe.
     pub liveness: UrlPath,
+    /// The path of the readiness probe. It differs from `liveness`.
     pub readiness: UrlPath,
     /// In seconds.
     start_within: u32,
@@ -218,15 +223,19 @@ pub struct Application {
     pub measured: bool,
     /// The endpoint that Prometheus scrapes.
     pub metrics: MetricsEndpoint,
+    /// The durations of the graceful shutdown.
     pub shutdown: Shutdown,
     /// The values of the base; each overlay has its own.
     pub variables: Vec<Variable>,
+    /// The variables whose values come from Parameter Store.
     pub secrets: Vec<SecretVariable>,
     /// Whether it may connect to the internet.
     pub internet: bool,
     /// In percent of what a pod asks for.
     pub cpu_utilization: u32,
+    /// In percent of the memory request. None if memory usage does not add pods.
     pub memory_utilization: Option<u32>,
+    /// The language, and the commands that check the code.
     pub program: Program,
     /// Who must approve changes to its code.
     pub code_owners: Vec<CodeOwner>,
@@ -243,17 +252,24 @@ pub struct Application {
 /// A port, and a path on it.
 #[derive(Clone, Debug)]
 pub struct MetricsEndpoint {
+    /// The port, 1024 to 65535.
     pub port: u32,
+    /// The path of the HTTP endpoint.
     pub path: UrlPath,
 }
 
 /// The number and size of its pods.
 #[derive(Clone, Debug)]
 pub struct Size {
+    /// The minimum number of pods.
     pub min: u32,
+    /// The maximum number of pods.
     pub max: u32,
+    /// The CPU request of a pod.
     pub cpu: Cpu,
+    /// The CPU limit of a pod. None if there is no limit.
     pub cpu_limit: Option<Cpu>,
+    /// The memory request of a pod, which is also its limit.
     pub memory: Memory,
 }
 
@@ -262,14 +278,19 @@ pub struct Size {
 pub struct Workload {
     /// Where the application is named.
     pub place: Span,
+    /// What is the same in every environment.
     pub application: Rc<Application>,
+    /// The number and size of its pods in this environment.
     pub size: Size,
+    /// The environment variables with the values of this environment.
     pub variables: Vec<Variable>,
     /// How it is reached from outside the cluster.
     pub exposure: Option<Exposure>,
+    /// Its database in this environment. None if the application has no database.
     pub database: Option<Share>,
     /// The permissions of its role. Without any there is no role.
     pub permissions: Vec<Permission>,
+    /// How a release reaches this environment.
     pub delivery: Delivery,
     /// Whether the pull request of a release merges automatically.
     pub auto_merge: bool,
@@ -282,16 +303,19 @@ pub const APPLICATION_ROLE: &str = "app";
 pub const FIRST_TAG: &str = "0.1.0";
 
 impl Spec {
+    /// Whether the key `database` is set.
     pub fn has_database(&self) -> bool {
         self.database.is_some()
     }
 
+    /// The value of the key `delivery`, or its default.
     pub fn delivery(&self) -> Delivery {
         value_or(&self.delivery, Delivery::default())
     }
 }
 
 impl Application {
+    /// Resolves the base from the keys outside `[environments]`. Invalid values are reported and replaced by placeholders.
     pub fn resolve(name: &Located<String>, spec: &Spec, report: &mut Report) -> Self {
         let at = name;
         let name: Decided<Name> = report.read(Some(name));
@@ -347,6 +371,7 @@ impl Application {
         }
     }
 
+    /// Resolves the application in one environment. `spec` is the base merged with the overlay; `name` is its key there.
     pub fn workload(
         self: &Rc<Self>,
         name: &Located<String>,
@@ -413,10 +438,12 @@ impl Application {
         Bareword::of(APPLICATION_ROLE).and('-', &self.name)
     }
 
+    /// [`FIRST_TAG`], for templates.
     pub fn first_tag(&self) -> &'static str {
         FIRST_TAG
     }
 
+    /// The needs of the application in every environment.
     pub fn needs(&self) -> Vec<Needed> {
         let by = format!("application `{}`, which is scaled by its CPU usage", self.name);
         let usage = Needed { need: Need::Usage, by };
@@ -461,6 +488,7 @@ fn alone(name: &Located<String>, spec: &Spec, report: &mut Report) {
 }
 
 impl Workload {
+    /// The needs that the application has only in this environment.
     pub fn needs(&self) -> Vec<Needed> {
         let by = format!("application `{}`, which has a host", self.application.name);
         self.exposure.iter().map(|_| Needed { need: Need::LoadBalancers, by: by.clone() }).collect()
@@ -653,10 +681,12 @@ impl Size {
         2 * (self.max + self.surge())
     }
 
+    /// The CPU requests that the quota of the namespace allows: those of `quota_pods` pods.
     pub fn quota_cpu(&self) -> Cpu {
         Cpu(self.cpu.0.saturating_mul(self.quota_pods()))
     }
 
+    /// The memory requests that the quota of the namespace allows: those of `quota_pods` pods.
     pub fn quota_memory(&self) -> Memory {
         Memory(self.memory.0.saturating_mul(self.quota_pods()))
     }

@@ -62,7 +62,9 @@ pub enum WorkloadIdentity {
 /// How IAM roles are created in this account.
 #[derive(Clone, Debug)]
 pub struct Roles {
+    /// How pods authenticate to AWS.
     pub identity: WorkloadIdentity,
+    /// The path of the roles that Terraform creates, `/` by default.
     pub path: RolePath,
     /// A policy that somebody else manages.
     pub boundary: Option<PolicyArn>,
@@ -71,13 +73,16 @@ pub struct Roles {
 /// A valid tag.
 #[derive(Clone, Debug)]
 pub struct Tag {
+    /// At most 127 characters. No two tags have keys that differ only in case.
     pub key: Text,
+    /// At most 256 characters.
     pub value: Text,
 }
 
 /// A managed policy by ARN.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PolicyArn {
+    /// The whole ARN.
     pub arn: Text,
     account: String,
 }
@@ -100,6 +105,7 @@ impl Word for PolicyArn {
 }
 
 impl Roles {
+    /// Reports a permissions boundary that belongs to another account than `account`.
     pub fn resolve(spec: &Spec, account: &Decided<Account>, report: &mut Report) -> Self {
         let boundary = spec.permissions_boundary.as_ref().and_then(|asked| report.try_read(asked));
         if let (Some(asked), Some(PolicyArn { account: theirs, .. }), Some(account)) =

@@ -73,7 +73,9 @@ pub struct Spec {
 pub struct Blueprint {
     /// Where it stands that there is a platform: its name, if it has one.
     pub place: Span,
+    /// The keys outside `[environments]`.
     pub base: Spec,
+    /// The environments in the order of the file: at least one.
     pub environments: Vec<(Option<Located<String>>, Spec)>,
 }
 

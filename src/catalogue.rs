@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::words::{Atomic, Bare, Bareword, DatabaseClass, GithubAction};
 
+/// All rows of `catalogue.toml`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Catalogue {
@@ -65,6 +66,7 @@ pub struct Minor {
 /// What an instance type offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct InstanceSize {
+    /// The number of vCPUs.
     pub processors: u32,
     /// In MiB.
     pub memory: u32,
@@ -88,11 +90,13 @@ pub struct Quota {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pin {
+    /// The exact version.
     pub version: String,
     /// The digest of an image, or the checksum of a file, where it is known.
     pub digest: Option<String>,
     /// The minor versions of Kubernetes that it supports, if that is documented.
     pub kubernetes: Option<Vec<String>>,
+    /// Where the version was looked up.
     pub source: String,
 }
 
@@ -100,8 +104,11 @@ pub struct Pin {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Definitions {
+    /// The path of the Go module.
     pub module: String,
+    /// The version of the module, a release or a pseudo-version.
     pub version: String,
+    /// The folder in the module that contains the definitions.
     pub folder: String,
     source: String,
 }
@@ -119,6 +126,7 @@ static CATALOGUE: LazyLock<Catalogue> =
 
 /// A name that is not in the catalogue is a bug, so all of these panic.
 impl Catalogue {
+    /// The catalogue that is compiled into the program.
     pub fn get() -> &'static Self {
         &CATALOGUE
     }
@@ -134,19 +142,23 @@ impl Catalogue {
         self.quotas.values().find(|it| it.families.iter().any(|it| it == letters))
     }
 
+    /// A GitHub action by its name, such as `actions/checkout`.
     pub fn action(&self, name: &str) -> GithubAction {
         let Commit { tag, sha, .. } = row(&self.actions, name);
         GithubAction { name: name.to_owned(), tag: tag.clone(), sha: sha.clone() }
     }
 
+    /// The version of a Helm chart.
     pub fn chart(&self, name: &str) -> &str {
         &row(&self.charts, name).version
     }
 
+    /// The version of a tool.
     pub fn tool(&self, name: &str) -> &str {
         &row(&self.tools, name).version
     }
 
+    /// Where the custom resource definitions of a component are.
     pub fn definitions(&self, name: &str) -> &Definitions {
         row(&self.definitions, name)
     }
@@ -199,6 +211,7 @@ fn row<'c, T>(rows: &'c BTreeMap<String, T>, name: &str) -> &'c T {
 pub struct KubernetesVersion(String);
 
 impl KubernetesVersion {
+    /// The row of this version in the catalogue.
     pub fn minor(&self) -> &'static Minor {
         row(&Catalogue::get().kubernetes.versions, &self.0)
     }
@@ -246,6 +259,7 @@ impl PostgresVersion {
         Catalogue::get().postgres.ended.iter().any(|it| it == word)
     }
 
+    /// The major versions in the catalogue: those with standard support.
     pub fn all() -> Vec<&'static str> {
         Catalogue::get().postgres.majors.keys().map(String::as_str).collect()
     }

@@ -88,6 +88,7 @@ enum Purpose<'a> {
 }
 
 impl Cli {
+    /// The exit code of the command. An error if files cannot be read or written, or an argument does not fit the plan.
     pub fn run(&self) -> Result<ExitCode> {
         let mut out = io::stdout().lock();
         match &self.verb {

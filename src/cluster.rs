@@ -113,6 +113,7 @@ pub enum System {
 }
 
 /// How instances are bought.
+#[expect(missing_docs, reason = "a comment on a variant becomes part of the published schema")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Capacity {
@@ -122,21 +123,31 @@ pub enum Capacity {
     Spot,
 }
 
+/// The resolved cluster of an environment.
 #[derive(Clone, Debug)]
 pub struct Cluster {
+    /// The Kubernetes version.
     pub version: KubernetesVersion,
+    /// The address range of Services. It does not overlap with the network or its peers.
     pub service_range: Ipv4Net,
+    /// The IAM roles and users that administer the cluster in addition to the pipeline.
     pub administrators: Vec<Principal>,
+    /// Whether AWS refuses to delete the cluster.
     pub deletion_protection: bool,
+    /// How the Kubernetes API is reached from outside the network.
     pub access: ApiAccess,
+    /// The node groups, by name: at least one.
     pub node_groups: Vec<NodeGroup>,
 }
 
 /// How the Kubernetes API is reached from outside the network.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ApiAccess {
+    /// Through a node, by Session Manager.
     Tunnel,
+    /// From self-hosted runners inside the network that have this label.
     Runner(RunnerLabel),
+    /// From these address ranges over the internet, and by the tunnel.
     Public(Vec<Ipv4Net>),
 }
 
@@ -185,7 +196,9 @@ impl ApiAccess {
 /// What a node offers to pods, after what the system reserves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Allocatable {
+    /// The CPU that pods can request.
     pub cpu: Cpu,
+    /// The memory that pods can request.
     pub memory: Memory,
 }
 
@@ -201,9 +214,12 @@ impl Allocatable {
     }
 }
 
+/// A resolved node group. All its instance types have the same processor architecture.
 #[derive(Clone, Debug)]
 pub struct NodeGroup {
+    /// The key of its table in `[cluster.node-groups]`.
     pub name: Name,
+    /// The instance types, the preferred one first.
     pub instance_types: Vec<Text>,
     /// The same, parsed.
     pub types: Vec<InstanceType>,
@@ -211,11 +227,17 @@ pub struct NodeGroup {
     pub shape: Option<InstanceSize>,
     /// The maximum number of pods on a node, if its types are known.
     pods: Option<u32>,
+    /// The operating system of the nodes.
     pub system: System,
+    /// The release of the node image.
     pub release: NodeImageRelease,
+    /// Whether its nodes have ARM processors.
     pub arm: bool,
+    /// How the instances are bought.
     pub capacity: Capacity,
+    /// The minimum number of nodes, 0 to 450.
     pub min: u32,
+    /// The maximum number of nodes, 1 to 450.
     pub max: u32,
     /// In GiB.
     pub disk: u32,
@@ -224,6 +246,7 @@ pub struct NodeGroup {
 /// An IAM role or user by ARN.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Principal {
+    /// The whole ARN.
     pub arn: Text,
     account: String,
 }
@@ -569,6 +592,7 @@ fn shape(of: &InstanceType) -> Option<InstanceSize> {
 }
 
 impl NodeGroup {
+    /// Whether its nodes run Bottlerocket.
     pub fn bottlerocket(&self) -> bool {
         self.system == System::Bottlerocket
     }

@@ -11,19 +11,29 @@ use crate::{
     shared_values::{bare, exchanged, masked, values},
 };
 
+/// The difference between the plan and the disk for one file.
 #[derive(Debug)]
 pub struct Change {
+    /// The path inside the repository, with `/` as separator.
     pub path: String,
+    /// What a render does with the file.
     pub outcome: Outcome,
+    /// The bytes on disk. None if there is no file.
     pub old: Option<Vec<u8>>,
+    /// The planned text, with the values that others set. None if the file is not planned.
     pub new: Option<String>,
 }
 
+/// What a render does with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
+    /// The file is planned and not on disk.
     Create,
+    /// The file was rendered before, and its text changes.
     Update,
+    /// The file was rendered before, and is no longer planned.
     Delete,
+    /// The file is on disk as planned, or neither planned nor on disk.
     Unchanged,
     /// Seeded once, and left to the person since.
     Kept,
@@ -163,10 +173,12 @@ impl Change {
         !matches!(self.outcome, Outcome::Unchanged | Outcome::Kept | Outcome::Conflict(_))
     }
 
+    /// Whether `diff` and `check` report a difference.
     pub fn differs(&self) -> bool {
         !matches!(self.outcome, Outcome::Unchanged | Outcome::Kept | Outcome::Noted)
     }
 
+    /// One line for a list of changes: a sign, the path, and the reason of a conflict.
     pub fn line(&self, repository: &str) -> String {
         let path = &self.path;
         match self.outcome {
@@ -178,6 +190,7 @@ impl Change {
         }
     }
 
+    /// The unified diff from the bytes on disk to the planned text. Bytes that are not UTF-8 are replaced.
     pub fn diff(&self, repository: &str) -> String {
         let header = format!("{repository}/{}", self.path);
         let old = self.old.as_deref().map(String::from_utf8_lossy).unwrap_or_default();

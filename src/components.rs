@@ -34,6 +34,7 @@ pub trait Component {
         &[]
     }
 
+    /// Everything that the component adds to an environment. Invalid settings are reported.
     fn contribute(&self, environment: &Environment, report: &mut Report) -> Contribution;
 
     /// Checks of what the blueprint says. `place` is its section; a component that is enabled automatically has none.
@@ -52,6 +53,7 @@ macro_rules! components {
         }
 
         impl Specs {
+            /// The names of all components as Rust identifiers, with `_` for `-`.
             pub const NAMES: &[&str] = &[$(stringify!($name)),+];
 
             /// Each component, and what was asked of it.
@@ -85,6 +87,7 @@ pub struct Provider {
     pub name: String,
     /// Where a blueprint names it, if it does.
     pub asked: Option<Span>,
+    /// The component with the settings of its section, or with defaults.
     pub component: Box<dyn Component>,
 }
 

@@ -10,12 +10,14 @@ use crate::{
     words::{AddonVersion, Atomic, Bare, Bareword, Domain, Hcl, Label, Name, Text},
 };
 
+/// Everything that one component adds to an environment.
 #[derive(Debug)]
 pub struct Contribution {
     /// As a blueprint names it.
     pub name: &'static str,
     /// What it does, in one line: its row in the tables of the READMEs.
     pub about: &'static str,
+    /// The needs that it has itself, which enable other components.
     pub needs: Vec<Needed>,
     /// Layers that a platform has only because of it, beside those of its releases.
     pub layers: &'static [&'static Layer],
@@ -27,6 +29,7 @@ pub struct Contribution {
     pub namespaces: Vec<Namespace>,
     /// An add-on that EKS installs.
     pub addon: Option<Addon>,
+    /// Its identity in AWS. None if it makes no requests to AWS.
     pub identity: Option<Identity>,
     /// What must be allowed for it beside what its identity is granted.
     pub rights: Rights,
@@ -51,9 +54,13 @@ pub struct Contribution {
 /// A component as a reader of the READMEs sees it.
 #[derive(Clone, Debug)]
 pub struct ComponentSummary {
+    /// As a blueprint names it.
     pub name: &'static str,
+    /// What it does, in one line.
     pub about: Label,
+    /// The Helm releases that Flux installs.
     pub releases: Vec<HelmRelease>,
+    /// The row of the catalogue with the definitions of its custom resources. None if it has none.
     pub definitions: Option<&'static str>,
     /// Whether it watches the others.
     pub watches: bool,
@@ -62,6 +69,7 @@ pub struct ComponentSummary {
 }
 
 impl ComponentSummary {
+    /// The summary of a contribution.
     pub fn of(contribution: &Contribution) -> Self {
         let Contribution { name, about, releases, definitions, watches, addon, .. } = contribution;
         Self {
@@ -101,10 +109,13 @@ pub struct HelmRelease {
     pub layer: &'static Layer,
     /// The component's own, with the service account that installs it.
     pub namespace: &'static str,
+    /// The pods that its namespace admits.
     pub pods: PodSecurity,
     /// The repository of charts: `https://…`, or `oci://…` for a registry, without the name of the chart.
     pub url: Text,
+    /// The name of the chart in the repository.
     pub chart: &'static str,
+    /// The exact version of the chart.
     pub version: String,
     /// What a person adds to the values.
     pub values: toml::Table,
@@ -113,7 +124,9 @@ pub struct HelmRelease {
 /// A namespace of the platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Namespace {
+    /// Its name in Kubernetes.
     pub name: &'static str,
+    /// The pods that it admits.
     pub pods: PodSecurity,
     /// Whether a service account there installs releases.
     pub installs: bool,
@@ -122,6 +135,7 @@ pub struct Namespace {
 /// Which pods a namespace admits, by the standards that Kubernetes calls so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PodSecurity {
+    /// Only pods without privileges and without access to their node.
     #[default]
     Restricted,
     /// Any pod: for those that look at their node.
@@ -133,6 +147,7 @@ pub enum PodSecurity {
 pub struct Addon {
     /// As EKS names it.
     pub name: &'static str,
+    /// The exact version, such as `v1.22.4-eksbuild.3`.
     pub version: AddonVersion,
     /// Nodes need it to become ready. The others need nodes to become active.
     pub before_nodes: bool,
@@ -145,8 +160,11 @@ pub struct Addon {
 pub struct Identity {
     /// The end of the role's name: what the role is for.
     pub role: &'static str,
+    /// The namespace of the service account.
     pub namespace: &'static str,
+    /// The service account of the pods that use the role.
     pub service_account: &'static str,
+    /// The statements of the role's policy.
     pub statements: Vec<Statement>,
 }
 
@@ -155,7 +173,9 @@ pub struct Identity {
 pub struct Statement {
     /// What it is for, in one word.
     pub sid: &'static str,
+    /// IAM actions, such as `s3:GetObject`.
     pub actions: &'static [&'static str],
+    /// ARNs or patterns of ARNs, as expressions in HCL.
     pub resources: Vec<Hcl>,
     /// All of them must hold.
     pub conditions: Vec<Condition>,
@@ -168,6 +188,7 @@ pub struct Condition {
     pub test: &'static str,
     /// A string in HCL.
     pub key: Hcl,
+    /// The value that the key is compared with, as an expression in HCL.
     pub value: Hcl,
 }
 
@@ -178,6 +199,7 @@ pub struct Secret {
     pub namespace: Bareword,
     /// The rest of its path, such as `grafana/admin-password`.
     pub key: String,
+    /// Who writes the value.
     pub writer: Writer,
     /// What it is, in one line: its row in the runbook and in preflight.
     pub about: &'static str,
@@ -236,7 +258,9 @@ pub enum Need {
 /// A need, and who has it.
 #[derive(Clone, Debug)]
 pub struct Needed {
+    /// What is needed.
     pub need: Need,
+    /// What has the need, as findings say it, such as "application `shop`, which has a host".
     pub by: String,
 }
 
@@ -362,6 +386,7 @@ impl Secret {
 }
 
 impl Writer {
+    /// The name of the writer in READMEs, where a person is `you`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Terraform => "Terraform",
@@ -371,6 +396,7 @@ impl Writer {
 }
 
 impl Secret {
+    /// The field `about`, for templates.
     pub fn description(&self) -> Text {
         Text::ours(self.about)
     }
@@ -383,6 +409,7 @@ impl Secret {
 }
 
 impl Statement {
+    /// The actions, for templates.
     pub fn actions(&self) -> Vec<Text> {
         self.actions.iter().map(|action| Text::ours(*action)).collect()
     }

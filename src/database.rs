@@ -108,20 +108,29 @@ pub enum Statements {
 /// The instance of an environment.
 #[derive(Clone, Debug)]
 pub struct Database {
+    /// The major version of PostgreSQL.
     pub version: PostgresVersion,
+    /// The instance class.
     pub class: DatabaseClass,
     /// In GiB.
     pub storage: u32,
     /// In GiB.
     pub max_storage: u32,
+    /// Whether a standby instance runs in another zone.
     pub multi_az: bool,
+    /// How many days of backups are kept, 7 to 35.
     pub backup_days: u32,
+    /// The daily window for backups, in UTC.
     pub backup_window: BackupWindow,
+    /// The weekly window for maintenance, in UTC. It does not overlap with the backup window.
     pub maintenance_window: MaintenanceWindow,
+    /// Whether AWS refuses to delete the instance.
     pub deletion_protection: bool,
+    /// The number of the master password, from 1 on. A higher number generates a new password.
     pub master_password_version: u32,
     /// In seconds.
     pub monitoring_interval: u32,
+    /// Which statements are logged.
     pub log_statements: Statements,
     /// In milliseconds.
     pub log_slower_than: u32,
@@ -130,6 +139,7 @@ pub struct Database {
 /// The database of one application in one environment.
 #[derive(Clone, Debug)]
 pub struct Share {
+    /// The application, whose namespace reads the login.
     pub application: Name,
     /// Its database, and the role that owns it.
     pub name: DatabaseName,
@@ -191,6 +201,7 @@ impl Database {
         u32::try_from(admitted.min(5000) * 6 / 10).expect("a number below 5000")
     }
 
+    /// Resolves `[database]`; without it all values are the defaults. Without a region, the instance class is not checked.
     pub fn resolve(spec: Option<&Located<Spec>>, region: Option<&Region>, report: &mut Report) -> Self {
         let spec = spec.map(|spec| (**spec).clone()).unwrap_or_default();
         let storage = value_or(&spec.storage, STORAGE);
@@ -412,6 +423,7 @@ impl ApplicationSpec {
         }
     }
 
+    /// The number of the login in use, from 1 on.
     pub fn login(&self) -> u32 {
         value_or(&self.login, LOGIN)
     }
@@ -451,10 +463,12 @@ impl Share {
         self.login + 1
     }
 
+    /// The user name of the login in use.
     pub fn user_now(&self) -> String {
         self.user(&self.login)
     }
 
+    /// The user name after the next rotation.
     pub fn user_next(&self) -> String {
         self.user(&self.next())
     }

@@ -59,7 +59,9 @@ struct Words {
 /// An error renders nothing. A warning renders what was asked and says what it lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
+    /// Nothing is rendered.
     Error,
+    /// The blueprint is rendered, unless `--deny-warnings` is set.
     Warning,
 }
 
@@ -144,10 +146,12 @@ impl Report {
         read
     }
 
+    /// The number of findings of a severity.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|finding| finding.severity == severity).count()
     }
 
+    /// Whether there is an error.
     pub fn failed(&self) -> bool {
         self.count(Severity::Error) > 0
     }
@@ -192,15 +196,18 @@ impl Mistake {
 }
 
 impl Finding {
+    /// An error. `code` is its stable identifier, such as `cluster/nodes`; `title` says what is wrong.
     #[expect(clippy::new_ret_no_self, reason = "without a place there is no finding")]
     pub fn new(code: &'static str, title: impl Into<String>) -> Mistake {
         Mistake { severity: Severity::Error, code, title: title.into() }
     }
 
+    /// A warning. The arguments are those of `new`.
     pub fn warning(code: &'static str, title: impl Into<String>) -> Mistake {
         Mistake { severity: Severity::Warning, ..Self::new(code, title) }
     }
 
+    /// Adds what to write instead.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         let help = help.into();
         self.said.iter_mut().for_each(|words| words.help = Some(help.clone()));

@@ -40,6 +40,7 @@ pub fn blueprint() -> Result<PathBuf> {
     }
 }
 
+/// Reads a blueprint. An error if the file cannot be read or is not UTF-8.
 pub fn source(path: &Path) -> Result<Source> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
     Ok(Source { path: path.display().to_string(), text })

@@ -38,10 +38,14 @@ pub enum HostedZone {
     Existing,
 }
 
+/// The resolved DNS zone of an environment.
 #[derive(Clone, Debug)]
 pub struct Dns {
+    /// The DNS zone of the host names.
     pub zone: Decided<Domain>,
+    /// Who creates the hosted zone in Route 53.
     pub hosted_zone: HostedZone,
+    /// The zone into which Terraform writes the name servers of `zone`. None if Terraform does not delegate it.
     pub parent: Option<Domain>,
 }
 
@@ -54,6 +58,7 @@ pub fn ownership_prefix(record_type: &str) -> String {
 }
 
 impl Dns {
+    /// Reports a parent zone that has no effect, or that does not contain `zone`.
     pub fn resolve(spec: &Spec, report: &mut Report) -> Self {
         let zone: Decided<Domain> = report.read(spec.zone.as_ref());
         let hosted_zone = value_or(&spec.hosted_zone, HostedZone::default());
@@ -77,6 +82,7 @@ impl Dns {
         Self { zone, hosted_zone, parent }
     }
 
+    /// Whether Terraform creates the hosted zone.
     pub fn creates(&self) -> bool {
         self.hosted_zone == HostedZone::Create
     }

@@ -16,7 +16,9 @@ pub struct Asked<'a> {
     pub host: Option<&'a Located<String>>,
     /// Whether the host is invalid, which was reported.
     pub excused: bool,
+    /// The key `public`. None if it is not set.
     pub public: Option<&'a Located<bool>>,
+    /// The key `allowed-ranges`. None if it is not set.
     pub allowed_ranges: Option<&'a [Located<String>]>,
     /// Other keys that have no effect without a host.
     pub others: Vec<(&'static str, Span)>,
@@ -25,6 +27,7 @@ pub struct Asked<'a> {
 /// What was decided.
 #[derive(Clone, Debug)]
 pub struct Entrance {
+    /// The full host name.
     pub host: Domain,
     /// Whether its load balancer has public addresses.
     pub public: bool,

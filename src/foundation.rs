@@ -19,31 +19,42 @@ use crate::{
 /// What all environments share. Files that belong to no environment see only this.
 #[derive(Clone, Debug)]
 pub struct Foundation {
+    /// The platform's name.
     pub name: Name,
     /// The purpose, in the words of the blueprint.
     pub purpose: Option<Text>,
+    /// The GitHub owner and repositories.
     pub github: Github,
     /// The architectures of the nodes of all environments, for which images must be built.
     pub architectures: Vec<&'static str>,
+    /// The versions and limits of blueprint itself.
     pub catalogue: &'static Catalogue,
 }
 
 /// The foundation of one environment. It displays as its name.
 #[derive(Clone, Debug)]
 pub struct Environment {
+    /// The platform's name.
     pub platform: Name,
+    /// The environment's name.
     pub name: Name,
+    /// The AWS account.
     pub account: Decided<Account>,
+    /// The AWS region.
     pub region: Region,
+    /// How IAM roles are created in the account.
     pub roles: Roles,
     /// The tags of every resource besides those of the platform.
     pub tags: Vec<Tag>,
+    /// The VPC and its subnets.
     pub network: Network,
+    /// The EKS cluster and its node groups.
     pub cluster: Cluster,
     /// None if no application has a database.
     pub database: Option<Database>,
     /// None without a zone.
     pub dns: Option<Dns>,
+    /// The GitHub owner and repositories, which all environments share.
     pub github: Github,
     /// Whether Flux sets the tags of images.
     pub image_automation: bool,
@@ -51,6 +62,7 @@ pub struct Environment {
     pub grants: Rights,
     /// The first environment of an account creates what an account can have only once.
     pub first_of_account: bool,
+    /// The versions and limits of blueprint itself.
     pub catalogue: &'static Catalogue,
 }
 

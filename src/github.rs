@@ -70,13 +70,18 @@ pub struct Ids {
     pub infrastructure: Option<Located<u64>>,
 }
 
+/// The resolved GitHub owner and repositories.
 #[derive(Clone, Debug)]
 pub struct Github {
+    /// The user or organization that owns the repositories.
     pub owner: GithubOwner,
+    /// The repository for the Terraform code.
     pub infrastructure: Decided<Repository>,
+    /// The repository for the manifests that Flux syncs.
     pub manifests: Decided<Repository>,
     /// The numeric ids of the owner and of the infrastructure repository.
     pub ids: Option<(u64, u64)>,
+    /// Who creates the IAM OIDC provider for GitHub's tokens.
     pub oidc_provider: OidcProvider,
     /// The App ID with which Flux reads. None if it uses a deploy key.
     pub app: Option<u64>,
@@ -86,6 +91,7 @@ pub struct Github {
 pub struct Slug<'a>(&'a GithubOwner, &'a Repository);
 
 impl Github {
+    /// Reports equal names of the two repositories, and warns if the ids are missing.
     pub fn resolve(spec: Option<&Spec>, report: &mut Report) -> Self {
         let spec = spec.cloned().unwrap_or_default();
         let owner: GithubOwner = report.value(spec.owner.as_ref());
@@ -135,6 +141,7 @@ impl Github {
         Text::ours(format!("ssh://git@github.com/{}.git", self.slug(&self.manifests)))
     }
 
+    /// A repository of the owner, as `OWNER/NAME`.
     pub fn slug<'a>(&'a self, repository: &'a Repository) -> Slug<'a> {
         Slug(&self.owner, repository)
     }

@@ -137,6 +137,7 @@ impl Layers {
         Self(self.0.iter().copied().filter(|it| holds(it)).collect())
     }
 
+    /// The layers in their order.
     pub fn iter(&self) -> impl Iterator<Item = &'static Layer> {
         self.0.iter().copied()
     }

@@ -28,11 +28,14 @@ const FORMAT: i64 = 2;
 /// The only line whose value others set in a lock of the first format, which did not say it.
 const FIRST_SHARED: &str = "newTag: ";
 
+/// What `.blueprint.lock` records of the last render of a repository.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Lock {
+    /// The hash function of the ids.
     pub hash: Hash,
     /// The version of the program that rendered. Empty in a lock of the first format.
     pub version: String,
+    /// The files of the last render, by their path in the repository.
     pub files: BTreeMap<String, LockedFile>,
     /// What else may be on disk and ours: the other side of an unresolved merge, and what interrupted renders wrote.
     pub merged: BTreeMap<String, Vec<LockedFile>>,
@@ -42,14 +45,18 @@ pub struct Lock {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Hash {
+    /// SHA-1, the object format of most repositories.
     #[default]
     Sha1,
+    /// SHA-256, the object format of `git init --object-format=sha256`.
     Sha256,
 }
 
+/// What the lock records of one file.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LockedFile {
+    /// Whether renders keep updating the file.
     pub owner: Ownership,
     /// The component or application that contributed the file. None for what every platform has.
     #[serde(default)]
@@ -106,6 +113,7 @@ impl Lock {
         Ok(lock)
     }
 
+    /// The text of the lock, in the newest format. It does not include `merged`.
     pub fn text(&self) -> String {
         let line = |(path, entry): (&String, &LockedFile)| {
             let LockedFile { owner, by, written, masked, shared, values } = entry;

@@ -65,6 +65,7 @@ struct Store {
 }
 
 impl Example {
+    /// `secrets` are those of the environment, sorted by namespace.
     pub fn new(environment: &Environment, workloads: &[Workload], secrets: &[Secret]) -> Self {
         let mut stores: Vec<Store> = Vec::new();
         let git = environment.git_credential();

@@ -80,11 +80,16 @@ pub enum Nat {
     Single,
 }
 
+/// The resolved VPC of an environment.
 #[derive(Clone, Debug)]
 pub struct Network {
+    /// The address range of the VPC, from a /16 to a /20.
     pub range: Ipv4Net,
+    /// The availability zones, two to four.
     pub zones: Vec<Zone>,
+    /// How private subnets reach the internet.
     pub nat: Nat,
+    /// The interface endpoints, sorted and without duplicates.
     pub endpoints: Vec<InterfaceEndpoint>,
     /// Each with its position in the blueprint.
     pub peers: Vec<Located<Ipv4Net>>,
@@ -93,6 +98,7 @@ pub struct Network {
 /// An availability zone by its id, and its subnets.
 #[derive(Clone, Debug)]
 pub struct Zone {
+    /// The zone id, such as `euw1-az1`. Unlike a zone name, it is the same zone in every account.
     pub id: String,
     /// For nodes and pods: an eighth of the range.
     pub private: Ipv4Net,

@@ -9,14 +9,18 @@ use crate::{
     words::{Atomic, Bareword},
 };
 
+/// One file to render, and where it belongs.
 #[derive(Debug)]
 pub struct Page {
     /// None if its text was computed.
     pub template: Option<&'static str>,
+    /// The repository.
     pub place: Place,
     /// Inside its repository.
     pub path: String,
+    /// How the `kustomization.yaml` of its folder names it.
     pub role: Role,
+    /// Whether renders keep updating it.
     pub owner: Ownership,
     /// The starts of lines whose value is maintained by somebody else: for example, a pull request or Flux sets the
     /// tag of an image. The value on disk is kept.
@@ -29,7 +33,9 @@ pub struct Page {
 /// The repository of a page. The plan knows its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
+    /// The repository for the Terraform code.
     Infrastructure,
+    /// The repository for the manifests.
     Manifests,
     /// An application's, by its name.
     Application(String),
@@ -38,18 +44,24 @@ pub enum Place {
 /// How the `kustomization.yaml` of its folder names a page.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
+    /// Under `resources`.
     Resource,
+    /// Under `patches`.
     Patch,
     /// A folder of its own, with its own `kustomization.yaml`.
     Component,
     /// A file of a ConfigMap that its folder makes.
     Mounted {
+        /// The name of the ConfigMap.
         map: Bareword,
+        /// The namespace of the ConfigMap.
         namespace: &'static str,
     },
+    /// No `kustomization.yaml` names it.
     Unlisted,
 }
 
+/// Whether renders keep updating a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Ownership {
@@ -87,6 +99,7 @@ impl Page {
         }
     }
 
+    /// A page whose body does not come from a template. `path` is inside the repository.
     pub fn computed(place: Place, path: String, role: Role, body: String) -> Self {
         Self { template: None, place, path, role, owner: Ownership::Managed, shared: &[], by: None, body }
     }
@@ -154,6 +167,7 @@ pub fn may_be_ours(path: &str, bytes: &[u8]) -> bool {
     }
 }
 
+/// The same pages, which are written once and then belong to the user.
 pub fn seeded(mut pages: Vec<Page>) -> Vec<Page> {
     pages.iter_mut().for_each(|page| page.owner = Ownership::Seeded);
     pages

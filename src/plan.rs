@@ -25,9 +25,12 @@ use crate::{
 /// Files by path. A `BTreeMap`, so that every walk over it is in the same order.
 pub type Files = BTreeMap<String, File>;
 
+/// One file of the plan.
 #[derive(Debug, Default, PartialEq)]
 pub struct File {
+    /// Whether renders keep updating it.
     pub owner: Ownership,
+    /// The complete text, with its header.
     pub text: String,
     /// Beginnings of lines whose value someone else keeps up to date.
     pub shared: &'static [&'static str],
@@ -35,13 +38,16 @@ pub struct File {
     pub by: Option<String>,
 }
 
+/// The files of all repositories.
 #[derive(Debug)]
 pub struct Plan {
     /// By the name of the repository, which is also its folder.
     pub repositories: BTreeMap<String, Files>,
+    /// The paths of the templates that were rendered, for the test that every template is used.
     pub templates: BTreeSet<&'static str>,
 }
 
+/// Renders all files of a platform in memory.
 pub fn plan(platform: Platform) -> Plan {
     let Platform { foundation, applications, stages } = platform;
     let applications: Vec<Application> = applications.iter().map(|it| Application::clone(it)).collect();

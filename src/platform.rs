@@ -25,18 +25,25 @@ use crate::{
     words::{Account, Domain, Name, Repository, Word},
 };
 
+/// A platform whose blueprint has no errors.
 #[derive(Debug)]
 pub struct Platform {
+    /// What all environments share.
     pub foundation: Foundation,
+    /// The applications, as they are in every environment.
     pub applications: Vec<Rc<Application>>,
+    /// The environments, in the order of the blueprint: at least one.
     pub stages: Vec<EnvironmentPlan>,
 }
 
 /// One environment, and what runs in it.
 #[derive(Debug)]
 pub struct EnvironmentPlan {
+    /// The foundation of the environment.
     pub environment: Environment,
+    /// The contributions of the enabled components.
     pub contributions: Vec<Contribution>,
+    /// The applications in this environment.
     pub workloads: Vec<Workload>,
     /// All that Parameter Store keeps for it, by namespace and key.
     pub secrets: Vec<Secret>,

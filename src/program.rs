@@ -40,7 +40,9 @@ pub struct Commands {
 pub struct Program {
     /// None if only commands are given: then toolchain and Dockerfile are a person's own.
     pub language: Option<Language>,
+    /// The steps of the static checks. Empty if there are none.
     pub lint: Vec<Step>,
+    /// The steps of the tests: at least one.
     pub test: Vec<Step>,
     /// Whether a first program is written, once.
     pub starter: bool,
@@ -49,11 +51,14 @@ pub struct Program {
 /// A command of a workflow.
 #[derive(Clone, Debug)]
 pub struct Step {
+    /// The name of the step in the workflow.
     pub name: Text,
+    /// The shell command.
     pub run: Text,
 }
 
 impl Program {
+    /// Without `language` and `commands`, the language is Go.
     pub fn resolve(
         name: &Located<String>,
         language: Option<&Located<Language>>,

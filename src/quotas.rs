@@ -21,6 +21,7 @@ pub struct Demand {
     pub families: Text,
     /// How many nodes the first apply makes.
     pub least: u32,
+    /// The maximum number of nodes.
     pub most: u32,
     /// How many more there are while they are replaced.
     pub surge: u32,
@@ -32,9 +33,13 @@ pub struct Demand {
 
 /// vCPUs that count towards one quota, where the types of all nodes are known.
 pub struct Sum {
+    /// Its code in Service Quotas.
     pub code: &'static str,
+    /// `on-demand` or `spot`.
     pub capacity: &'static str,
+    /// The vCPUs of the nodes that the first apply creates. None if the size of a node is unknown.
     pub least: Option<u32>,
+    /// The maximum number of vCPUs, with the nodes that are added during a replacement. None if the size of a node is unknown.
     pub most: Option<u32>,
 }
 

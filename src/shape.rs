@@ -25,7 +25,9 @@ pub const PLATFORM_WIDE: &str = "x-platform-wide";
 /// The way to a key from the top. It borrows, because it is made for every table.
 #[derive(Clone, Copy)]
 pub enum Path<'a> {
+    /// The top of a blueprint, or of an overlay.
     Top,
+    /// A key below another path.
     Key(&'a Path<'a>, &'a str),
 }
 
@@ -300,6 +302,7 @@ fn parse(number: &DeInteger<'_>) -> Option<i64> {
 }
 
 impl Path<'_> {
+    /// The keys from the top on. Empty for the top itself.
     pub fn keys(&self) -> Vec<String> {
         match self {
             Self::Top => Vec::new(),

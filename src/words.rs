@@ -18,15 +18,20 @@ pub use unseen::{is_unseen, masked, shown};
 /// A value that is parsed from a string by one rule. Its default is a placeholder for an invalid or missing
 /// value, so that later checks still run; the rule accepts no such string.
 pub trait Word: Default {
+    /// The code of the finding about an invalid string, such as `blueprint/cpu`.
     const CODE: &'static str;
+    /// What the string should be, such as `a valid amount of CPU`. The title of the finding ends with it.
     const WHAT: &'static str;
+    /// The rule and an example. It is the label of the finding.
     const RULE: &'static str;
 
+    /// Parses a string. None if it does not follow the rule.
     fn read(word: &str) -> Option<Self>;
 }
 
 /// What a filter for any words takes.
 pub trait Words {
+    /// The string itself, without quotes or escapes.
     fn words(&self) -> &str;
 }
 
@@ -343,8 +348,11 @@ pub enum StackWord {
 /// A GitHub action at a commit: a tag can be moved, a commit cannot. The tag is for readers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GithubAction {
+    /// The repository of the action and a path in it, such as `actions/checkout`.
     pub name: String,
+    /// The tag of the release, such as `v1.2.3`.
     pub tag: String,
+    /// The commit of the tag: 40 hexadecimal digits.
     pub sha: String,
 }
 
@@ -459,6 +467,7 @@ const SQL_WORDS: [&str; 103] = [
 ];
 
 impl DatabaseClass {
+    /// A class from our own code. Panics if it does not follow the rule.
     pub fn ours(word: &'static str) -> Self {
         Self::read(word).expect("our own names follow our own rule")
     }
@@ -468,6 +477,7 @@ impl DatabaseClass {
         self.0.split('.').nth(1).unwrap_or_default()
     }
 
+    /// The part after the family: `large`.
     pub fn size(&self) -> &str {
         self.0.split('.').nth(2).unwrap_or_default()
     }
@@ -503,6 +513,7 @@ impl Repository {
         Self(name.0.clone())
     }
 
+    /// A repository name from our own code. Panics if it does not follow the rule.
     pub fn ours(word: &'static str) -> Self {
         Self::read(word).expect("our own names follow our own rule")
     }
@@ -531,12 +542,14 @@ impl Domain {
         self.0.strip_suffix(&zone.0).is_some_and(|rest| rest.ends_with('.'))
     }
 
+    /// The number of labels: three for `shop.example.com`.
     pub fn labels(&self) -> usize {
         self.0.split('.').count()
     }
 }
 
 impl UrlPath {
+    /// A path from our own code. Panics if it does not follow the rule.
     pub fn ours(word: &'static str) -> Self {
         Self::read(word).expect("our own names follow our own rule")
     }

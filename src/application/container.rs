@@ -16,12 +16,16 @@ pub const SCRATCH: Memory = Memory(64);
 /// A variable of the container.
 #[derive(Clone, Debug)]
 pub struct Given {
+    /// The name of the variable.
     pub name: VariableName,
+    /// The value, or the Secret that contains it.
     pub value: Value,
 }
 
+/// The value of a variable, or a reference to it.
 #[derive(Clone, Debug)]
 pub enum Value {
+    /// A value that everybody who reads the repository sees.
     Plain(Text),
     /// A Secret of the namespace, by the key that it is fetched from.
     Secret(SecretKey),
@@ -43,10 +47,12 @@ impl Application {
         [ours("PORT", self.port)].into_iter().chain(metrics).chain(plain).chain(secret).collect()
     }
 
+    /// [`USER`], for templates.
     pub fn user(&self) -> u32 {
         USER
     }
 
+    /// [`SCRATCH`], for templates.
     pub fn scratch(&self) -> Memory {
         SCRATCH
     }
@@ -80,6 +86,7 @@ pub struct Trial {
 }
 
 impl Trial {
+    /// [`STAND_IN`], for templates.
     pub fn stand_in(&self) -> &'static str {
         STAND_IN
     }

@@ -35,9 +35,13 @@ pub enum Delivery {
 /// How the releases of an application reach an environment.
 #[derive(Clone)]
 pub struct DeliveryRoute {
+    /// The application whose releases are delivered.
     pub application: Rc<Application>,
+    /// The environment that receives them.
     pub environment: Name,
+    /// The mechanism that sets the tag.
     pub delivery: Delivery,
+    /// Whether the pull request of a release merges automatically.
     pub auto_merge: bool,
 }
 
@@ -46,6 +50,7 @@ pub struct DeliveryRoute {
 pub struct DeliveryRoutes(Vec<DeliveryRoute>);
 
 impl DeliveryRoutes {
+    /// One route for each workload, in the same order.
     pub fn of<'w>(workloads: impl Iterator<Item = (&'w Workload, &'w Environment)>) -> Self {
         let way = |(workload, environment): (&Workload, &Environment)| DeliveryRoute {
             application: Rc::clone(&workload.application),
@@ -56,6 +61,7 @@ impl DeliveryRoutes {
         Self(workloads.map(way).collect())
     }
 
+    /// Every route, in the order of the workloads.
     pub fn all(&self) -> Vec<&DeliveryRoute> {
         self.0.iter().collect()
     }
@@ -84,6 +90,7 @@ impl DeliveryRoutes {
         self.0.iter().filter(|it| it.delivery != Delivery::ImageAutomation).collect()
     }
 
+    /// Whether the pull request of any route merges automatically.
     pub fn merge_by_themselves(&self) -> bool {
         self.0.iter().any(|it| it.auto_merge)
     }

@@ -15,6 +15,7 @@ use crate::{
 /// The settings of its Ingress.
 #[derive(Clone, Debug)]
 pub struct Exposure {
+    /// The full host name.
     pub host: Domain,
     /// Whether its load balancer has public addresses.
     pub public: bool,

@@ -31,8 +31,11 @@ pub struct Spec {
 /// One statement of its role's policy.
 #[derive(Clone, Debug)]
 pub struct Permission {
+    /// The key of its table in `permissions`.
     pub name: PermissionName,
+    /// IAM actions such as `s3:GetObject`, or patterns such as `s3:Get*`.
     pub actions: Vec<Text>,
+    /// ARNs, or patterns of ARNs.
     pub resources: Vec<Text>,
 }
 
@@ -52,6 +55,7 @@ impl Word for PermissionName {
 }
 
 impl PermissionName {
+    /// The `Sid` of the statement: the name with its first letter in upper case.
     pub fn sid(&self) -> String {
         let (first, rest) = self.0.split_at(self.0.len().min(1));
         format!("{}{rest}", first.to_ascii_uppercase())
@@ -114,6 +118,7 @@ impl Word for Resource {
 /// Services that decide what others may do.
 const BEYOND: [&str; 3] = ["iam", "organizations", "sts"];
 
+/// The permissions of an application, by name. Invalid names, actions and resources are reported and left out.
 pub fn resolve(table: Option<&Table>, report: &mut Report) -> Vec<Permission> {
     let read = |(name, spec): (&Located<String>, &Spec)| {
         let actions = spec.actions.iter().flatten().filter_map(|it| action(it, report)).collect();

@@ -35,13 +35,18 @@ const DRAIN: u32 = 30;
 /// How a pod ends, in seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Shutdown {
+    /// From the start of the shutdown to SIGTERM.
     pub pre_stop: u32,
+    /// How long the program may finish requests after SIGTERM.
     pub drain: u32,
+    /// How long the load balancer waits for open requests of a pod that it removes.
     pub deregistration_delay: u32,
+    /// From the start of the shutdown to SIGKILL.
     pub grace_period: u32,
 }
 
 impl Shutdown {
+    /// Reports a grace period that is too short, and a deregistration delay that is longer than the pod runs.
     pub fn resolve(name: &Located<String>, spec: Option<&Spec>, report: &mut Report) -> Self {
         let spec = spec.cloned().unwrap_or_default();
         let pre_stop = value_or(&spec.pre_stop, PRE_STOP);

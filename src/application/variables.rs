@@ -19,13 +19,16 @@ pub type Table = BTreeMap<Located<String>, Located<String>>;
 /// A variable that everybody may read.
 #[derive(Clone, Debug)]
 pub struct Variable {
+    /// The name of the variable.
     pub name: VariableName,
+    /// The value, in plain text.
     pub value: Text,
 }
 
 /// A variable that holds a secret.
 #[derive(Clone, Debug)]
 pub struct SecretVariable {
+    /// The name of the variable.
     pub name: VariableName,
     /// Where it lies, below the application's own path.
     pub key: SecretKey,

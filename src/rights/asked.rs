@@ -24,8 +24,11 @@ pub struct Spec {
 /// An action of IAM: never all of a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IamAction {
+    /// The whole action, such as `s3:GetObject`.
     pub text: Text,
+    /// The part before the `:`, such as `s3`.
     pub service: String,
+    /// The part after the `:`, such as `GetObject` or `Get*`.
     pub verb: String,
 }
 
@@ -101,6 +104,7 @@ impl IamAction {
         ["BatchGet", "Describe", "Get", "List"].iter().any(|it| self.verb.starts_with(it))
     }
 
+    /// The action, for the bootstrap stack.
     pub fn word(&self) -> StackWord {
         StackWord::Word(self.text.clone())
     }

@@ -47,6 +47,7 @@ impl Atomic for Bareword {}
 impl Bare for Bareword {}
 
 impl Bareword {
+    /// A name of one word.
     pub fn of(first: impl Bare) -> Self {
         Self(first.to_string())
     }
@@ -71,6 +72,7 @@ impl Deref for Bareword {
 pub struct Label(String);
 
 impl Label {
+    /// Words from our own code.
     pub fn ours(words: &'static str) -> Self {
         Self(words.to_owned())
     }
@@ -80,6 +82,7 @@ impl Label {
         Self(items.into_iter().map(|it| it.to_string()).collect::<Vec<_>>().join(between))
     }
 
+    /// Appends other words, without a separator.
     pub fn and(self, words: &Self) -> Self {
         Self(self.0 + &words.0)
     }
