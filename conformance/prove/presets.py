@@ -209,7 +209,7 @@ def commands(workflow, language):
     names = [step.get("name") for step in jobs["lint"]["steps"]]
     begin, end = names.index("Install linters") + 1, names.index("Lint the Dockerfile")
     lint = [step["run"] for step in jobs["lint"]["steps"][begin:end]]
-    toolchain = re.compile(r"^(Install (Rust|linters)|Choose Java)")
+    toolchain = re.compile(r"^(Install (Rust|linters)|Select Java)")
     test = [step["run"] for step in jobs["test"]["steps"] if "run" in step and not toolchain.match(step["name"])]
     if not lint or not test:
         raise Failure(f"{workflow} checks nothing in {language}")
