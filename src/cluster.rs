@@ -326,7 +326,7 @@ impl Cluster {
             );
         }
         let node_groups = node_groups(spec.node_groups.as_ref(), &version, report);
-        room(&node_groups, spec.node_groups.as_ref(), network, report);
+        check_addresses(&node_groups, spec.node_groups.as_ref(), network, report);
         Self {
             version,
             service_range,
@@ -468,7 +468,7 @@ fn node_groups(
 }
 
 /// With the VPC CNI each pod and each node has an address in a private subnet.
-fn room(
+fn check_addresses(
     groups: &[NodeGroup],
     asked: Option<&BTreeMap<Located<String>, NodeGroupSpec>>,
     network: &Network,

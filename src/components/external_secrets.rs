@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::Component;
 use crate::{
-    contribution::{Contribution, Identity, Need, PodSecurity, HelmRelease, Statement},
+    contribution::{Contribution, HelmRelease, Identity, Need, PodSecurity, Statement},
     diagnostics::Report,
     foundation::Environment,
     layer::Layer,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::Component;
 use crate::{
     cluster::load_balancing_role,
-    contribution::{Condition, Contribution, Identity, Need, PodSecurity, HelmRelease, Statement},
+    contribution::{Condition, Contribution, HelmRelease, Identity, Need, PodSecurity, Statement},
     diagnostics::Report,
     foundation::Environment,
     layer::Layer,

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::Component;
 use crate::{
-    contribution::{Contribution, Need, PodSecurity, HelmRelease},
+    contribution::{Contribution, HelmRelease, Need, PodSecurity},
     diagnostics::Report,
     foundation::Environment,
     layer::Layer,

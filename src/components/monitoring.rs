@@ -6,7 +6,9 @@ use serde::Deserialize;
 
 use super::Component;
 use crate::{
-    contribution::{Contribution, Namespace, Need, Needed, PodSecurity, HelmRelease, Secret, Writer, numbers},
+    contribution::{
+        Contribution, HelmRelease, Namespace, Need, Needed, PodSecurity, Secret, Writer, numbers,
+    },
     diagnostics::{Finding, Report},
     entrance::{self, Asked},
     foundation::Environment,
