@@ -280,7 +280,6 @@ CASES = [
         ],
         "ready",
         "exceeded quota: pods",
-        short=True,
     ),
     Case(
         "monitor-port",
@@ -294,7 +293,6 @@ CASES = [
         [Edit("platform/configs/monitors-policy.yaml", "object.spec.endpoints.all(each, !has(each.bearerTokenFile))", "'true' == 'true'")],
         "monitors",
         "namespace shop takes a monitor that sends a token of Prometheus' pod",
-        short=True,
     ),
     Case(
         "rule-without-meaning",

@@ -17,8 +17,8 @@ def monitors(live):
     """Each application's namespace refuses a monitor with a file, when it is made and when it is changed; the platform's does not."""
     if not any("servicemonitors" in str(policy["spec"].get("matchConstraints")) for policy in live.kube.list(POLICIES)):
         raise Skip("no ValidatingAdmissionPolicy about ServiceMonitors")
-    spaces = sorted({deployment["metadata"]["namespace"] for deployment, _ in applications(live)})
     platform = {thing["metadata"]["namespace"] for thing in live.kube.list("/apis/monitoring.coreos.com/v1/prometheuses")}
+    spaces = sorted({deployment["metadata"]["namespace"] for deployment, _ in applications(live)} - platform)
     wrong = []
     for space in spaces:
         if answer := attempt(live, space, GOOD):
@@ -39,11 +39,11 @@ def monitors(live):
     return wrong, f"{len(spaces)} namespaces, {len(FILES)} files each"
 
 
-def monitor(space, *endpoints):
+def monitor(space, *endpoints, name="live-monitor"):
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "ServiceMonitor",
-        "metadata": {"name": "live-monitor", "namespace": space},
+        "metadata": {"name": name, "namespace": space},
         "spec": {"selector": {"matchLabels": {"app": "nobody"}}, "endpoints": list(endpoints)},
     }
 
@@ -51,7 +51,7 @@ def monitor(space, *endpoints):
 def attempt(live, space, *endpoints):
     """Why the API server refuses such a monitor; None if it does not."""
     try:
-        live.kube.request("POST", PATH.format(space) + "?dryRun=All", monitor(space, *endpoints))
+        live.kube.request("POST", PATH.format(space) + "?dryRun=All", monitor(space, *endpoints, name="live-another"))
     except Refused as error:
         return str(error)
 
