@@ -88,11 +88,10 @@ class History:
         ready = condition(thing, "Ready")
         if self.state(key, thing) == "ready":
             self.ready_at.setdefault(key, time.time())
-        old = ready and age(ready["lastTransitionTime"]) > time.time() - self.begin + 1  # left over from an earlier sync
         if (
             ready.get("status") == "False"
             and ready.get("reason", "") not in PASSING
-            and not old
+            and not self.left_over(ready["lastTransitionTime"])
             and not self.excused(key, thing)
         ):
             entry = (key, ready["reason"], ready.get("message", ""))
@@ -105,6 +104,14 @@ class History:
         owner = "kustomize.toolkit.fluxcd.io/{}"
         by = f"Kustomization {labels.get(owner.format('namespace'))}/{labels.get(owner.format('name'))}"
         return key in self.waiting or (thing["kind"] == "HelmRelease" and by in self.waiting)
+
+    def left_over(self, stamp):
+        """Whether an earlier commit left it so: what this one changes there may still be on its way."""
+        return age(stamp) > time.time() - self.begin + 1
+
+    def lasting(self, stamp):
+        """For how many seconds of this sync it has been so."""
+        return min(age(stamp), time.time() - self.begin)
 
     def stuck(self):
         """Why waiting longer is useless, a sentence each."""
@@ -124,15 +131,18 @@ class History:
             if scheduled.get("reason") == "Unschedulable" and (thing["spec"].get("priority") or 0) >= 0:
                 found.append(f"{key}: {scheduled.get('message')}")
             since = scheduled.get("lastTransitionTime")
-            if thing["status"].get("phase") == "Running" and ready.get("status") != "True" and since and age(since) > SLOW:
+            if thing["status"].get("phase") == "Running" and ready.get("status") != "True" and since and self.lasting(since) > SLOW:
                 found.append(f"{key} runs for {age(since):.0f} s and is not ready")
             for status in thing["status"].get("containerStatuses") or []:
                 why = (status.get("state") or {}).get("waiting") or {}
-                if why and since and age(since) > SLOW and not self.waiting:
+                if why and since and self.lasting(since) > SLOW and not self.waiting:
                     found.append(f"{key} does not start: {why.get('message')}")
         for key, thing in list(self.secrets.items()):
             ready = condition(thing, "Ready")
-            if ready.get("status") == "False" and age(ready["lastTransitionTime"]) > SLOW / 4 and not self.waiting:
+            since = ready.get("lastTransitionTime")
+            if ready.get("status") != "False" or self.waiting or self.left_over(since):
+                continue
+            if age(since) > SLOW / 4:
                 found.append(f"{key}: {ready.get('message')}")
         for key, thing in list(self.sources.items()):
             ready = condition(thing, "Ready")

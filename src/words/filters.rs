@@ -117,11 +117,27 @@ pub fn plain(label: impl Borrow<Label>, _: &dyn Values) -> Result<Safe<String>> 
     Ok(Safe(label.borrow().words().to_owned()))
 }
 
-/// Plain text in Markdown: all punctuation is escaped.
+/// Plain text in Markdown: punctuation that could have a meaning is escaped.
 #[askama::filter_fn]
 pub fn md(text: impl Borrow<Text>, _: &dyn Values) -> Result<Safe<String>> {
-    let escape = |c: char| c.is_ascii_punctuation().then_some('\\').into_iter().chain([c]);
-    Ok(Safe(text.borrow().0.chars().flat_map(escape).collect()))
+    let letters: Vec<char> = text.borrow().0.chars().collect();
+    let mut escaped = String::new();
+    for (place, letter) in letters.iter().enumerate() {
+        let ends = letters.get(place + 1).is_none_or(|next| *next == ' ');
+        let plain = match letter {
+            ',' | ';' | '?' | '(' | '\'' | '"' => true,
+            // Inside a word it could begin a link.
+            ':' => ends,
+            // After a number it could begin a list.
+            '.' | ')' => ends && place > 0 && !letters[place - 1].is_ascii_digit(),
+            _ => !letter.is_ascii_punctuation(),
+        };
+        if !plain {
+            escaped.push('\\');
+        }
+        escaped.push(*letter);
+    }
+    Ok(Safe(escaped))
 }
 
 /// Text as it is, in a file that is parsed line by line: no text contains a line break.

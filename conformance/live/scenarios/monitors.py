@@ -19,6 +19,8 @@ def monitors(live):
         raise Skip("no ValidatingAdmissionPolicy about ServiceMonitors")
     platform = {thing["metadata"]["namespace"] for thing in live.kube.list("/apis/monitoring.coreos.com/v1/prometheuses")}
     spaces = sorted({deployment["metadata"]["namespace"] for deployment, _ in applications(live)} - platform)
+    if not spaces:
+        raise Skip("no namespace of an application")
     wrong = []
     for space in spaces:
         if answer := attempt(live, space, GOOD):
