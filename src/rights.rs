@@ -12,7 +12,7 @@ use crate::{
 mod asked;
 mod limits;
 
-pub use asked::{IamAction, Resource, Spec, meet};
+pub use asked::{IamAction, Resource, Spec, begins_a_name, meet};
 pub use limits::{Excess, INLINE, length};
 
 /// What one part of a platform must be allowed.

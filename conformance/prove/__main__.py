@@ -36,6 +36,7 @@ from prove import (
     logins,
     manifest_scripts,
     manifests,
+    own_terraform,
     pipeline_scripts,
     policies,
     preflight,
@@ -209,7 +210,7 @@ def main():
                 run_steps([step for step in every if is_quick(step)], report)
             if not arguments.selftest:
                 print("-- blueprints", flush=True)
-                checks = [blueprints.steps, replacements.steps, policies.calls_steps, alert_messages.receivers, upstream_alerts.more]
+                checks = [blueprints.steps, replacements.steps, own_terraform.steps, policies.calls_steps, alert_messages.receivers, upstream_alerts.more]
                 run_steps([step for steps in checks for step in steps(proof)], report)
                 print("-- this project", flush=True)
                 run_steps(list(project.steps(proof)), report)

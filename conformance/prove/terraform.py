@@ -138,7 +138,13 @@ def test(proof, tree, root, program):
 
 def whole_life(proof, tree, root, program):
     """Plan, apply exactly that plan, an empty second plan, destroy."""
-    terraform = Root(proof, tree, root, program)
+    with live(Root(proof, tree, root, program)):
+        pass
+
+
+@contextlib.contextmanager
+def live(terraform):
+    """A root from its plan to its destruction; within, it is applied."""
     terraform.use_local_backend()
     terraform.initialise()
     terraform.answer_variables()
@@ -147,4 +153,5 @@ def whole_life(proof, tree, root, program):
     second = terraform("plan", "-detailed-exitcode", codes=(0, 2))
     if second.returncode == 2:
         raise Failure(f"the second plan is not empty: what was applied does not hold\n{second.stdout}")
+    yield
     terraform.expect("Destroy complete!", terraform("destroy", "-auto-approve"))

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use super::Workload;
 use crate::{
     diagnostics::{Finding, Report},
-    rights::{INLINE, Rights, Statement, length},
+    rights::{INLINE, IamAction, Resource, Rights, Statement, begins_a_name, length},
     source::Located,
-    words::{Account, Name, StackWord, Text, Word},
+    words::{Name, StackWord, Text, Word},
 };
 
 /// A table of the blueprint.
@@ -62,59 +62,6 @@ impl PermissionName {
     }
 }
 
-/// An action of IAM, or a pattern of actions. Which of them an application may have is decided by [`refusal`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct IamAction {
-    text: Text,
-    service: String,
-    verb: String,
-}
-
-impl Word for IamAction {
-    const CODE: &'static str = "application/action";
-    const WHAT: &'static str = "a valid IAM action";
-    const RULE: &'static str = "a service and an action, such as `s3:GetObject`";
-
-    fn read(word: &str) -> Option<Self> {
-        // All actions of all services.
-        let (service, verb) = if word == "*" { ("any", "*") } else { word.split_once(':')? };
-        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        let named = service.starts_with(|c: char| c.is_ascii_lowercase()) && service.bytes().all(plain);
-        let verbal = |b: u8| b.is_ascii_alphanumeric() || b"*?".contains(&b);
-        let whole = (1..=80).contains(&verb.len()) && service.len() <= 40;
-        (named && whole && verb.bytes().all(verbal)).then(|| Self {
-            text: Text::ours(word),
-            service: service.to_owned(),
-            verb: verb.to_owned(),
-        })
-    }
-}
-
-/// What an action is done with: an ARN, or a pattern of ARNs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Resource(Text);
-
-impl Word for Resource {
-    const CODE: &'static str = "application/resource";
-    const WHAT: &'static str = "a valid resource ARN";
-    const RULE: &'static str =
-        "such as `arn:aws:s3:::bookshop-images/*` or `arn:aws:sqs:eu-west-1:111122223333:orders`";
-
-    fn read(word: &str) -> Option<Self> {
-        // Everything there is.
-        if word == "*" {
-            return Some(Self(Text::ours(word)));
-        }
-        let mut parts = word.strip_prefix("arn:aws:")?.splitn(4, ':');
-        let (service, region, account, rest) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        let plain = |it: &str| it.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        let whose = account.is_empty() || account == "aws" || Account::read(account).is_some();
-        let known = rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./:*+=,@".contains(&b));
-        let valid = !service.is_empty() && plain(service) && plain(region) && whose && known;
-        (valid && !rest.is_empty() && word.len() <= 400).then(|| Self(Text::ours(word)))
-    }
-}
-
 /// Services that decide what others may do.
 const BEYOND: [&str; 3] = ["iam", "organizations", "sts"];
 
@@ -130,13 +77,12 @@ pub fn resolve(table: Option<&Table>, report: &mut Report) -> Vec<Permission> {
 
 fn action(asked: &Located<String>, report: &mut Report) -> Option<Text> {
     let action: IamAction = report.try_read(asked)?;
-    let stem = action.verb.strip_suffix('*').unwrap_or(&action.verb);
     let (label, help) = if BEYOND.contains(&action.service.as_str()) {
         (
             "this service decides what others may do",
             format!("remove it: actions of `{}` are not allowed", BEYOND.join("`, `")),
         )
-    } else if stem.len() < 3 || stem.contains(['*', '?']) {
+    } else if !action.is_narrow() {
         (
             "`*` needs at least three letters before it",
             "write one action, such as `s3:GetObject`, or several, such as `s3:Get*`".to_owned(),
@@ -155,12 +101,9 @@ fn action(asked: &Located<String>, report: &mut Report) -> Option<Text> {
     None
 }
 
-/// A wildcard for all buckets, queues or tables would include everything, so a resource needs the start of a name.
 fn resource(asked: &Located<String>, report: &mut Report) -> Option<Text> {
     let Resource(arn) = report.try_read(asked)?;
-    let last = asked.splitn(6, ':').nth(5).unwrap_or_default();
-    let begins = last.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/');
-    if begins && !last.starts_with("/*") && !last.starts_with("//") {
+    if begins_a_name(asked) {
         return Some(arn);
     }
     report.add(

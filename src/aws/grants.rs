@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::{
     diagnostics::{Finding, Report},
-    rights::{self, IamAction, Names, Resource, Rights, Statement, meet},
+    rights::{self, IamAction, Names, Resource, Rights, Statement, begins_a_name, meet},
     source::Located,
     words::{Name, StackWord, Word},
 };
@@ -121,6 +121,14 @@ fn statement(
             continue;
         }
         let Some(Resource(arn)) = report.try_read(at) else { continue };
+        if !begins_a_name(at) {
+            report.add(
+                Finding::new("aws/grant", format!("`{}` cannot be granted", at.as_str()))
+                    .at(at.span(), "`*` needs the start of a name before it")
+                    .help("write the ARNs of what your own files make"),
+            );
+            continue;
+        }
         if let Some(made) = reaches(at, names) {
             report.add(
                 Finding::new("aws/grant", format!("`{}` reaches {made}", at.as_str()))
@@ -142,6 +150,12 @@ fn refuse_action(at: &Located<String>, action: &IamAction, list: List, report: &
             Finding::new("aws/grant", format!("`{}` cannot be granted", at.as_str()))
                 .at(at.span(), "with it the pipeline could widen its own rights")
                 .help(format!("leave it out: no action of `{}` is granted", BEYOND.join("`, `"))),
+        );
+    } else if !action.is_narrow() {
+        report.add(
+            Finding::new("aws/grant", format!("`{}` cannot be granted", at.as_str()))
+                .at(at.span(), "`*` needs at least three letters before it")
+                .help("write one action, such as `sqs:CreateQueue`, or several, such as `sqs:Get*`"),
         );
     } else if list == List::Read && !action.looks() {
         report.add(

@@ -1,4 +1,4 @@
-//! What a platform's own Terraform asks for in AWS: actions and resources.
+//! The actions and resources of AWS that a blueprint asks for, for an application or for a platform's own Terraform.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -21,7 +21,7 @@ pub struct Spec {
     pub resources: Option<Vec<Located<String>>>,
 }
 
-/// An action of IAM: never all of a service.
+/// An action of IAM, or a pattern of actions. Which of them may be asked for is decided by whoever reads it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IamAction {
     /// The whole action, such as `s3:GetObject`.
@@ -34,18 +34,17 @@ pub struct IamAction {
 
 impl Word for IamAction {
     const CODE: &'static str = "aws/action";
-    const WHAT: &'static str = "an action of AWS";
-    const RULE: &'static str = "a service and a verb, such as `s3:GetObject`; `*` only behind three letters or more, as in `s3:Get*`";
+    const WHAT: &'static str = "a valid IAM action";
+    const RULE: &'static str = "a service and an action, such as `s3:GetObject`";
 
     fn read(word: &str) -> Option<Self> {
-        let (service, verb) = word.split_once(':')?;
-        let named = |it: &str, most| {
-            it.len() <= most && it.starts_with(|c: char| c.is_ascii_alphabetic()) && it.is_ascii()
-        };
-        let plain = service.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        let stem = verb.strip_suffix('*').unwrap_or(verb);
-        let valid = plain && named(service, 40) && named(stem, 80) && stem.len() >= 3;
-        (valid && stem.bytes().all(|b| b.is_ascii_alphanumeric())).then(|| Self {
+        // All actions of all services.
+        let (service, verb) = if word == "*" { ("any", "*") } else { word.split_once(':')? };
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        let named = service.starts_with(|c: char| c.is_ascii_lowercase()) && service.bytes().all(plain);
+        let verbal = |b: u8| b.is_ascii_alphanumeric() || b"*?".contains(&b);
+        let whole = (1..=80).contains(&verb.len()) && service.len() <= 40;
+        (named && whole && verb.bytes().all(verbal)).then(|| Self {
             text: Text::ours(word),
             service: service.to_owned(),
             verb: verb.to_owned(),
@@ -53,27 +52,36 @@ impl Word for IamAction {
     }
 }
 
-/// What an action is done with. It says whose: `*` stands only behind the beginning of a name.
+/// The resources that an action applies to: an ARN, or a pattern of ARNs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resource(pub Text);
 
 impl Word for Resource {
     const CODE: &'static str = "aws/resource";
-    const WHAT: &'static str = "the ARN of something in AWS";
-    const RULE: &'static str = "such as `arn:aws:s3:::bookshop-images/*` or `arn:aws:sqs:eu-west-1:111122223333:orders`; `*` only in its last part, and not first there";
+    const WHAT: &'static str = "a valid resource ARN";
+    const RULE: &'static str =
+        "such as `arn:aws:s3:::bookshop-images/*` or `arn:aws:sqs:eu-west-1:111122223333:orders`";
 
     fn read(word: &str) -> Option<Self> {
+        // Everything there is.
+        if word == "*" {
+            return Some(Self(Text::ours(word)));
+        }
         let mut parts = word.strip_prefix("arn:aws:")?.splitn(4, ':');
         let (service, region, account, rest) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         let plain = |it: &str| it.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         let whose = account.is_empty() || account == "aws" || Account::read(account).is_some();
         let known = rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./:*+=,@".contains(&b));
-        let first = rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/');
-        let valid = !service.is_empty() && plain(service) && plain(region) && whose && known && first;
-        // A bucket, a queue, a table of any name would be everything after all.
-        let open = ["/*", "//"].iter().any(|it| rest.starts_with(it));
-        (valid && !open && word.len() <= 400).then(|| Self(Text::ours(word)))
+        let valid = !service.is_empty() && plain(service) && plain(region) && whose && known;
+        (valid && !rest.is_empty() && word.len() <= 400).then(|| Self(Text::ours(word)))
     }
+}
+
+/// Whether a pattern of ARNs begins a name. A wildcard for all buckets, queues or tables would include everything.
+pub fn begins_a_name(pattern: &str) -> bool {
+    let last = pattern.splitn(6, ':').nth(5).unwrap_or_default();
+    let begins = last.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/');
+    begins && !last.starts_with("/*") && !last.starts_with("//")
 }
 
 /// Whether some resource may be one of a pattern and one of another, each with `*` for any characters.
@@ -99,6 +107,12 @@ pub fn meet(one: &str, other: &str) -> bool {
 }
 
 impl IamAction {
+    /// Whether it is one action, or a pattern of at least three letters and one `*` at its end.
+    pub fn is_narrow(&self) -> bool {
+        let stem = self.verb.strip_suffix('*').unwrap_or(&self.verb);
+        stem.len() >= 3 && !stem.contains(['*', '?'])
+    }
+
     /// Whether it only looks: then a plan may do it.
     pub fn looks(&self) -> bool {
         ["BatchGet", "Describe", "Get", "List"].iter().any(|it| self.verb.starts_with(it))
