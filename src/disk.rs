@@ -83,7 +83,7 @@ pub fn apply(root: &Path, changes: &[Change]) -> Result<()> {
         return discard(root);
     }
     let new = stage(root, changes)?;
-    for change in changes {
+    for change in changes.iter().filter(|change| change.is_written()) {
         let path = inside(root, &change.path)?;
         ensure!(
             read(root, &change.path)? == change.old,

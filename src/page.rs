@@ -158,7 +158,8 @@ fn known_comment(path: &str) -> Option<Option<(&'static str, &'static str)>> {
 pub fn may_be_ours(path: &str, bytes: &[u8]) -> bool {
     match known_comment(path) {
         None => false,
-        Some(None) => true,
+        // The only managed file without comments.
+        Some(None) => path == "renovate.json",
         Some(Some((open, _))) => {
             let head = &bytes[..bytes.len().min(400)];
             let header = format!("{open}Written by blueprint.");

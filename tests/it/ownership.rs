@@ -316,7 +316,7 @@ fn either_side_of_a_merged_lock_is_ours() {
 #[test]
 fn a_crafted_lock_leads_to_no_file_of_a_person() {
     let root = TempDir::new().unwrap();
-    for path in ["notes.md", "main.tf", "key.xyz", "LICENSE"] {
+    for path in ["notes.md", "main.tf", "key.xyz", "LICENSE", "package.json"] {
         put(&root, path, "mine");
     }
     let id = Hash::Sha1.blob(b"mine");
@@ -324,10 +324,24 @@ fn a_crafted_lock_leads_to_no_file_of_a_person() {
     put(
         &root,
         lock::PATH,
-        &format!("[files]\n{}", ["notes.md", "main.tf", "key.xyz", "LICENSE"].map(entry).concat()),
+        &format!(
+            "[files]\n{}",
+            ["notes.md", "main.tf", "key.xyz", "LICENSE", "package.json"].map(entry).concat()
+        ),
     );
     for (path, outcome) in outcomes(&root, &Files::new()) {
         assert!(matches!(outcome, Outcome::Conflict(_)), "{path}");
+    }
+}
+
+/// Whatever a render manages, the next one knows as its own.
+#[test]
+fn every_managed_file_is_known_as_ours() {
+    for (name, text) in crate::blueprints() {
+        for (path, file) in crate::plan(&text).repositories.into_values().flatten() {
+            let ours = blueprint::page::may_be_ours(&path, file.text.as_bytes());
+            assert!(ours || file.owner == Seeded, "{name}: `{path}` would be a conflict at the next render");
+        }
     }
 }
 
