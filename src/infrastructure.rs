@@ -184,7 +184,7 @@ fn passed(
     let of = |roles: Vec<&Bareword>| roles.into_iter().map(|it| names.role(it)).collect::<Vec<_>>();
     let pass = || {
         Right::allow("PassToWorkloads", &["iam:PassRole"])
-            .why("Each of these trusts one service account, and its trust says so.")
+            .why("Each of these roles trusts one service account, which its trust policy names.")
             .within(Policy::ApplyIdentity)
     };
     let others = (!others.is_empty()).then(|| pass().on(of(others)));

@@ -487,18 +487,18 @@ impl Policy {
     /// The comment above it.
     pub fn about(self) -> Vec<Text> {
         let about = match self {
-            Self::Read => "What both roles read. The only objects that the plan role writes are locks.",
+            Self::Read => "Read permissions of both roles. The plan role writes only state locks.",
             Self::ApplyNetwork => {
-                "What is new must be born with this platform's tags, what is touched must bear them."
+                "New resources must be created with the tags of this platform; existing ones can be changed only if they have them."
             }
-            Self::ReadEdge => "The edge: names, certificates, what load balancers log.",
+            Self::ReadEdge => "DNS, certificates, and the access logs of load balancers.",
             Self::ReadData => {
-                "Data. What Terraform writes into Parameter Store it also reads, with each plan; the key's own policy lets both roles\ndecrypt these parameters and no other."
+                "Database and parameters. A plan reads the parameters that Terraform writes; the key policy allows both roles to decrypt\nthese parameters and no others."
             }
             Self::ApplyGitops => {
-                "The second root: its state, the way to the cluster, and the one secret that Terraform hands on. The plan role has none\nof it, for whoever may open a pull request may use that one."
+                "The gitops root: its state, access to the cluster, and the Git credential that Terraform passes on. The plan role has\nnone of these permissions, because anyone who can open a pull request can use it."
             }
-            Self::Apply(_) => "What components and this platform's own Terraform change.",
+            Self::Apply(_) => "Resources of components and of this platform's own Terraform files.",
             Self::ApplyCluster | Self::ApplyIdentity | Self::ApplyEdge | Self::ApplyData => "",
         };
         about.lines().map(Text::ours).collect()

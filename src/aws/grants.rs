@@ -21,7 +21,7 @@ pub type Table = BTreeMap<Located<String>, Spec>;
 pub struct Spec {
     /// The environments that have it. Default: all.
     environments: Option<Vec<Located<String>>>,
-    /// What a plan reads. Whoever may open a pull request may read it.
+    /// What a plan reads. Anyone who can open a pull request can read it.
     #[schemars(length(max = 20))]
     read: Option<Vec<rights::Spec>>,
     /// What an apply makes, changes and deletes.
@@ -160,7 +160,7 @@ fn refuse_action(at: &Located<String>, action: &IamAction, list: List, report: &
     } else if list == List::Read && !action.looks() {
         report.add(
             Finding::new("aws/grant", format!("`{}` does not only read", at.as_str()))
-                .at(at.span(), "whoever may open a pull request could do it")
+                .at(at.span(), "anyone who can open a pull request could do it")
                 .help("move it to `change`; `read` takes actions that begin with `Describe`, `Get`, `List` or `BatchGet`"),
         );
     }

@@ -29,7 +29,7 @@ pub fn rights(names: &Names) -> Rights {
         Statement::allow("RolesOfThisPlatform", &rest).on(ours()),
         Statement::deny_all_but("NeverThePipeline", &["iam:Get*", "iam:List*"])
             .on([policies].into_iter().chain(pipeline.clone()).collect())
-            .why("The pipeline cannot widen itself, nor lift the ceiling."),
+            .why("The pipeline can change neither its own permissions nor the boundary."),
         Statement::deny("NeverWithoutTheBoundary", &["iam:DeleteRolePermissionsBoundary"]).on(ours()),
     ];
     let outward = [

@@ -112,7 +112,7 @@ fn change(names: &Names, associations: bool) -> Vec<Statement> {
     change.push(
         Statement::allow("LaunchTemplateDryRun", &["ec2:RunInstances"])
             .on(dry_run)
-            .why("EKS makes a dry run in the caller's name before it accepts a launch template; the caller starts no instance.")
+            .why("EKS makes a dry run with the caller's permissions before it accepts a launch template; no instance is started.")
             .within(Policy::ApplyNetwork),
     );
     let own = [
@@ -123,7 +123,7 @@ fn change(names: &Names, associations: bool) -> Vec<Statement> {
         Statement::allow("CreateKeys", &["kms:CreateKey"])
             .on(vec![any()])
             .as_ours(names)
-            .why("A new key's own policy says who administers it: this role, named there."),
+            .why("The policy of a new key names its administrator, which is this role."),
         Statement::allow("TagNewKeys", &["kms:TagResource"])
             .on(vec![names.arn("kms", "key/*")])
             .as_ours(names),

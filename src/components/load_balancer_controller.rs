@@ -131,14 +131,14 @@ fn rights(names: &Names, logs: bool) -> Rights {
         read: vec![
             rights::Statement::allow("BucketOfLogs", &read)
                 .on(on_bucket())
-                .why("The settings of the bucket, and no line of the logs.")
+                .why("The settings of the bucket, but not the logs in it.")
                 .within(Policy::ReadEdge),
         ],
         change: vec![
             rights::Statement::allow("BucketOfLogs", &change).on(on_bucket()).within(Policy::ApplyEdge),
             rights::Statement::allow("EmptyIt", &["s3:DeleteObject", "s3:DeleteObjectVersion"])
                 .on(on_objects)
-                .why("A bucket goes empty or not at all.")
+                .why("AWS deletes only empty buckets, and the logs cannot be deleted with this.")
                 .within(Policy::ApplyEdge),
         ],
         uses,

@@ -63,10 +63,10 @@ fn change(names: &Names) -> Vec<Statement> {
         Statement::allow("Database", &actions).on(own.into()),
         Statement::allow("DefaultOptions", &with_options)
             .on(vec![names.arn("rds", "og:default:postgres-*")])
-            .why("Every instance has an option group. This one is AWS's, and empty."),
+            .why("Every instance has an option group. This is the empty default of AWS."),
         Statement::allow("RestoreFrom", &["rds:RestoreDBInstanceToPointInTime"])
             .on(vec![moved])
-            .why("Where the runbook moves an instance aside before it restores another from it."),
+            .why("For a restore the runbook renames the old instance first."),
     ];
     let monitoring = "monitoring.rds.amazonaws.com";
     let mut change: Vec<Statement> = data.map(|it| it.within(Policy::ApplyData)).into();

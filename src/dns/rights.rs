@@ -37,7 +37,7 @@ impl Dns {
                     ],
                 )
                 .on(zones())
-                .why("A zone that holds records is not deleted by this."),
+                .why("Route 53 does not delete a zone that contains records."),
             ]);
         }
         let write = |sid| Statement::allow(sid, &["route53:ChangeResourceRecordSets"]).on(zones());
@@ -46,7 +46,7 @@ impl Dns {
                 .when("ForAllValues:StringEquals", TYPES, ["CNAME"])
                 .when("ForAllValues:StringLike", NAMES, [format!("_*.{zone}").as_str()])
                 .when("Null", NAMES, ["false"])
-                .why("In any zone, for their ids are chosen by AWS, but only this name and this type."),
+                .why("In any zone, because AWS chooses the ids, but only this name and type."),
         );
         if self.parent.is_some() {
             change.push(
@@ -88,7 +88,7 @@ fn read(names: &Names) -> Vec<Statement> {
             &["route53:GetHostedZone", "route53:ListResourceRecordSets", "route53:ListTagsForResource"],
         )
         .on(zones())
-        .why("Zones bear no condition, and their ids are chosen by AWS. What they hold is public."),
+        .why("AWS chooses the ids of zones, and no condition key applies. Their records are public."),
         Statement::allow("Certificates", &["acm:DescribeCertificate", "acm:ListTagsForCertificate"])
             .on(vec![names.arn("acm", "certificate/*")])
             .of_ours(names),

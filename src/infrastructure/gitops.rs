@@ -36,7 +36,7 @@ fn tunnel(names: &Names) -> [Statement; 4] {
                 .on(vec![names.arn("ec2", "instance/*")])
                 .of_ours(names),
         )
-        .why("Without the check of its document the right to start a session on a node would include a shell there."),
+        .why("Without the check of the document, the permission to start a session on a node would include a shell."),
         checked(
             Statement::allow("OnlyToForwardPorts", &["ssm:StartSession"]).on(vec![StackWord::ours(document)]),
         ),

@@ -64,7 +64,7 @@ pub fn rights(names: &Names, folders: &[Text], wide: bool, none: bool) -> Rights
         ["ssm:AddTagsToResource", "ssm:DeleteParameter", "ssm:PutParameter", "ssm:RemoveTagsFromResource"];
     let read = ["ssm:GetParameter", "ssm:ListTagsForResource"];
     let why = if wide {
-        "One pattern stands for all applications: by name they do not fit into this template."
+        "One pattern for all applications, because their names do not fit into this template."
     } else {
         ""
     };

@@ -9,7 +9,7 @@ pub fn rights(names: &Names) -> Rights {
         Statement::allow("StateBucket", &["s3:ListBucket"]).on(vec![STATE_BUCKET]),
         Statement::allow("State", &["s3:GetObject"])
             .on(vec![state(), in_state_bucket("/gitops/applied")])
-            .why("`gitops/applied` is the hash of the gitops folder as it was applied last."),
+            .why("`gitops/applied` holds the hash of the gitops folder at its last apply."),
         Statement::allow("Lock", &["s3:DeleteObject", "s3:GetObject", "s3:PutObject"])
             .on(vec![in_state_bucket("/platform/terraform.tfstate.tflock")]),
         Statement::allow("StateKey", &["kms:Decrypt", "kms:GenerateDataKey"]).on(vec![STATE_KEY]).when(

@@ -190,11 +190,11 @@ fn change(names: &Names) -> Vec<Statement> {
             .on(vec![names.arn("ec2", "security-group/*")])
             .as_ours(names)
             .when("Null", "aws:ResourceTag/project", ["true"])
-            .why("A security group without tags may be tagged: a new one, and the default one that a VPC brings along. One that bears\na tag of another platform may not.")
+            .why("Security groups without tags may be tagged: new ones, and the default group of the VPC. Groups with the tag of another\nplatform may not.")
             .within(Policy::ApplyNetwork),
         Statement::allow("Disassociate", &["ec2:DisassociateAddress"])
             .on(vec![names.arn("ec2", "elastic-ip/*"), names.arn("ec2", "network-interface/*")])
-            .why("A released NAT gateway leaves an association that no longer exists, and so bears no tag.")
+            .why("A deleted NAT gateway leaves an association that no longer exists and therefore has no tag.")
             .within(Policy::ApplyNetwork),
         Statement::pass(names, "PassToFlowLogs", &["flow-logs"], "vpc-flow-logs.amazonaws.com")
             .within(Policy::ApplyIdentity),
@@ -205,7 +205,7 @@ fn change(names: &Names) -> Vec<Statement> {
 fn endpoints(names: &Names) -> Rights {
     let private = Statement::allow("PrivateNames", &["route53:AssociateVPCWithHostedZone"])
         .on(vec![crate::words::StackWord::ours("arn:aws:route53:::hostedzone/*")])
-        .why("EC2 gives the endpoints their usual names in the caller's name.")
+        .why("EC2 creates the private DNS names of the endpoints with the caller's permissions.")
         .within(Policy::ApplyEdge);
     Rights::all([security_groups(names, true), Rights { change: vec![private], ..Rights::default() }])
 }
