@@ -17,7 +17,7 @@ use toml::{
 use crate::{
     application, aws, cluster, components, database,
     diagnostics::{Finding, Report},
-    dns, github, network,
+    dns, files, github, network,
     shape::{self, ENVIRONMENTS, PLATFORM_WIDE},
     source::{Located, Source, Span},
     syntax,
@@ -65,6 +65,9 @@ pub struct Spec {
     /// The applications, by name.
     #[schemars(extend("propertyNames" = {"pattern": Name::pattern()}))]
     pub applications: Option<BTreeMap<Located<String>, application::Spec>>,
+    /// Files that renders leave to you.
+    #[schemars(extend("x-platform-wide" = "all environments share the repositories"))]
+    pub files: Option<files::Spec>,
 }
 
 /// The base, and each environment completely: the base merged with its overlay. The environment of a

@@ -1,5 +1,4 @@
 //! The commands. Three of them use the same comparison.
-#![expect(clippy::print_stderr, reason = "what a person reads goes out here, and only here")]
 
 use std::{
     io::{self, ErrorKind, Write},
@@ -8,17 +7,21 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
     blueprint,
-    compare::{Change, Outcome, compare},
+    checkouts::{self, Checkout, Checkouts, Request},
+    compare::{Change, Conflict, Outcome},
     diagnostics::{Report, Severity},
-    disk,
-    plan::{self, Files, Plan},
+    difference::{self, Format},
+    disk::{self, Raced},
+    lock::{self, Lock},
+    plan::{self, Plan},
     platform,
     source::Source,
+    words::shown,
 };
 
 /// Renders the repositories of a platform on AWS from one TOML blueprint.
@@ -41,12 +44,33 @@ enum Verb {
         /// List the files that would be written, without writing them
         #[arg(long)]
         dry_run: bool,
+        /// Merge what this render changes into edited files. Where both changed the same lines, write conflict markers
+        #[arg(long)]
+        merge: bool,
         /// Overwrite this file although it is in conflict: the edits in it are lost. Can be repeated
         #[arg(long, value_name = "REPOSITORY/PATH")]
         overwrite: Vec<String>,
+        /// Create the folders of repositories that are not checked out
+        #[arg(long)]
+        create: bool,
+        /// Delete what was rendered into this repository, which is no longer in the blueprint. Can be repeated
+        #[arg(long, value_name = "REPOSITORY")]
+        remove_repository: Vec<String>,
     },
     /// Show what `render` would change, line by line
-    Diff(Target),
+    Diff {
+        #[command(flatten)]
+        target: Target,
+        /// Print only the number of lines that are added and removed, by file
+        #[arg(long)]
+        stat: bool,
+        /// Print only the paths of the files
+        #[arg(long, conflicts_with = "stat")]
+        name_only: bool,
+        /// How to print: `github` is Markdown that fits into a comment
+        #[arg(long, value_enum, default_value_t, conflicts_with_all = ["stat", "name_only"])]
+        format: Format,
+    },
     /// Fail if `render` would change anything
     Check(Target),
     /// Report the errors and warnings in a blueprint
@@ -57,7 +81,7 @@ enum Verb {
 
 #[derive(Args)]
 struct Asked {
-    /// The blueprint [default: `blueprint.toml`, else the only file in `blueprints/`]
+    /// The blueprint, or `-` for standard input [default: `blueprint.toml`, else the only file in `blueprints/`]
     blueprint: Option<PathBuf>,
     /// Treat warnings as errors
     #[arg(long)]
@@ -81,9 +105,9 @@ const DIFFERENT: u8 = 3;
 
 /// What is done with the differences.
 #[derive(PartialEq)]
-enum Purpose<'a> {
-    Render { dry: bool, overwrite: &'a [String] },
-    Diff,
+enum Purpose {
+    Render { dry: bool },
+    Diff { stat: bool, names: bool, format: Format },
     Check,
 }
 
@@ -92,18 +116,32 @@ impl Cli {
     pub fn run(&self) -> Result<ExitCode> {
         let mut out = io::stdout().lock();
         match &self.verb {
-            Verb::Render { target, dry_run, overwrite } => {
-                target.run(&Purpose::Render { dry: *dry_run, overwrite }, &mut out)
+            Verb::Render { target, dry_run, merge, overwrite, create, remove_repository } => {
+                let request = Request {
+                    writes: !dry_run,
+                    only: target.only.clone(),
+                    create: *create,
+                    merge: *merge,
+                    overwrite: overwrite.clone(),
+                    remove: remove_repository.clone(),
+                };
+                target.run(&Purpose::Render { dry: *dry_run }, &request, &mut out)
             }
-            Verb::Diff(target) => target.run(&Purpose::Diff, &mut out),
-            Verb::Check(target) => target.run(&Purpose::Check, &mut out),
+            Verb::Diff { target, stat, name_only, format } => {
+                let purpose = Purpose::Diff { stat: *stat, names: *name_only, format: *format };
+                target.run(&purpose, &target.request(), &mut out)
+            }
+            Verb::Check(target) => target.run(&Purpose::Check, &target.request(), &mut out),
             Verb::Validate(asked) => Ok(match asked.plan()?.1 {
                 Some(_) => ExitCode::SUCCESS,
                 None => ExitCode::FAILURE,
             }),
             Verb::Schema => {
-                writeln!(out, "{:#}", blueprint::schema())?;
-                Ok(ExitCode::SUCCESS)
+                match writeln!(out, "{:#}", blueprint::schema()).and_then(|()| out.flush()) {
+                    // `blueprint schema | head` has seen enough.
+                    Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error)?,
+                    _ => Ok(ExitCode::SUCCESS),
+                }
             }
         }
     }
@@ -119,156 +157,206 @@ impl Asked {
         let source = disk::source(&path)?;
         let mut report = Report::default();
         let plan = draw(&source, &mut report);
-        eprint!("{}", report.render(&source));
+        let findings = report.render(&source);
+        if !findings.is_empty() {
+            say(findings.trim_end_matches('\n'));
+        }
         let (errors, warnings) = (report.count(Severity::Error), report.count(Severity::Warning));
         if errors + warnings > 0 {
-            eprintln!("\n{}: {}, {}", path.display(), count(errors, "error"), count(warnings, "warning"));
+            say(&format!("\n{}: {}, {}", source.path, count(errors, "error"), count(warnings, "warning")));
         }
         Ok((path, plan.filter(|_| warnings == 0 || !self.deny_warnings)))
     }
 }
 
 impl Target {
-    fn run(&self, purpose: &Purpose, out: &mut impl Write) -> Result<ExitCode> {
-        let (path, Some(plan)) = self.asked.plan()? else { return Ok(ExitCode::FAILURE) };
-        let default = || Path::new("generated").join(path.file_stem().unwrap_or_default());
-        let root = self.out.clone().unwrap_or_else(default);
-        let (write, overwrite) = match purpose {
-            Purpose::Render { dry, overwrite } => (!dry, *overwrite),
-            _ => (false, &[][..]),
+    fn request(&self) -> Request {
+        Request { only: self.only.clone(), ..Request::default() }
+    }
+
+    fn run(&self, purpose: &Purpose, request: &Request, out: &mut impl Write) -> Result<ExitCode> {
+        let (path, plan) = self.asked.plan()?;
+        let from_input = path == Path::new(disk::STANDARD_INPUT);
+        let root = match &self.out {
+            Some(root) => root.clone(),
+            None if from_input => bail!("a blueprint from standard input has no name: add `--out DIR`"),
+            None => Path::new("generated").join(path.file_stem().unwrap_or_default()),
         };
-        let mut all = self.compared(&plan, &root)?;
-        for path in overwrite {
-            resolve(&mut all, path)?;
+        let Some(plan) = plan else { return Ok(ExitCode::FAILURE) };
+        let Checkouts { mut all, notes } = checkouts::open(&plan, &root, request)?;
+        let writes = request.writes && conflicts(&all).next().is_none();
+        if writes {
+            let mut folders: Vec<_> =
+                all.iter_mut().map(|it| (&mut it.folder, it.changes.as_slice())).collect();
+            disk::apply(&mut folders)?;
         }
-        let changes = || all.iter().flat_map(|(name, _, changes)| changes.iter().map(move |it| (*name, it)));
-        let conflict = changes().find(|(_, change)| matches!(change.outcome, Outcome::Conflict(_)));
-        if write && conflict.is_none() {
-            all.iter().try_for_each(|(_, folder, changes)| disk::apply(folder, changes))?;
-        }
-        // What stands last is seen first.
-        let (last, first): (Vec<_>, Vec<_>) = changes()
-            .filter(|(_, change)| change.differs())
-            .partition(|(_, change)| matches!(change.outcome, Outcome::Conflict(_)));
-        for (repository, change) in first.into_iter().chain(last) {
-            match purpose {
-                Purpose::Diff => write!(out, "{}", change.diff(repository))?,
-                _ => writeln!(out, "{}", change.line(repository))?,
-            }
-        }
+        print(purpose, &all, out)?;
         out.flush()?;
-        let summary = summary(changes().map(|(_, change)| change.outcome), write && conflict.is_none());
-        eprintln!("{summary}");
-        let differs = changes().any(|(_, change)| change.differs());
-        Ok(match (conflict, purpose) {
-            (Some((repository, change)), _) => {
-                eprintln!(
-                    "error: files that somebody else changed or made stand in the way: nothing was written"
-                );
-                eprintln!("help: move the change into the blueprint, or the file to another name");
-                eprintln!(
-                    "help: `blueprint render --overwrite {repository}/{}` takes what is rendered and loses what was edited",
-                    change.path
-                );
-                if all.len() > 1 {
-                    eprintln!("help: `--only REPOSITORY` renders a repository without such files");
-                }
-                ExitCode::FAILURE
+        let conflicts: Vec<_> = conflicts(&all).collect();
+        let failed = !conflicts.is_empty();
+        let mut remarks: Vec<String> = notes.iter().map(|note| format!("note: {note}")).collect();
+        if *purpose == Purpose::Check {
+            remarks.extend(handed_over(&all));
+            remarks.extend(all.iter().filter_map(other_version));
+        }
+        for (repository, change) in &conflicts {
+            remarks.push(difference::conflict(repository, change).trim_end().to_owned());
+        }
+        remarks.push(difference::summary(changes(&all).map(|(_, change)| change), writes));
+        remarks.extend(ways_out(request, &conflicts, all.len()));
+        let marked = changes(&all).any(|(_, change)| change.outcome == Outcome::Marked);
+        let differs = changes(&all).any(|(_, change)| change.differs());
+        if marked {
+            remarks.push(
+                "error: files have conflict markers: resolve them, and run `blueprint render` again"
+                    .to_owned(),
+            );
+        }
+        match purpose {
+            Purpose::Check if differs && !failed => {
+                remarks.push(format!("error: `{}` is not what `{}` renders", root.display(), path.display()));
+                remarks.push("help: run `blueprint render` and commit the result".to_owned());
             }
-            (None, Purpose::Check) if differs => {
-                eprintln!("error: `{}` is not what `{}` renders", root.display(), path.display());
-                eprintln!("help: run `blueprint render` and commit the result");
-                ExitCode::from(DIFFERENT)
+            Purpose::Render { dry: false } if differs && writes => {
+                let differing = all.iter().filter(|it| it.changes.iter().any(Change::differs));
+                let names: Vec<String> = differing.map(|it| format!("`{}`", it.name)).collect();
+                remarks.push(format!("next: review and commit the changes in {}", names.join(", ")));
             }
-            (None, Purpose::Diff) if differs => ExitCode::from(DIFFERENT),
+            _ => {}
+        }
+        for remark in remarks {
+            say(&remark);
+        }
+        Ok(match purpose {
+            _ if failed || marked => ExitCode::FAILURE,
+            Purpose::Check | Purpose::Diff { .. } if differs => ExitCode::from(DIFFERENT),
             _ => ExitCode::SUCCESS,
         })
     }
+}
 
-    /// The repositories that are looked at, each with its folder and what differs there.
-    fn compared<'p>(&self, plan: &'p Plan, root: &Path) -> Result<Vec<(&'p String, PathBuf, Vec<Change>)>> {
-        let known = || plan.repositories.keys().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
-        if let Some(unknown) = self.only.iter().find(|it| !plan.repositories.contains_key(*it)) {
-            bail!("`--only` names `{unknown}`, and the repositories of this blueprint are {}", known());
+fn changes<'a>(all: &'a [Checkout<'_>]) -> impl Iterator<Item = (&'a str, &'a Change)> {
+    all.iter().flat_map(|it| it.changes.iter().map(|change| (&*it.name, change)))
+}
+
+fn conflicts<'a>(all: &'a [Checkout<'_>]) -> impl Iterator<Item = (&'a str, &'a Change)> {
+    changes(all).filter(|(_, change)| change.conflict().is_some())
+}
+
+/// What `check` does not cover.
+fn handed_over(all: &[Checkout<'_>]) -> Option<String> {
+    let handed = changes(all).filter(|(_, change)| change.outcome == Outcome::HandedOver);
+    let handed: Vec<String> =
+        handed.map(|(name, change)| format!("`{name}/{}`", shown(&change.path))).collect();
+    (!handed.is_empty())
+        .then(|| format!("note: not checked, because `[files]` hands them over: {}", handed.join(", ")))
+}
+
+/// Why many files may be stale.
+fn other_version(checkout: &Checkout<'_>) -> Option<String> {
+    let old = checkout.changes.iter().find(|change| change.path == lock::PATH)?.old.as_ref()?;
+    let (then, now) = (Lock::read(&old.bytes).ok()?.version, env!("CARGO_PKG_VERSION"));
+    let differs = checkout.changes.iter().any(Change::differs) && !then.is_empty() && then != now;
+    differs.then(|| {
+        format!("note: `{}` was rendered by blueprint {}, and this is {now}", checkout.name, shown(&then))
+    })
+}
+
+/// To stderr. What cannot be said there, because a disk is full or nobody reads it, is no reason to fail.
+fn say(remark: &str) {
+    let _ = writeln!(io::stderr(), "{remark}");
+}
+
+/// What goes to stdout.
+fn print(purpose: &Purpose, all: &[Checkout<'_>], out: &mut impl Write) -> io::Result<()> {
+    let shown: Vec<_> =
+        all.iter().map(|it| difference::Repository { name: &it.name, changes: &it.changes }).collect();
+    // What stands last is seen first.
+    let ordered = || {
+        let clear = |(_, change): &(&str, &Change)| change.differs() && change.conflict().is_none();
+        changes(all).filter(clear).chain(conflicts(all))
+    };
+    match purpose {
+        Purpose::Diff { format: Format::Json, .. } => write!(out, "{}", difference::json(&shown)),
+        Purpose::Diff { format: Format::Markdown, .. } => {
+            write!(out, "{}", difference::markdown(&shown, false))
         }
-        let asked = |name: &String| self.only.is_empty() || self.only.contains(name);
-        let compared = |(name, files): (&'p String, &Files)| {
-            let folder = root.join(name);
-            let changes = compare(files, disk::hash(&folder), |path| disk::read(&folder, path))
-                .with_context(|| format!("in `{}`", folder.display()))?;
-            Ok((name, folder, changes))
-        };
-        plan.repositories.iter().filter(|(name, _)| asked(name)).map(compared).collect()
+        Purpose::Diff { format: Format::Github, .. } => write!(out, "{}", difference::markdown(&shown, true)),
+        Purpose::Diff { names: true, .. } => {
+            ordered().try_for_each(|(name, change)| writeln!(out, "{name}/{}", change.path))
+        }
+        Purpose::Diff { stat: true, .. } => write!(out, "{}", difference::statistics(&shown)),
+        Purpose::Diff { .. } => {
+            let colours = anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;
+            ordered().try_for_each(|(name, change)| {
+                let text = difference::unified(name, change);
+                let text = if colours { difference::coloured(&text) } else { text };
+                write!(out, "{text}")
+            })
+        }
+        Purpose::Check => ordered()
+            .try_for_each(|(name, change)| writeln!(out, "{}", difference::status_line(name, change))),
+        Purpose::Render { .. } => {
+            ordered().try_for_each(|(name, change)| writeln!(out, "{}", difference::line(name, change)))
+        }
     }
 }
 
-/// Decides a conflict for what is rendered.
-fn resolve(all: &mut [(&String, PathBuf, Vec<Change>)], path: &str) -> Result<()> {
-    let mut changes =
-        all.iter_mut().flat_map(|(name, _, changes)| changes.iter_mut().map(move |it| (&**name, it)));
-    let found = changes.find(|(name, change)| {
-        path.strip_prefix(*name).and_then(|it| it.strip_prefix('/')) == Some(&change.path)
-    });
-    match found {
-        Some((_, change)) if matches!(change.outcome, Outcome::Conflict(_)) => {
-            change.outcome = if change.new.is_some() { Outcome::Update } else { Outcome::Delete };
-            Ok(())
-        }
-        _ => bail!(
-            "`--overwrite` names `{path}`, which is not in conflict: write `REPOSITORY/PATH`, as `render` prints it"
-        ),
+/// The ways out of conflicts, each with a command or a line to write.
+fn ways_out(request: &Request, conflicts: &[(&str, &Change)], repositories: usize) -> Vec<String> {
+    let Some((name, first)) = conflicts.first() else { return Vec::new() };
+    let done = if request.writes { "nothing was written" } else { "a render would write nothing" };
+    let mut lines = vec![format!("error: {done}: what somebody edited or made would be lost")];
+    let mergeable = |(_, change): &&(&str, &Change)| {
+        matches!(change.conflict(), Some(Conflict::Edited | Conflict::Meets))
+            && matches!(change.base, Some(Ok(_)))
+    };
+    if conflicts.iter().any(|it| mergeable(&it)) {
+        lines.push(
+            "help: `blueprint render --merge` keeps the edits and adds what this render changes".to_owned(),
+        );
     }
+    let path = |name: &str, change: &Change| format!("{name}/{}", shown(&change.path));
+    lines.push(format!(
+        "help: `blueprint render --overwrite {}` writes what is rendered and discards the edits",
+        path(name, first)
+    ));
+    if let Some((name, change)) = conflicts.iter().find(|(_, change)| change.new.is_some()) {
+        lines.push(format!(
+            "help: `\"{}\"` in `handed-over` of `[files]` in the blueprint leaves the file to you for good",
+            path(name, change)
+        ));
+    }
+    if repositories > 1 {
+        lines.push("help: `--only REPOSITORY` renders a repository without conflicts".to_owned());
+    }
+    lines
 }
 
 /// The whole pipeline up to the plan.
 pub fn draw(source: &Source, report: &mut Report) -> Option<Plan> {
     let blueprint = blueprint::read(source, report)?;
     let platform = platform::resolve(&blueprint, report)?;
-    Some(plan::plan(platform))
-}
-
-fn summary(outcomes: impl Iterator<Item = Outcome>, done: bool) -> String {
-    let mut counts = [0; 5];
-    for outcome in outcomes {
-        counts[match outcome {
-            Outcome::Create => 0,
-            Outcome::Update => 1,
-            Outcome::Delete => 2,
-            Outcome::Conflict(_) => 3,
-            Outcome::Unchanged | Outcome::Kept | Outcome::Noted => 4,
-        }] += 1;
-    }
-    let words = match done {
-        true => ["created", "updated", "deleted", "in conflict", "unchanged"],
-        false => ["to create", "to update", "to delete", "in conflict", "unchanged"],
-    };
-    let said = counts.into_iter().zip(words).filter(|(count, _)| *count > 0);
-    said.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
+    let mut plan = plan::plan(platform);
+    plan::hand_over(blueprint.base.files.as_ref(), &mut plan, report);
+    (!report.failed()).then_some(plan)
 }
 
 fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-/// 2 is an error with files, 70 a bug in this program.
+/// 1 is a file that changed meanwhile, 2 another error with files, 70 a bug in this program.
 pub fn guarded(run: impl FnOnce() -> Result<ExitCode>) -> ExitCode {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(code)) => code,
-        // `blueprint schema | head` has seen enough.
-        Ok(Err(error))
-            if error.downcast_ref::<io::Error>().is_some_and(|it| it.kind() == ErrorKind::BrokenPipe) =>
-        {
-            ExitCode::SUCCESS
-        }
         Ok(Err(error)) => {
-            eprintln!("error: {error:#}");
-            ExitCode::from(2)
+            say(&format!("error: {error:#}"));
+            if error.downcast_ref::<Raced>().is_some() { ExitCode::FAILURE } else { ExitCode::from(2) }
         }
         Err(_) => {
-            eprintln!(
-                "error: this is a bug in blueprint, not a mistake in your files; nothing more was written"
-            );
-            eprintln!("help: report the message above, together with the blueprint");
+            say("error: this is a bug in blueprint, not a mistake in your files; nothing more was written");
+            say("help: report the message above, together with the blueprint");
             ExitCode::from(70)
         }
     }

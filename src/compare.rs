@@ -1,15 +1,55 @@
-//! How the files on disk differ from the plan. `render`, `diff` and `check` all ask this one question.
+//! How the files on disk differ from the plan, and what a render does about each. `render`, `diff` and `check` all ask this one
+//! question.
 
-use std::collections::BTreeSet;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use anyhow::Result;
 
 use crate::{
-    lock::{self, Hash, Lock, LockedFile},
+    lock::{self, Hash, Lock, LockedFile, Owner},
+    merge::{has_markers, three_way},
     page::{self, Ownership},
     plan::{File, Files},
     shared_values::{bare, exchanged, masked, values},
 };
+
+/// The folder of a repository, as far as a comparison looks into it.
+pub trait Folder {
+    /// The hash function of its object ids.
+    fn hash(&self) -> Hash;
+
+    /// One file, if it is there. An error if it cannot be read, or is not a file.
+    fn read(&mut self, path: &str) -> Result<Option<Found>>;
+
+    /// The bytes with this id, from the history of the repository. An error says why they are not there.
+    fn recall(&self, id: &str) -> Result<Vec<u8>, String>;
+}
+
+/// A file on disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The complete file.
+    pub bytes: Vec<u8>,
+    /// Whether it can be executed. None on a system that does not tell.
+    pub executable: Option<bool>,
+}
+
+/// What a person decided about conflicts in one repository, and what is known from elsewhere.
+#[derive(Debug, Default)]
+pub struct Asked {
+    /// Merge edited files instead of reporting them.
+    pub merge: bool,
+    /// Overwrite these files although they are in conflict.
+    pub overwrite: BTreeSet<String>,
+    /// The repositories of the platform and what each is for, if this repository's lock lists them.
+    pub repositories: BTreeMap<String, String>,
+    /// The values that others set, by the path of the file, in a folder that this repository had before it was renamed.
+    pub values: BTreeMap<String, Vec<String>>,
+}
 
 /// The difference between the plan and the disk for one file.
 #[derive(Debug)]
@@ -18,10 +58,18 @@ pub struct Change {
     pub path: String,
     /// What a render does with the file.
     pub outcome: Outcome,
-    /// The bytes on disk. None if there is no file.
-    pub old: Option<Vec<u8>>,
-    /// The planned text, with the values that others set. None if the file is not planned.
+    /// The file on disk. None if there is none.
+    pub old: Option<Found>,
+    /// The text that a render writes, with the values that others set. None if the file is not planned.
     pub new: Option<String>,
+    /// For a file in conflict: what was rendered last, or why that is not known.
+    pub base: Option<Result<String, String>>,
+    /// The component or application that contributes the file, or did.
+    pub by: Option<String>,
+    /// Whether a render wrote the file before.
+    pub known: bool,
+    /// Whether it was in conflict, and a person asked to overwrite it.
+    pub overwritten: bool,
 }
 
 /// What a render does with a file.
@@ -35,77 +83,355 @@ pub enum Outcome {
     Delete,
     /// The file is on disk as planned, or neither planned nor on disk.
     Unchanged,
-    /// Seeded once, and left to the person since.
+    /// A person's: seeded once, or merged with edits and not rendered differently since.
     Kept,
-    /// Only a render's own notes change: values that others have set since, another version of the program. Written with the rest,
-    /// and no difference.
+    /// Managed by a person, because `[files]` says so.
+    HandedOver,
+    /// Only the lock's notes change: values that others have set since, or the version of the program. Written with the rest, and
+    /// no difference.
     Noted,
-    /// Someone else's work would be lost, so nothing at all is written.
-    Conflict(&'static str),
+    /// The merged text is written with conflict markers.
+    Marked,
+    /// Somebody's work would be lost, so nothing is written in this repository.
+    Conflict(Conflict),
 }
 
-/// Opens only paths that are planned or locked: whatever else lies there is nobody's business here. The lock comes last. An error
-/// is about the lock.
-pub fn compare(
-    files: &Files,
-    hash: Hash,
-    mut read: impl FnMut(&str) -> Result<Option<Vec<u8>>>,
-) -> Result<Vec<Change>> {
-    let old_lock = read(lock::PATH)?;
-    let lock = old_lock.as_deref().map(Lock::read).transpose()?;
+/// Why a file is in conflict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conflict {
+    /// It is not what was rendered last.
+    Edited,
+    /// It was merged, and a render now changes lines that a person has changed, too.
+    Meets,
+    /// It has conflict markers.
+    Unresolved,
+    /// No render wrote it.
+    Foreign,
+    /// It is no longer planned, and is not what was rendered last.
+    LeftOver,
+    /// Its image would change without a commit.
+    Moving,
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Edited => "edited since it was rendered",
+            Self::Meets => "this render changes the same lines that were edited",
+            Self::Unresolved => "contains conflict markers",
+            Self::Foreign => "not written by blueprint",
+            Self::LeftOver => "no longer rendered, but edited since",
+            Self::Moving => "the tag `latest` changes its image: set the tag of a release",
+        })
+    }
+}
+
+/// Opens only paths that are planned or locked: other files are never read. The lock comes last. An error is about a file that cannot
+/// be read, or about the lock.
+pub fn compare(files: &Files, asked: &Asked, folder: &mut impl Folder) -> Result<Vec<Change>> {
+    let hash = folder.hash();
+    let old_lock = folder.read(lock::PATH)?;
+    let lock = old_lock.as_ref().map(|old| Lock::read(&old.bytes)).transpose()?;
     let fresh = lock.is_none();
     let lock = lock.unwrap_or(Lock { hash, ..Lock::default() });
-    let lock = match read(lock::JOURNAL)? {
-        Some(journal) => lock.with_journal(&journal),
+    let lock = match folder.read(lock::JOURNAL)? {
+        Some(journal) => lock.with_journal(&journal.bytes),
         None => lock,
     };
     let paths: BTreeSet<&String> = files.keys().chain(lock.files.keys()).chain(lock.merged.keys()).collect();
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let (mut changes, mut next) = (Vec::new(), Lock { hash, version, ..Lock::default() });
+    let mut next = Lock { hash, version, repositories: asked.repositories.clone(), ..Lock::default() };
+    let (mut changes, mut bases) = (Vec::new(), Vec::new());
     for path in paths {
-        let old = read(path)?;
-        let planned = files.get(path).map(|file| adopt(file, old.as_deref(), lock.entries(path).next()));
-        let outcome = outcome(path, planned.as_ref(), &lock, old.as_deref());
-        if let Some(file) = &planned {
-            // What a seeded file was when it was written stays known.
-            let seeded =
-                lock.entries(path).next().filter(|_| file.owner == Ownership::Seeded && lock.hash == hash);
-            next.files.insert(path.clone(), seeded.cloned().unwrap_or_else(|| entry(file, hash)));
+        let mut one = One { path, lock: &lock, hash, asked, folder: &mut *folder };
+        let Decision { change, entry, base } = one.decide(files.get(path))?;
+        if let Some(entry) = entry {
+            next.files.insert(path.clone(), entry);
         }
-        changes.push(Change { path: path.clone(), outcome, old, new: planned.map(|file| file.text) });
+        let was_merged = lock.entries(path).any(|entry| entry.owner == Owner::Merged);
+        if was_merged || base.is_some() {
+            bases.extend(base_change(path, base, folder)?);
+        }
+        changes.push(change);
     }
+    // After the merged files: an interrupted render can then still merge with the older base.
+    changes.extend(bases);
     let new = next.text();
     let outcome = match &old_lock {
+        // Nothing of ours stays in a repository that leaves the platform.
+        Some(_) if files.is_empty() => Outcome::Delete,
         None if fresh => Outcome::Create,
-        Some(old) if *old == new.as_bytes() => Outcome::Unchanged,
+        Some(old) if old.bytes == new.as_bytes() => Outcome::Unchanged,
         _ if says_the_same(&lock, &next) => Outcome::Noted,
         _ => Outcome::Update,
     };
-    changes.push(Change { path: lock::PATH.to_owned(), outcome, old: old_lock, new: Some(new) });
+    let path = lock::PATH.to_owned();
+    changes.push(Change {
+        path,
+        outcome,
+        old: old_lock,
+        new: Some(new),
+        base: None,
+        by: None,
+        known: !fresh,
+        overwritten: false,
+    });
     Ok(changes)
 }
 
-fn outcome(path: &str, planned: Option<&File>, lock: &Lock, old: Option<&[u8]>) -> Outcome {
-    let locked = lock.entries(path).next();
-    let ours = |old: &[u8]| {
-        page::may_be_ours(path, old) && lock.entries(path).any(|entry| is_ours(entry, lock.hash, old))
-    };
-    match (planned, locked, old) {
-        (Some(file), _, Some(old)) if moves(&seen(file, Some(old), None)) => {
-            Outcome::Conflict("the tag `latest` changes its image: set the tag of a release")
+/// The values that others set, as a folder has them or had them last.
+pub fn values_in(folder: &mut impl Folder) -> Result<BTreeMap<String, Vec<String>>> {
+    let Some(lock) = folder.read(lock::PATH)? else { return Ok(BTreeMap::new()) };
+    let mut found = BTreeMap::new();
+    for (path, entry) in Lock::read(&lock.bytes)?.files {
+        if !entry.shared.is_empty() {
+            let old = folder.read(&path)?;
+            let on_disk =
+                old.and_then(|old| Some(values(std::str::from_utf8(&old.bytes).ok()?, &entry.shared)));
+            found.insert(path, on_disk.filter(|it| !it.is_empty()).unwrap_or(entry.values));
         }
-        (Some(file), _, Some(old)) if old == file.text.as_bytes() => Outcome::Unchanged,
-        (Some(file), Some(_), _) if file.owner == Ownership::Seeded => Outcome::Kept,
-        (Some(file), None, Some(_)) if file.owner == Ownership::Seeded => Outcome::Kept,
-        (Some(_), _, None) => Outcome::Create,
-        (Some(_), _, Some(old)) if ours(old) => Outcome::Update,
-        (Some(_), Some(_), Some(_)) => Outcome::Conflict("edited since it was rendered"),
-        (Some(_), None, Some(_)) => Outcome::Conflict("not written by blueprint"),
-        (None, Some(entry), _) if entry.owner == Ownership::Seeded => Outcome::Kept,
-        (None, _, None) => Outcome::Unchanged,
-        (None, _, Some(old)) if ours(old) => Outcome::Delete,
-        (None, _, Some(_)) => Outcome::Conflict("no longer rendered, but edited since"),
     }
+    Ok(found)
+}
+
+/// One file, and all that decides about it.
+struct One<'a, F> {
+    path: &'a str,
+    lock: &'a Lock,
+    hash: Hash,
+    asked: &'a Asked,
+    folder: &'a mut F,
+}
+
+/// What a render does, what the lock records, and the text below `.blueprint/base/`, if the file is merged.
+struct Decision {
+    change: Change,
+    entry: Option<LockedFile>,
+    base: Option<String>,
+}
+
+impl<F: Folder> One<'_, F> {
+    fn decide(&mut self, planned: Option<&File>) -> Result<Decision> {
+        let old = self.folder.read(self.path)?;
+        // Of several entries, the one that knows these very bytes: an interrupted render wrote them, or the other side of a merge.
+        let exact = |entry: &&LockedFile| {
+            old.as_ref().is_some_and(|old| entry.written == self.lock.hash.blob(&old.bytes))
+        };
+        let entries = || self.lock.entries(self.path);
+        let locked = entries().find(exact).or_else(|| entries().next()).cloned();
+        let Some(file) = planned else { return Ok(self.unplanned(old, locked.as_ref())) };
+        let file = &self.adopt(file, old.as_ref(), locked.as_ref());
+        if file.handed_over {
+            let entry = locked.unwrap_or_else(|| entry(file, &file.text, self.hash));
+            let entry = LockedFile { owner: Owner::HandedOver, by: file.by.clone(), ..entry };
+            return Ok(self.decision(Outcome::HandedOver, old, Some(file.text.clone()), Some(entry), None));
+        }
+        if file.owner == Ownership::Seeded {
+            // What a seeded file was when it was written stays known.
+            let entry = locked.clone().filter(|_| self.lock.hash == self.hash);
+            let entry = entry.unwrap_or_else(|| entry_of(file, self.hash));
+            let entry = LockedFile { owner: Owner::Seeded, by: file.by.clone(), ..entry };
+            let same = old.as_ref().is_some_and(|old| old.bytes == file.text.as_bytes());
+            let outcome = match &old {
+                _ if same => Outcome::Unchanged,
+                None if locked.is_none() => Outcome::Create,
+                _ => Outcome::Kept,
+            };
+            return Ok(self.decision(outcome, old, Some(file.text.clone()), Some(entry), None));
+        }
+        let Some(found) = &old else { return Ok(self.managed(Outcome::Create, None, file)) };
+        if moves(&values_on(found, file)) {
+            return Ok(self.conflict(Conflict::Moving, old, file, locked.as_ref()));
+        }
+        if found.bytes == file.text.as_bytes() {
+            let lost = file.text.starts_with("#!") && found.executable == Some(false);
+            let outcome = if lost { Outcome::Update } else { Outcome::Unchanged };
+            return Ok(self.managed(outcome, old, file));
+        }
+        if self.is_ours(&found.bytes) {
+            return Ok(self.managed(Outcome::Update, old, file));
+        }
+        match &locked {
+            Some(entry) if entry.owner == Owner::Merged => self.merged(old, file, entry),
+            Some(entry) if entry.owner != Owner::Seeded => Ok(self.edited(old, file, entry)),
+            Some(entry) => Ok(self.conflict(Conflict::Edited, old, file, Some(entry))),
+            None => Ok(self.conflict(Conflict::Foreign, old, file, None)),
+        }
+    }
+
+    /// A file that people and renders both change.
+    fn merged(&mut self, old: Option<Found>, file: &File, locked: &LockedFile) -> Result<Decision> {
+        let Some(disk) = text(old.as_ref()) else {
+            return Ok(self.conflict(Conflict::Edited, old, file, Some(locked)));
+        };
+        if has_markers(&disk) {
+            return Ok(self.conflict(Conflict::Unresolved, old, file, Some(locked)));
+        }
+        let Ok(base) = self.base(locked, file) else {
+            return Ok(self.conflict(Conflict::Meets, old, file, Some(locked)));
+        };
+        if base == file.text {
+            // Nothing else is rendered than at the last merge, so whatever the person does now needs no merge.
+            let kept = self.base_on_disk().unwrap_or(base);
+            let base = Some(self.hash.blob(kept.as_bytes()));
+            let entry = LockedFile { by: file.by.clone(), base, ..locked.clone() };
+            let entry = if self.lock.hash == self.hash { entry } else { self.entry_of_merged(file, &disk) };
+            let lost =
+                disk.starts_with("#!") && old.as_ref().is_some_and(|old| old.executable == Some(false));
+            let outcome = if lost { Outcome::Update } else { Outcome::Kept };
+            return Ok(self.decision(outcome, old, Some(disk), Some(entry), Some(kept)));
+        }
+        Ok(match three_way(&base, &disk, &file.text) {
+            Ok(text) => self.accepted(text, old, file),
+            Err(text) if self.asked.merge => self.marked(text, old, file),
+            Err(_) => self.conflict(Conflict::Meets, old, file, Some(locked)),
+        })
+    }
+
+    /// A file that only renders should change.
+    fn edited(&mut self, old: Option<Found>, file: &File, locked: &LockedFile) -> Decision {
+        if self.asked.merge
+            && let (Some(disk), Ok(base)) = (text(old.as_ref()), self.base(locked, file))
+        {
+            return match three_way(&base, &disk, &file.text) {
+                Ok(text) => self.accepted(text, old, file),
+                Err(text) => self.marked(text, old, file),
+            };
+        }
+        self.conflict(Conflict::Edited, old, file, Some(locked))
+    }
+
+    fn accepted(&self, text: String, old: Option<Found>, file: &File) -> Decision {
+        if text == file.text {
+            return self.managed(Outcome::Update, old, file);
+        }
+        let same = old.as_ref().is_some_and(|old| old.bytes == text.as_bytes());
+        let outcome = if same { Outcome::Kept } else { Outcome::Update };
+        let entry = self.entry_of_merged(file, &text);
+        self.decision(outcome, old, Some(text), Some(entry), Some(file.text.clone()))
+    }
+
+    fn marked(&self, text: String, old: Option<Found>, file: &File) -> Decision {
+        let entry = self.entry_of_merged(file, &text);
+        self.decision(Outcome::Marked, old, Some(text), Some(entry), Some(file.text.clone()))
+    }
+
+    fn managed(&self, outcome: Outcome, old: Option<Found>, file: &File) -> Decision {
+        self.decision(outcome, old, Some(file.text.clone()), Some(entry_of(file, self.hash)), None)
+    }
+
+    fn unplanned(&mut self, old: Option<Found>, locked: Option<&LockedFile>) -> Decision {
+        if self.asked.overwrite.contains(self.path) {
+            let asked = Asked::default();
+            let undecided = One { asked: &asked, folder: &mut *self.folder, ..*self }.unplanned(old, locked);
+            return match undecided.change.conflict() {
+                Some(_) => overwritten(undecided),
+                None => undecided,
+            };
+        }
+        let outcome = match (&old, locked.map(|entry| entry.owner)) {
+            (_, Some(Owner::Seeded | Owner::HandedOver)) => Outcome::Kept,
+            (None, _) => Outcome::Unchanged,
+            (Some(old), _) if self.is_ours(&old.bytes) => Outcome::Delete,
+            (Some(_), _) => Outcome::Conflict(Conflict::LeftOver),
+        };
+        let mut decision = self.decision(outcome, old, None, None, None);
+        decision.change.by = locked.and_then(|entry| entry.by.clone());
+        if let (Outcome::Conflict(_), Some(locked)) = (outcome, locked) {
+            decision.change.base = Some(self.folder.recall(&locked.written).and_then(|it| owned(&it)));
+        }
+        decision
+    }
+
+    fn conflict(
+        &mut self,
+        why: Conflict,
+        old: Option<Found>,
+        file: &File,
+        locked: Option<&LockedFile>,
+    ) -> Decision {
+        if self.asked.overwrite.contains(self.path) {
+            return overwritten(self.managed(Outcome::Update, old, file));
+        }
+        let base = locked.map(|locked| self.base(locked, file));
+        let mut decision = self.managed(Outcome::Conflict(why), old, file);
+        decision.change.base = base;
+        decision
+    }
+
+    fn decision(
+        &self,
+        outcome: Outcome,
+        old: Option<Found>,
+        new: Option<String>,
+        entry: Option<LockedFile>,
+        base: Option<String>,
+    ) -> Decision {
+        let (path, by) = (self.path.to_owned(), entry.as_ref().and_then(|entry| entry.by.clone()));
+        let known = self.lock.entries(self.path).next().is_some();
+        let change = Change { path, outcome, old, new, base: None, by, known, overwritten: false };
+        Decision { change, entry, base }
+    }
+
+    /// What was rendered for these bytes, with the values that others have set since. An error says why it is not known.
+    fn base(&mut self, locked: &LockedFile, file: &File) -> Result<String, String> {
+        let values = values(&file.text, file.shared);
+        let with_values = |text: String| exchanged(&text, file.shared, &values);
+        let id = locked.base.as_ref().unwrap_or(&locked.written);
+        if locked.base.is_some() {
+            if let Some(kept) = self.base_on_disk() {
+                return Ok(with_values(kept));
+            }
+            if *id == self.lock.hash.blob(file.text.as_bytes()) {
+                return Ok(file.text.clone());
+            }
+        }
+        let recalled = |id: &str| self.folder.recall(id).and_then(|bytes| owned(&bytes));
+        // A first merge that was interrupted has no base of its own on disk: the render before it has.
+        let before = || {
+            let mut others = self.lock.entries(self.path).filter(|entry| entry.owner == Owner::Managed);
+            others.find_map(|entry| recalled(&entry.written).ok())
+        };
+        recalled(id).or_else(|why| before().ok_or(why)).map(with_values)
+    }
+
+    /// What was rendered for a merged file, if nobody changed it.
+    fn base_on_disk(&mut self) -> Option<String> {
+        let kept = self.folder.read(&format!("{}{}", lock::BASE, self.path)).ok()??;
+        let id = self.lock.hash.blob(&kept.bytes);
+        let known = self.lock.entries(self.path).any(|entry| entry.base.as_ref() == Some(&id));
+        owned(&kept.bytes).ok().filter(|_| known)
+    }
+
+    /// Whether only renders, and those whose values renders keep, wrote these bytes.
+    fn is_ours(&self, old: &[u8]) -> bool {
+        let ours =
+            |entry: &LockedFile| entry.owner == Owner::Managed && is_rendered(entry, self.lock.hash, old);
+        page::may_be_ours(self.path, old) && self.lock.entries(self.path).any(ours)
+    }
+
+    /// The planned file with the values that others set.
+    fn adopt(&self, file: &File, old: Option<&Found>, locked: Option<&LockedFile>) -> File {
+        let last = || match locked {
+            Some(entry) => entry.values.clone(),
+            None => self.asked.values.get(self.path).cloned().unwrap_or_default(),
+        };
+        let seen = old.map(|old| values_on(old, file));
+        let values = seen.filter(|values| !moves(values)).unwrap_or_else(last);
+        File { text: exchanged(&file.text, file.shared, &values), by: file.by.clone(), ..*file }
+    }
+
+    fn entry_of_merged(&self, file: &File, text: &str) -> LockedFile {
+        let base = Some(self.hash.blob(file.text.as_bytes()));
+        LockedFile { owner: Owner::Merged, base, ..entry(file, text, self.hash) }
+    }
+}
+
+/// A conflict that is decided for what is rendered.
+fn overwritten(mut decision: Decision) -> Decision {
+    let outcome = if decision.change.new.is_some() { Outcome::Update } else { Outcome::Delete };
+    decision.change = Change { outcome, base: None, overwritten: true, ..decision.change };
+    decision
 }
 
 /// Whether a tag that someone else set means another image tomorrow.
@@ -113,8 +439,21 @@ fn moves(values: &[String]) -> bool {
     values.iter().any(|it| bare(it) == "latest")
 }
 
-/// Whether nobody but us, and those we share values with, wrote these bytes.
-fn is_ours(entry: &LockedFile, hash: Hash, old: &[u8]) -> bool {
+fn values_on(old: &Found, file: &File) -> Vec<String> {
+    text(Some(old)).map(|text| values(&text, file.shared)).unwrap_or_default()
+}
+
+/// None for what is not UTF-8.
+fn text(found: Option<&Found>) -> Option<String> {
+    owned(&found?.bytes).ok()
+}
+
+fn owned(bytes: &[u8]) -> Result<String, String> {
+    std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| "it is not text".to_owned())
+}
+
+/// Whether these bytes are those of the render that the entry is about, whatever others set in them since.
+fn is_rendered(entry: &LockedFile, hash: Hash, old: &[u8]) -> bool {
     let as_rendered = || {
         let text = std::str::from_utf8(old).ok()?;
         Some(match &entry.masked {
@@ -123,78 +462,79 @@ fn is_ours(entry: &LockedFile, hash: Hash, old: &[u8]) -> bool {
             None => entry.written == hash.blob(exchanged(text, &entry.shared, &entry.values).as_bytes()),
         })
     };
-    entry.owner == Ownership::Managed
-        && (entry.written == hash.blob(old) || !entry.shared.is_empty() && as_rendered().unwrap_or_default())
+    entry.written == hash.blob(old) || !entry.shared.is_empty() && as_rendered().unwrap_or_default()
 }
 
-/// The planned file with the values that others set.
-fn adopt(file: &File, old: Option<&[u8]>, locked: Option<&LockedFile>) -> File {
-    let mut values = seen(file, old, locked);
-    if moves(&values) {
-        values = seen(file, None, locked);
-    }
-    File { text: exchanged(&file.text, file.shared, &values), by: file.by.clone(), ..*file }
+fn entry_of(file: &File, hash: Hash) -> LockedFile {
+    entry(file, &file.text, hash)
 }
 
-/// The values on disk, else those that were there last.
-fn seen(file: &File, old: Option<&[u8]>, locked: Option<&LockedFile>) -> Vec<String> {
-    match (old, locked) {
-        (Some(old), _) => std::str::from_utf8(old).map(|text| values(text, file.shared)).unwrap_or_default(),
-        (None, Some(entry)) => entry.values.clone(),
-        (None, None) => Vec::new(),
-    }
-}
-
-fn entry(file: &File, hash: Hash) -> LockedFile {
-    let values = values(&file.text, file.shared);
-    let masked = (!values.is_empty()).then(|| hash.blob(masked(&file.text, file.shared).as_bytes()));
+/// What the lock records of a file with this text on disk.
+fn entry(file: &File, text: &str, hash: Hash) -> LockedFile {
+    let values = values(text, file.shared);
+    let masked = (!values.is_empty()).then(|| hash.blob(masked(text, file.shared).as_bytes()));
     let shared = file.shared.iter().filter(|_| !values.is_empty()).map(|it| (*it).to_owned()).collect();
     LockedFile {
-        owner: file.owner,
+        owner: file.owner.into(),
         by: file.by.clone(),
-        written: hash.blob(file.text.as_bytes()),
+        written: hash.blob(text.as_bytes()),
+        base: None,
         masked,
         shared,
         values,
     }
 }
 
+/// The change of the text below `.blueprint/base/`, if there is one.
+fn base_change(path: &str, base: Option<String>, folder: &mut impl Folder) -> Result<Option<Change>> {
+    let path = format!("{}{path}", lock::BASE);
+    let old = folder.read(&path)?;
+    let outcome = match (&old, &base) {
+        (None, None) => return Ok(None),
+        (None, Some(_)) => Outcome::Create,
+        (Some(_), None) => Outcome::Delete,
+        (Some(old), Some(new)) if old.bytes == new.as_bytes() => return Ok(None),
+        (Some(_), Some(_)) => Outcome::Update,
+    };
+    Ok(Some(Change { path, outcome, old, new: base, base: None, by: None, known: true, overwritten: false }))
+}
+
 /// Whether two locks are about the same rendered bytes, whatever others set in them, whoever counts them, and in which format.
 fn says_the_same(old: &Lock, new: &Lock) -> bool {
+    let base = |entry: &LockedFile| entry.base.clone().filter(|_| old.hash == new.hash);
     let same = |(path, new): (&String, &LockedFile)| {
-        old.merged.is_empty() && old.files.get(path).is_some_and(|old| old.owner == new.owner)
+        old.files.get(path).is_some_and(|old| old.owner == new.owner && base(old) == base(new))
     };
-    old.files.len() == new.files.len() && new.files.iter().all(same)
+    old.merged.is_empty()
+        && (old.repositories.is_empty() || old.repositories == new.repositories)
+        && old.files.len() == new.files.len()
+        && new.files.iter().all(same)
 }
 
 impl Change {
     /// Whether a render changes anything on disk.
     pub fn is_written(&self) -> bool {
-        !matches!(self.outcome, Outcome::Unchanged | Outcome::Kept | Outcome::Conflict(_))
+        matches!(
+            self.outcome,
+            Outcome::Create | Outcome::Update | Outcome::Delete | Outcome::Noted | Outcome::Marked
+        )
     }
 
     /// Whether `diff` and `check` report a difference.
     pub fn differs(&self) -> bool {
-        !matches!(self.outcome, Outcome::Unchanged | Outcome::Kept | Outcome::Noted)
+        !matches!(self.outcome, Outcome::Unchanged | Outcome::Kept | Outcome::HandedOver | Outcome::Noted)
     }
 
-    /// One line for a list of changes: a sign, the path, and the reason of a conflict.
-    pub fn line(&self, repository: &str) -> String {
-        let path = &self.path;
+    /// Whether a person must act.
+    pub fn conflict(&self) -> Option<Conflict> {
         match self.outcome {
-            Outcome::Create => format!("+ {repository}/{path}"),
-            Outcome::Update => format!("~ {repository}/{path}"),
-            Outcome::Delete => format!("- {repository}/{path}"),
-            Outcome::Unchanged | Outcome::Kept | Outcome::Noted => format!("  {repository}/{path}"),
-            Outcome::Conflict(why) => format!("! {repository}/{path}: {why}"),
+            Outcome::Conflict(why) => Some(why),
+            _ => None,
         }
     }
 
-    /// The unified diff from the bytes on disk to the planned text. Bytes that are not UTF-8 are replaced.
-    pub fn diff(&self, repository: &str) -> String {
-        let header = format!("{repository}/{}", self.path);
-        let old = self.old.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-        let new = self.new.as_deref().unwrap_or_default();
-        similar::TextDiff::from_lines(old.as_ref(), new).unified_diff().header(&header, &header).to_string()
+    /// The file on disk as text. Bytes that are not UTF-8 are replaced.
+    pub fn old_text(&self) -> Cow<'_, str> {
+        self.old.as_ref().map(|old| String::from_utf8_lossy(&old.bytes)).unwrap_or_default()
     }
 }

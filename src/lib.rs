@@ -46,11 +46,15 @@ pub mod infrastructure;
 pub mod manifests;
 
 // From a blueprint to the disk.
+pub mod files;
 pub mod blueprint;
 pub mod platform;
 pub mod plan;
 pub mod lock;
 pub mod shared_values;
+pub mod merge;
 pub mod compare;
+pub mod difference;
 pub mod disk;
+pub mod checkouts;
 pub mod cli;

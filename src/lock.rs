@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     path::{Component, Path},
 };
 
@@ -18,6 +19,9 @@ pub const PATH: &str = ".blueprint.lock";
 
 /// The locks of renders that were interrupted before theirs took its place, the last one first.
 pub const JOURNAL: &str = ".blueprint/new/journal";
+
+/// Below it lies what was rendered for each file that was merged with a person's edits, by the path of that file.
+pub const BASE: &str = ".blueprint/base/";
 
 /// Stands between two locks of a journal.
 const NEXT: &str = "=======\n";
@@ -35,6 +39,8 @@ pub struct Lock {
     pub hash: Hash,
     /// The version of the program that rendered. Empty in a lock of the first format.
     pub version: String,
+    /// What each repository of the platform is for, by its name. Only in the two repositories that every platform has.
+    pub repositories: BTreeMap<String, String>,
     /// The files of the last render, by their path in the repository.
     pub files: BTreeMap<String, LockedFile>,
     /// What else may be on disk and ours: the other side of an unresolved merge, and what interrupted renders wrote.
@@ -56,13 +62,16 @@ pub enum Hash {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LockedFile {
-    /// Whether renders keep updating the file.
-    pub owner: Ownership,
+    /// Who changes the file.
+    pub owner: Owner,
     /// The component or application that contributed the file. None for what every platform has.
     #[serde(default)]
     pub by: Option<String>,
     /// The id that git gives the bytes that were put on disk, the values of others included: the base of a merge.
     pub written: String,
+    /// The id of what was rendered for a merged file. That text lies below `.blueprint/base/`.
+    #[serde(default)]
+    pub base: Option<String>,
     /// The id of the same bytes with these values left out. None where the file has none.
     #[serde(default)]
     pub masked: Option<String>,
@@ -74,6 +83,20 @@ pub struct LockedFile {
     pub values: Vec<String>,
 }
 
+/// Who changes a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Owner {
+    /// Only renders.
+    Managed,
+    /// Only people, since it was written.
+    Seeded,
+    /// Both: each render merges what it changes with what people have changed.
+    Merged,
+    /// Only people: `[files]` of the blueprint says so.
+    HandedOver,
+}
+
 impl Lock {
     /// An error says what is wrong with the text, and what to do.
     pub fn read(text: &[u8]) -> Result<Self> {
@@ -82,6 +105,7 @@ impl Lock {
         let Some((ours, theirs)) = sides(text) else { return Self::side(text) };
         let (mut lock, other) = (Self::side(&ours)?, Self::side(&theirs)?);
         ensure!(lock.hash == other.hash, "the two sides of `{PATH}` count objects differently: {RESTORE}");
+        lock.repositories.extend(other.repositories);
         lock.merged = other.files.into_iter().map(|(path, entry)| (path, vec![entry])).collect();
         Ok(lock)
     }
@@ -94,18 +118,19 @@ impl Lock {
                 toml::from_str(text).with_context(|| format!("`{PATH}` does not parse: {RESTORE}"))?,
             ),
             Some(toml::Value::Integer(FORMAT)) => {
-                let Second { hash, version, files, .. } =
+                let Second { hash, version, repositories, files, .. } =
                     toml::from_str(text).with_context(|| format!("`{PATH}` does not parse: {RESTORE}"))?;
-                Self { hash, version, files, merged: BTreeMap::new() }
+                Self { hash, version, repositories, files, merged: BTreeMap::new() }
             }
             Some(toml::Value::Integer(newer)) if *newer > FORMAT => {
                 bail!("`{PATH}` has format {newer} and was rendered by a newer blueprint: use that version")
             }
             Some(other) => bail!("`{PATH}` has the format `{other}`, which no version writes: {RESTORE}"),
         };
-        for path in lock.files.keys() {
+        let folders = lock.repositories.keys().map(|name| (name, name.contains('/')));
+        for (path, nested) in lock.files.keys().map(|path| (path, false)).chain(folders) {
             ensure!(
-                is_plain(path),
+                is_plain(path) && !nested,
                 "`{PATH}` names `{}`, which no render writes: {RESTORE}",
                 path.escape_debug()
             );
@@ -116,8 +141,9 @@ impl Lock {
     /// The text of the lock, in the newest format. It does not include `merged`.
     pub fn text(&self) -> String {
         let line = |(path, entry): (&String, &LockedFile)| {
-            let LockedFile { owner, by, written, masked, shared, values } = entry;
+            let LockedFile { owner, by, written, base, masked, shared, values } = entry;
             let by = by.iter().map(|by| format!(", by = {}", double_quoted(by)));
+            let base = base.iter().map(|base| format!(", base = \"{base}\""));
             let masked = masked.iter().map(|masked| format!(", masked = \"{masked}\""));
             let lists =
                 [("shared", shared), ("values", values)].into_iter().filter(|(_, list)| !list.is_empty());
@@ -125,17 +151,25 @@ impl Lock {
                 let list: Vec<String> = list.iter().map(|value| double_quoted(value)).collect();
                 format!(", {name} = [{}]", list.join(", "))
             });
-            let rest: String =
-                by.chain([format!(", written = \"{written}\"")]).chain(masked).chain(lists).collect();
+            let rest: String = by
+                .chain([format!(", written = \"{written}\"")])
+                .chain(base)
+                .chain(masked)
+                .chain(lists)
+                .collect();
             format!("{} = {{ owner = \"{owner}\"{rest} }}\n", double_quoted(path))
         };
         let lines: String = self.files.iter().map(line).collect();
+        let known =
+            |(name, role): (&String, &String)| format!("{} = {}\n", double_quoted(name), double_quoted(role));
+        let known: String = self.repositories.iter().map(known).collect();
+        let known = if known.is_empty() { known } else { format!("[repositories]\n{known}\n") };
         let hash = match self.hash {
             Hash::Sha1 => "sha1",
             Hash::Sha256 => "sha256",
         };
         format!(
-            "# Written by blueprint: what it rendered last. Commit it.\n\nformat = {FORMAT}\nhash = \"{hash}\"\nversion = {}\n\n[files]\n{lines}",
+            "# Written by blueprint: what it rendered last. Commit it.\n\nformat = {FORMAT}\nhash = \"{hash}\"\nversion = {}\n\n{known}[files]\n{lines}",
             double_quoted(&self.version)
         )
     }
@@ -168,6 +202,8 @@ struct Second {
     _format: i64,
     hash: Hash,
     version: String,
+    #[serde(default)]
+    repositories: BTreeMap<String, String>,
     files: BTreeMap<String, LockedFile>,
 }
 
@@ -190,10 +226,38 @@ impl First {
     fn into_lock(self) -> Lock {
         let entry = |FirstEntry { owner, blob, shared: values }: FirstEntry| {
             let shared = values.first().map(|_| FIRST_SHARED.to_owned()).into_iter().collect();
-            LockedFile { owner, by: None, written: blob, masked: None, shared, values }
+            LockedFile {
+                owner: owner.into(),
+                by: None,
+                written: blob,
+                base: None,
+                masked: None,
+                shared,
+                values,
+            }
         };
         let files = self.files.into_iter().map(|(path, it)| (path, entry(it))).collect();
         Lock { files, ..Lock::default() }
+    }
+}
+
+impl From<Ownership> for Owner {
+    fn from(page: Ownership) -> Self {
+        match page {
+            Ownership::Managed => Self::Managed,
+            Ownership::Seeded => Self::Seeded,
+        }
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Managed => "managed",
+            Self::Seeded => "seeded",
+            Self::Merged => "merged",
+            Self::HandedOver => "handed-over",
+        })
     }
 }
 

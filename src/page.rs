@@ -204,15 +204,6 @@ impl fmt::Display for Checksum {
     }
 }
 
-impl fmt::Display for Ownership {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Ownership::Managed => "managed",
-            Ownership::Seeded => "seeded",
-        })
-    }
-}
-
 /// Renders templates. Each literal names both the template and the file it becomes.
 #[macro_export]
 macro_rules! pages {

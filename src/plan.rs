@@ -10,6 +10,8 @@ use crate::{
     },
     contribution::{ComponentSummary, Contribution},
     database,
+    diagnostics::{Finding, Report},
+    files,
     foundation::Environment,
     github::Github,
     infrastructure,
@@ -36,6 +38,8 @@ pub struct File {
     pub shared: &'static [&'static str],
     /// The component or application that contributed it.
     pub by: Option<String>,
+    /// Whether `[files]` hands it over to people.
+    pub handed_over: bool,
 }
 
 /// The files of all repositories.
@@ -43,6 +47,10 @@ pub struct File {
 pub struct Plan {
     /// By the name of the repository, which is also its folder.
     pub repositories: BTreeMap<String, Files>,
+    /// What each repository is for, by its name: the same when it is renamed.
+    pub roles: BTreeMap<String, String>,
+    /// The repositories whose locks list all of them. Two, so that either can be renamed.
+    pub listing: [String; 2],
     /// The paths of the templates that were rendered, for the test that every template is used.
     pub templates: BTreeSet<&'static str>,
 }
@@ -127,6 +135,46 @@ pub fn plan(platform: Platform) -> Plan {
     collect(pages, &foundation.github)
 }
 
+/// Marks the files that `[files]` hands over, and reports what is no file of the plan.
+pub fn hand_over(spec: Option<&files::Spec>, plan: &mut Plan, report: &mut Report) {
+    for asked in spec.iter().flat_map(|spec| spec.handed_over.iter().flatten()) {
+        let parts = asked.split_once('/');
+        let found = parts.and_then(|(repository, path)| plan.repositories.get_mut(repository)?.get_mut(path));
+        let title = |what: &str| format!("`{}` {what}", asked.escape_debug());
+        match found {
+            Some(file) if file.owner == Ownership::Seeded => report.add(
+                Finding::warning("files/seeded", title("is yours already"))
+                    .at(asked.span(), "renders never change this file after they created it")
+                    .help("remove it from `handed-over`"),
+            ),
+            Some(file) => file.handed_over = true,
+            None => {
+                let finding = Finding::new("files/unknown", title("is not a rendered file"));
+                let finding = finding.at(asked.span(), "this blueprint renders no such file");
+                report.add(
+                    finding.help(match nearest(asked, plan) {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => {
+                            "write `REPOSITORY/PATH`, as `blueprint render --dry-run` prints it, or remove it"
+                                .to_owned()
+                        }
+                    }),
+                );
+            }
+        }
+    }
+}
+
+/// The rendered file whose path differs least, if it differs little.
+fn nearest(asked: &str, plan: &Plan) -> Option<String> {
+    let all = plan
+        .repositories
+        .iter()
+        .flat_map(|(repository, files)| files.keys().map(move |path| format!("{repository}/{path}")));
+    let distance = |path: &str| strsim::damerau_levenshtein(path, asked);
+    all.map(|path| (distance(&path), path)).min().filter(|(distance, _)| *distance <= 3).map(|(_, path)| path)
+}
+
 /// Each application's workloads, in the order of the environments.
 type Running<'s> = BTreeMap<&'s Name, Vec<(&'s Workload, &'s Environment)>>;
 
@@ -173,7 +221,12 @@ fn used(known: &Layers, pages: &[Page], cluster: &str) -> Layers {
 const FIRST: [&str; 2] = ["flux-system", "namespaces"];
 
 fn collect(pages: Vec<Page>, github: &Github) -> Plan {
-    let mut plan = Plan { repositories: BTreeMap::new(), templates: BTreeSet::new() };
+    let mut plan = Plan {
+        repositories: BTreeMap::new(),
+        roles: BTreeMap::new(),
+        listing: [github.infrastructure.to_string(), github.manifests.to_string()],
+        templates: BTreeSet::new(),
+    };
     for page in pages {
         plan.templates.extend(page.template);
         let repository = match &page.place {
@@ -181,9 +234,14 @@ fn collect(pages: Vec<Page>, github: &Github) -> Plan {
             Place::Manifests => github.manifests.to_string(),
             Place::Application(repository) => repository.clone(),
         };
+        plan.roles.entry(repository.clone()).or_insert_with(|| match (&page.place, &page.by) {
+            (Place::Infrastructure, _) => "infrastructure".to_owned(),
+            (Place::Manifests, _) => "manifests".to_owned(),
+            (Place::Application(_), by) => format!("application {}", by.as_deref().unwrap_or_default()),
+        });
         let files = plan.repositories.entry(repository).or_default();
         let text = page.text();
-        let file = File { owner: page.owner, text, shared: page.shared, by: page.by };
+        let file = File { owner: page.owner, text, shared: page.shared, by: page.by, handed_over: false };
         let clash = files.insert(page.path.clone(), file);
         assert!(clash.is_none(), "two owners for `{}`", page.path);
     }

@@ -158,6 +158,7 @@ fn every_code_has_a_fixture() {
         "database",
         "dns",
         "environment",
+        "files",
         "github",
         "monitoring",
         "network",

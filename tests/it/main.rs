@@ -12,6 +12,8 @@ mod bootstrap;
 mod catalogue;
 /// What a production-grade platform must show.
 mod checklist;
+/// Repositories that leave, move or are not there are named, and nothing of them is lost.
+mod checkouts;
 /// Data is kept where it is asked for, and its secrets go no further than they must.
 mod database;
 /// What is said of delivery follows the way that was chosen.

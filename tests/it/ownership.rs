@@ -1,8 +1,14 @@
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    process::Command,
+};
 
+use anyhow::Result;
 use blueprint::{
-    compare::{Change, Outcome, compare},
-    disk,
+    compare::{self, Asked, Change, Conflict, Found, Outcome, compare},
+    disk::{self, Folder},
     lock::{self, Hash, Lock},
     page::Ownership,
     plan::{File, Files},
@@ -15,7 +21,7 @@ const HEADER: &str = "# Written by blueprint. Change the blueprint instead.\n";
 fn file(owner: Ownership, text: &str, shared: &'static [&'static str]) -> File {
     let (first, rest) = text.split_at(if text.starts_with("#!") { text.find('\n').unwrap() + 1 } else { 0 });
     let header = if owner == Managed { HEADER } else { "" };
-    File { owner, text: format!("{first}{header}{rest}"), shared, by: None }
+    File { owner, text: format!("{first}{header}{rest}"), shared, ..File::default() }
 }
 
 fn files(list: &[(&str, Ownership, &str)]) -> Files {
@@ -23,7 +29,17 @@ fn files(list: &[(&str, Ownership, &str)]) -> Files {
 }
 
 fn changes(root: &Path, files: &Files) -> Vec<Change> {
-    compare(files, Hash::Sha1, |path| disk::read(root, path)).unwrap()
+    compare(files, &Asked::default(), &mut open(root)).unwrap()
+}
+
+fn open(root: &Path) -> Folder {
+    Folder::open(root.parent().unwrap(), root.file_name().unwrap().to_str().unwrap()).unwrap()
+}
+
+fn apply(root: &Path, changes: &[Change]) -> Result<()> {
+    let mut folder = open(root);
+    folder.lock(|| ())?;
+    disk::apply(&mut [(&mut folder, changes)])
 }
 
 /// What differs, but for the lock.
@@ -33,7 +49,7 @@ fn outcomes(root: &TempDir, files: &Files) -> Vec<(String, Outcome)> {
 }
 
 fn render(root: &TempDir, files: &Files) {
-    disk::apply(root.path(), &changes(root.path(), files)).unwrap();
+    apply(root.path(), &changes(root.path(), files)).unwrap();
 }
 
 fn put(root: &TempDir, path: &str, text: &str) {
@@ -49,7 +65,7 @@ fn settled(root: &TempDir, files: &Files) -> bool {
 /// A folder in which these files were rendered.
 fn rendered(list: &[(&str, Ownership, &str)]) -> TempDir {
     let root = TempDir::new().unwrap();
-    disk::apply(root.path(), &changes(root.path(), &files(list))).unwrap();
+    apply(root.path(), &changes(root.path(), &files(list))).unwrap();
     root
 }
 
@@ -59,6 +75,65 @@ fn outcome(root: &TempDir, list: &[(&str, Ownership, &str)], path: &str) -> Outc
 }
 
 use Ownership::{Managed, Seeded};
+
+/// A folder in memory, with a history of its own.
+#[derive(Default)]
+struct Shelf {
+    files: BTreeMap<String, Found>,
+    opened: BTreeSet<String>,
+    history: Vec<Vec<u8>>,
+}
+
+impl compare::Folder for Shelf {
+    fn hash(&self) -> Hash {
+        Hash::Sha1
+    }
+
+    fn read(&mut self, path: &str) -> Result<Option<Found>> {
+        self.opened.insert(path.to_owned());
+        Ok(self.files.get(path).cloned())
+    }
+
+    fn recall(&self, id: &str) -> Result<Vec<u8>, String> {
+        let found = self.history.iter().find(|bytes| Hash::Sha1.blob(bytes) == id);
+        found.cloned().ok_or_else(|| "no history".to_owned())
+    }
+}
+
+impl Shelf {
+    fn put(&mut self, path: &str, text: &str) {
+        let executable = Some(text.starts_with("#!"));
+        self.files.insert(path.to_owned(), Found { bytes: text.as_bytes().to_vec(), executable });
+    }
+
+    fn text(&self, path: &str) -> String {
+        String::from_utf8(self.files[path].bytes.clone()).unwrap()
+    }
+
+    /// Renders, and commits what is there then.
+    fn render(&mut self, planned: &Files, asked: &Asked) -> Vec<Change> {
+        let changes = compare(planned, asked, self).unwrap();
+        if changes.iter().all(|change| change.conflict().is_none()) {
+            for change in changes.iter().filter(|change| change.is_written()) {
+                match (change.outcome, &change.new) {
+                    (Outcome::Delete, _) | (_, None) => drop(self.files.remove(&change.path)),
+                    (_, Some(text)) => self.put(&change.path, text),
+                }
+            }
+            self.history.extend(self.files.values().map(|found| found.bytes.clone()));
+        }
+        changes
+    }
+
+    /// What a render would do with the only file.
+    fn outcome(&mut self, planned: &Files, asked: &Asked) -> Outcome {
+        compare(planned, asked, self).unwrap()[0].outcome
+    }
+}
+
+fn merging() -> Asked {
+    Asked { merge: true, ..Asked::default() }
+}
 
 #[test]
 fn a_planned_file_is_created() {
@@ -80,7 +155,7 @@ fn a_file_no_longer_planned_is_deleted_with_its_folder() {
     let root = rendered(&[("a/b/c", Managed, "1"), ("d", Managed, "1")]);
     let planned = [("d", Managed, "1")];
     assert_eq!(outcome(&root, &planned, "a/b/c"), Outcome::Delete);
-    disk::apply(root.path(), &changes(root.path(), &files(&planned))).unwrap();
+    apply(root.path(), &changes(root.path(), &files(&planned))).unwrap();
     assert!(!root.path().join("a").exists());
     assert!(changes(root.path(), &files(&planned)).iter().all(|change| !change.differs()));
 }
@@ -137,13 +212,10 @@ const TAG: &[&str] = &["newTag: "];
 fn only_planned_and_locked_paths_are_opened() {
     let id = Hash::Sha1.blob(b"1");
     let lock = format!("[files]\n\"gone\" = {{ owner = \"managed\", blob = \"{id}\" }}\n");
-    let mut opened = BTreeSet::new();
-    let read = |path: &str| {
-        opened.insert(path.to_owned());
-        Ok((path == lock::PATH).then(|| lock.clone().into_bytes()))
-    };
-    compare(&files(&[("a", Managed, "1")]), Hash::Sha1, read).unwrap();
-    assert_eq!(opened, BTreeSet::from([lock::PATH, lock::JOURNAL, "a", "gone"].map(str::to_owned)));
+    let mut shelf = Shelf::default();
+    shelf.put(lock::PATH, &lock);
+    compare(&files(&[("a", Managed, "1")]), &Asked::default(), &mut shelf).unwrap();
+    assert_eq!(shelf.opened, BTreeSet::from([lock::PATH, lock::JOURNAL, "a", "gone"].map(str::to_owned)));
 }
 
 #[test]
@@ -153,7 +225,7 @@ fn foreign_files_survive() {
     for foreign in [".git/HEAD", "b.bin", "a.blueprint-old"] {
         fs::write(root.path().join(foreign), b"\xff\x00").unwrap();
     }
-    disk::apply(root.path(), &changes(root.path(), &files(&[("c", Managed, "1")]))).unwrap();
+    apply(root.path(), &changes(root.path(), &files(&[("c", Managed, "1")]))).unwrap();
     for foreign in [".git/HEAD", "b.bin", "a.blueprint-old"] {
         assert_eq!(fs::read(root.path().join(foreign)).unwrap(), b"\xff\x00");
     }
@@ -180,7 +252,7 @@ fn an_interrupted_render_converges() {
                 !rest.iter().any(|change| matches!(change.outcome, Outcome::Conflict(_))),
                 "after {done}"
             );
-            disk::apply(root.path(), &rest).unwrap();
+            apply(root.path(), &rest).unwrap();
             assert!(settled(&root, next), "after {done}");
             assert!(!root.path().join(".blueprint").exists(), "nothing is left behind");
         }
@@ -218,8 +290,8 @@ fn what_cannot_be_written_stops_before_anything_is_changed() {
     for plant in plant {
         let root = rendered(&[("a", Managed, "1")]);
         plant(root.path(), other.path());
-        let done = compare(&planned, Hash::Sha1, |path| disk::read(root.path(), path))
-            .and_then(|changes| disk::apply(root.path(), &changes));
+        let done = compare(&planned, &Asked::default(), &mut open(root.path()))
+            .and_then(|changes| apply(root.path(), &changes));
         assert!(done.is_err());
         assert_eq!(fs::read_to_string(root.path().join("a")).unwrap(), format!("{HEADER}1"));
         assert_eq!(fs::read_dir(other.path()).unwrap().count(), 1);
@@ -232,7 +304,7 @@ fn a_file_that_changes_while_it_is_compared_is_not_lost() {
     let root = rendered(&[("a", Managed, "1")]);
     let changes = changes(root.path(), &files(&[("a", Managed, "2")]));
     put(&root, "a", "mine");
-    assert!(disk::apply(root.path(), &changes).is_err());
+    assert!(apply(root.path(), &changes).is_err());
     assert_eq!(fs::read_to_string(root.path().join("a")).unwrap(), "mine");
 }
 
@@ -243,7 +315,7 @@ fn a_link_is_refused_and_a_script_can_be_run() {
     let root = rendered(&[("run", Managed, "#!/bin/sh\n")]);
     assert_eq!(fs::metadata(root.path().join("run")).unwrap().permissions().mode() & 0o777, 0o755);
     symlink(root.path(), root.path().join("link")).unwrap();
-    assert!(disk::read(root.path(), "link/x").is_err());
+    assert!(compare::Folder::read(&mut open(root.path()), "link/x").is_err());
 }
 
 #[test]
@@ -353,28 +425,30 @@ fn blob_ids_are_those_of_git() {
     assert_eq!(Hash::Sha256.blob(b""), "473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813");
 }
 
+fn hash(root: &TempDir) -> Hash {
+    compare::Folder::hash(&open(root.path()))
+}
+
 /// The kind of ids follows the repository, and a lock of the other kind is understood and converted.
 #[test]
 fn a_repository_with_sha256_has_such_ids() {
     let root = rendered(&[("a", Managed, "1")]);
     put(&root, ".git/config", "[core]\n\tbare = false\n");
-    assert_eq!(disk::hash(root.path()), Hash::Sha1);
+    assert_eq!(hash(&root), Hash::Sha1);
     put(&root, ".git/config", "[extensions]\n\tobjectFormat = sha256\n");
-    assert_eq!(disk::hash(root.path()), Hash::Sha256);
-    let compared = |text| {
-        compare(&files(&[("a", Managed, text)]), Hash::Sha256, |path| disk::read(root.path(), path)).unwrap()
-    };
+    assert_eq!(hash(&root), Hash::Sha256);
+    let compared = |text| changes(root.path(), &files(&[("a", Managed, text)]));
     assert!(compared("1").iter().all(|change| !change.differs()));
-    let changes = compared("2");
-    assert_eq!(changes[0].outcome, Outcome::Update);
-    disk::apply(root.path(), &changes).unwrap();
+    let differing = compared("2");
+    assert_eq!(differing[0].outcome, Outcome::Update);
+    apply(root.path(), &differing).unwrap();
     let lock = Lock::read(&fs::read(root.path().join(lock::PATH)).unwrap()).unwrap();
     assert_eq!(lock.files["a"].written.len(), 64);
     // A linked work tree: its folder names the shared one.
     let linked = TempDir::new().unwrap();
     put(&linked, ".git", &format!("gitdir: {}\n", root.path().join(".git/worktrees/linked").display()));
     put(&root, ".git/worktrees/linked/commondir", "../..\n");
-    assert_eq!(disk::hash(linked.path()), Hash::Sha256);
+    assert_eq!(hash(&linked), Hash::Sha256);
 }
 
 /// What a lock of the first format knows is ours, values that others raised included, and the next render converts it.
@@ -474,4 +548,342 @@ fn a_missing_file_comes_back_with_its_value() {
     fs::remove_file(root.path().join("a")).unwrap();
     render(&root, &planned);
     assert_eq!(fs::read_to_string(root.path().join("a")).unwrap(), released);
+}
+
+const TEN: &str = "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n";
+
+/// A rendered file of ten lines with some of them exchanged.
+fn lines(edits: &[(&str, &str)]) -> String {
+    let edited = edits
+        .iter()
+        .fold(TEN.to_owned(), |text, (old, new)| text.replace(&format!("{old}\n"), &format!("{new}\n")));
+    format!("{HEADER}{edited}")
+}
+
+fn ten(edits: &[(&str, &str)]) -> Files {
+    let text = lines(edits);
+    Files::from([("a".to_owned(), File { text, ..File::default() })])
+}
+
+/// An edited file is merged when asked, then belongs to both: renders merge into it without being asked.
+#[test]
+fn an_edited_file_is_merged() {
+    let mut shelf = Shelf::default();
+    shelf.render(&ten(&[]), &Asked::default());
+    shelf.put("a", &lines(&[("2", "two")]));
+    let changed = ten(&[("9", "nine")]);
+    assert_eq!(shelf.outcome(&changed, &Asked::default()), Outcome::Conflict(Conflict::Edited));
+    shelf.render(&changed, &merging());
+    assert_eq!(shelf.text("a"), lines(&[("2", "two"), ("9", "nine")]));
+    assert_eq!(
+        shelf.text(".blueprint/base/a"),
+        changed["a"].text,
+        "what was rendered, for a clone to merge again"
+    );
+    assert!(shelf.render(&changed, &Asked::default()).iter().all(|it| !it.differs()));
+    // More edits of the person, and more of the render, from a clone without history.
+    shelf.put("a", &lines(&[("2", "two"), ("9", "nine"), ("4", "four")]));
+    shelf.history.clear();
+    assert!(shelf.render(&changed, &Asked::default()).iter().all(|it| !it.differs()));
+    let third = ten(&[("9", "nine"), ("7", "seven")]);
+    shelf.render(&third, &Asked::default());
+    assert_eq!(shelf.text("a"), lines(&[("2", "two"), ("9", "nine"), ("4", "four"), ("7", "seven")]));
+    assert_eq!(shelf.text(".blueprint/base/a"), third["a"].text);
+    // No longer planned: the edits are not lost.
+    assert_eq!(shelf.outcome(&Files::new(), &Asked::default()), Outcome::Conflict(Conflict::LeftOver));
+    // Back to what is rendered: an ordinary file again.
+    shelf.put("a", &third["a"].text);
+    shelf.render(&third, &Asked::default());
+    assert!(!shelf.files.contains_key(".blueprint/base/a"));
+    assert_eq!(shelf.outcome(&changed, &Asked::default()), Outcome::Update);
+}
+
+/// Where both changed the same line, a merge writes markers, and no render goes on before they are resolved.
+#[test]
+fn a_merge_that_meets_an_edit_writes_markers() {
+    let mut shelf = Shelf::default();
+    shelf.render(&ten(&[]), &Asked::default());
+    shelf.put("a", &lines(&[("2", "two")]));
+    let changed = ten(&[("2", "II")]);
+    let outcomes: Vec<Outcome> = shelf.render(&changed, &merging()).iter().map(|it| it.outcome).collect();
+    assert_eq!(outcomes[0], Outcome::Marked);
+    let marked = "<<<<<<< on disk\ntwo\n||||||| rendered before\n2\n=======\nII\n>>>>>>> rendered now\n";
+    assert!(shelf.text("a").contains(marked), "{}", shelf.text("a"));
+    for asked in [Asked::default(), merging()] {
+        assert_eq!(shelf.outcome(&changed, &asked), Outcome::Conflict(Conflict::Unresolved));
+    }
+    shelf.put("a", &lines(&[("2", "both")]));
+    assert_eq!(shelf.outcome(&changed, &Asked::default()), Outcome::Kept);
+    // The next change of the same line is a conflict of a merged file.
+    let third = ten(&[("2", "zwei")]);
+    assert_eq!(shelf.outcome(&third, &Asked::default()), Outcome::Conflict(Conflict::Meets));
+    assert_eq!(shelf.outcome(&third, &merging()), Outcome::Marked);
+    let overwrite = Asked { overwrite: ["a".to_owned()].into(), ..Asked::default() };
+    shelf.render(&third, &overwrite);
+    assert_eq!(shelf.text("a"), third["a"].text);
+}
+
+/// Without a base there is nothing to merge with: it says why, and nothing is written.
+#[test]
+fn without_a_base_nothing_is_merged() {
+    let mut shelf = Shelf::default();
+    shelf.render(&ten(&[]), &Asked::default());
+    shelf.history.clear();
+    shelf.put("a", &lines(&[("2", "two")]));
+    let change = compare(&ten(&[("9", "nine")]), &merging(), &mut shelf).unwrap().remove(0);
+    assert_eq!(change.outcome, Outcome::Conflict(Conflict::Edited));
+    assert_eq!(change.base, Some(Err("no history".to_owned())));
+}
+
+/// A merge that was interrupted at any file goes on, with the same blueprint and with another one.
+#[test]
+fn an_interrupted_merge_loses_no_edit() {
+    let asked = merging();
+    for next in [ten(&[("9", "nine")]), ten(&[("9", "nine"), ("7", "seven")])] {
+        for twice in [false, true] {
+            for done in 0..3 {
+                let mut shelf = Shelf::default();
+                shelf.render(&ten(&[]), &asked);
+                shelf.put("a", &lines(&[("2", "two")]));
+                if twice {
+                    shelf.render(&ten(&[("4", "four")]), &asked);
+                }
+                let changes = compare(&ten(&[("9", "nine")]), &asked, &mut shelf).unwrap();
+                shelf.put(
+                    lock::JOURNAL,
+                    &lock::journal(changes.last().unwrap().new.as_deref().unwrap(), None),
+                );
+                for change in changes[..changes.len() - 1].iter().filter(|it| it.is_written()).take(done) {
+                    shelf.put(&change.path, change.new.as_deref().unwrap());
+                }
+                shelf.render(&next, &asked);
+                assert!(shelf.text("a").contains("two\n"), "after {done}: {}", shelf.text("a"));
+                assert!(shelf.text("a").contains("nine\n"), "after {done}: {}", shelf.text("a"));
+            }
+        }
+    }
+}
+
+/// A release between the last render and a merge is no edit.
+#[test]
+fn a_value_of_others_is_no_edit_in_a_merge() {
+    let planned = |more: &str| {
+        Files::from([(
+            "a".to_owned(),
+            file(Managed, &format!("b: 1\nc: 2\n    newTag: \"0.1.0\"\nd: 3\ne: 4\n{more}"), TAG),
+        )])
+    };
+    let mut shelf = Shelf::default();
+    shelf.render(&planned(""), &Asked::default());
+    let edited = shelf.text("a").replace("0.1.0", "0.2.0").replace("b: 1", "b: one");
+    shelf.put("a", &edited);
+    shelf.render(&planned("f: 5\n"), &merging());
+    assert_eq!(shelf.text("a"), format!("{edited}f: 5\n"));
+    shelf.put("a", &shelf.text("a").replace("0.2.0", "0.3.0"));
+    assert!(shelf.render(&planned("f: 5\n"), &Asked::default()).iter().all(|it| !it.differs()));
+    shelf.render(&planned("f: 6\n"), &Asked::default());
+    assert!(
+        shelf.text("a").contains("0.3.0")
+            && shelf.text("a").contains("f: 6")
+            && shelf.text("a").contains("b: one")
+    );
+}
+
+/// `[files]` leaves a file to a person, until it is taken back.
+#[test]
+fn a_file_that_is_handed_over_is_left_alone() {
+    let mut shelf = Shelf::default();
+    let handed = |edits: &[(&str, &str)]| {
+        let mut files = ten(edits);
+        files.get_mut("a").unwrap().handed_over = true;
+        files
+    };
+    shelf.render(&ten(&[]), &Asked::default());
+    shelf.put("a", "mine");
+    assert_eq!(shelf.outcome(&handed(&[("2", "two")]), &Asked::default()), Outcome::HandedOver);
+    shelf.render(&handed(&[("2", "two")]), &Asked::default());
+    assert_eq!(shelf.text("a"), "mine");
+    assert_eq!(shelf.outcome(&Files::new(), &Asked::default()), Outcome::Kept);
+    assert_eq!(
+        shelf.outcome(&ten(&[]), &Asked::default()),
+        Outcome::Conflict(Conflict::Edited),
+        "taken back"
+    );
+    shelf.put("a", &lines(&[("4", "four")]));
+    shelf.render(&ten(&[("9", "nine")]), &merging());
+    assert_eq!(
+        shelf.text("a"),
+        lines(&[("4", "four"), ("9", "nine")]),
+        "merged with what was rendered before"
+    );
+}
+
+/// The base of a merge comes from the repository's own history, and where there is none, it says so.
+#[test]
+fn a_base_comes_from_git() {
+    let root = TempDir::new().unwrap();
+    let git = |arguments: &[&str]| {
+        let done = Command::new("git").arg("-C").arg(root.path()).args(arguments).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    let id = Hash::Sha1.blob(ten(&[])["a"].text.as_bytes());
+    let recall = || compare::Folder::recall(&open(root.path()), &id);
+    assert!(recall().unwrap_err().contains("in no git repository"));
+    git(&["init", "--quiet"]);
+    assert!(recall().unwrap_err().contains("never committed"));
+    render(&root, &ten(&[]));
+    git(&["add", "."]);
+    git(&["-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "--quiet", "-m", "first"]);
+    assert_eq!(recall().unwrap(), ten(&[])["a"].text.as_bytes());
+    put(&root, "a", &lines(&[("2", "two")]));
+    let merged = compare(&ten(&[("9", "nine")]), &merging(), &mut open(root.path())).unwrap();
+    apply(root.path(), &merged).unwrap();
+    assert_eq!(fs::read_to_string(root.path().join("a")).unwrap(), lines(&[("2", "two"), ("9", "nine")]));
+}
+
+/// Modes are people's, but a script can be executed; and what is no file stops a render before anything is changed.
+#[cfg(unix)]
+#[test]
+fn modes_are_kept_and_scripts_can_be_executed() {
+    use std::os::unix::fs::PermissionsExt;
+    let root = rendered(&[("run", Managed, "#!/bin/sh\n"), ("a", Managed, "1")]);
+    let mode = |path: &str| fs::metadata(root.path().join(path)).unwrap().permissions().mode() & 0o7777;
+    let set = |path: &str, mode| {
+        fs::set_permissions(root.path().join(path), fs::Permissions::from_mode(mode)).unwrap()
+    };
+    let planned = files(&[("run", Managed, "#!/bin/sh\n"), ("a", Managed, "2")]);
+    set("run", 0o640);
+    set("a", 0o660);
+    assert!(outcomes(&root, &planned).iter().all(|(_, outcome)| *outcome == Outcome::Update));
+    render(&root, &planned);
+    assert_eq!((mode("run"), mode("a")), (0o750, 0o660));
+    assert!(settled(&root, &planned));
+}
+
+/// Puts something in the way of a render, and what is said about it.
+#[cfg(unix)]
+type Planted = (fn(&Path), &'static str);
+
+/// What is in the way of a planned file is named, and nothing is changed.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_stops_a_render() {
+    let planned = files(&[("a", Managed, "2"), ("b/c", Managed, "2")]);
+    let plant: [Planted; 3] = [
+        (
+            |root| assert!(Command::new("mkfifo").arg(root.join("b/c")).status().unwrap().success()),
+            "is not a file",
+        ),
+        (|root| fs::create_dir(root.join("b/c")).unwrap(), "is not a file"),
+        (
+            |root| {
+                fs::remove_dir(root.join("b")).unwrap();
+                fs::write(root.join("b"), "mine").unwrap();
+            },
+            "is a file, where a folder is planned",
+        ),
+    ];
+    for (plant, words) in plant {
+        let root = rendered(&[("a", Managed, "1")]);
+        fs::create_dir(root.path().join("b")).unwrap();
+        plant(root.path());
+        let done = compare(&planned, &Asked::default(), &mut open(root.path()))
+            .and_then(|changes| apply(root.path(), &changes));
+        let error = format!("{:#}", done.unwrap_err());
+        assert!(error.contains(words), "{error}");
+        assert_eq!(fs::read_to_string(root.path().join("a")).unwrap(), format!("{HEADER}1"));
+    }
+}
+
+/// A plan, and its name in the table.
+type Named = (&'static str, fn() -> Files);
+
+/// What a render does about a file, by what is planned, what the lock says, and what is on disk. docs/ownership.md shows it.
+#[test]
+fn every_case_is_decided() {
+    let planned: [Named; 4] = [
+        ("not planned", Files::new),
+        ("managed", || ten(&[("9", "nine")])),
+        ("seeded", || {
+            let mut files = ten(&[("9", "nine")]);
+            files.get_mut("a").unwrap().owner = Seeded;
+            files
+        }),
+        ("handed over", || {
+            let mut files = ten(&[("9", "nine")]);
+            files.get_mut("a").unwrap().handed_over = true;
+            files
+        }),
+    ];
+    let locked = ["nothing", "managed", "seeded", "merged", "handed over"];
+    let disk: [(&str, Option<String>); 5] = [
+        ("nothing", None),
+        ("as planned", Some(lines(&[("9", "nine")]))),
+        ("as rendered last", Some(lines(&[]))),
+        ("edited elsewhere", Some(lines(&[("2", "two")]))),
+        ("edited in the same lines", Some(lines(&[("9", "IX")]))),
+    ];
+    let mut table =
+        "| planned | in the lock | on disk | a render | with `--merge` |\n| --- | --- | --- | --- | --- |\n"
+            .to_owned();
+    for (plan, files) in &planned {
+        for lock in locked {
+            for (state, text) in &disk {
+                let outcome = |asked: &Asked| {
+                    let mut shelf = before(lock);
+                    match text {
+                        Some(text) => shelf.put("a", text),
+                        None => drop(shelf.files.remove("a")),
+                    }
+                    compare(&files(), asked, &mut shelf).unwrap().iter().find(|it| it.path == "a").map(words)
+                };
+                let (plain, merged) = (outcome(&Asked::default()), outcome(&merging()));
+                let plain = plain.unwrap_or_else(|| "does not look at it".to_owned());
+                let merged = merged.filter(|it| *it != plain).unwrap_or_default();
+                table += &format!("| {plan} | {lock} | {state} | {plain} | {merged} |\n");
+            }
+        }
+    }
+    let path = "docs/ownership.md";
+    let document = fs::read_to_string(path).unwrap();
+    let words = document.split("| planned |").next().unwrap();
+    if std::env::var("SNAPSHOTS").is_ok_and(|it| it == "overwrite") {
+        fs::write(path, format!("{words}{table}")).unwrap();
+    }
+    let document = fs::read_to_string(path).unwrap();
+    snapbox::assert_data_eq!(document, format!("{words}{table}"));
+}
+
+/// A folder that was rendered, with the entry in its lock.
+fn before(lock: &str) -> Shelf {
+    let mut shelf = Shelf::default();
+    let mut files = ten(&[]);
+    let file = files.get_mut("a").unwrap();
+    match lock {
+        "nothing" => return shelf,
+        "seeded" => file.owner = Seeded,
+        "handed over" => file.handed_over = true,
+        _ => {}
+    }
+    shelf.history.push(files["a"].text.clone().into_bytes());
+    shelf.render(&files, &Asked::default());
+    if lock == "merged" {
+        shelf.put("a", &lines(&[("2", "two")]));
+        shelf.render(&files, &merging());
+    }
+    shelf
+}
+
+fn words(change: &Change) -> String {
+    match change.outcome {
+        Outcome::Create => "creates it".to_owned(),
+        Outcome::Update if change.new.as_deref() == Some(&lines(&[("9", "nine")])) => "updates it".to_owned(),
+        Outcome::Update => "merges into it".to_owned(),
+        Outcome::Delete => "deletes it".to_owned(),
+        Outcome::Unchanged => "finds nothing to do".to_owned(),
+        Outcome::Kept | Outcome::HandedOver => "leaves it alone".to_owned(),
+        Outcome::Noted => "notes it".to_owned(),
+        Outcome::Marked => "writes conflict markers".to_owned(),
+        Outcome::Conflict(why) => format!("**conflict**: {why}"),
+    }
 }
