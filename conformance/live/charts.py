@@ -113,7 +113,12 @@ def made(kubectl, name, version):
 
 def probe(version):
     about = {"apiVersion": "v2", "name": PROBE, "version": version}
-    files = {"Chart.yaml": json.dumps(about).encode(), "values.yaml": b"{}\n", "templates/probe.yaml": PROBE_PAGE, "templates/pod.yaml": PROBE_POD}
+    files = {
+        "Chart.yaml": json.dumps(about).encode(),
+        "values.yaml": b"{}\n",
+        "templates/probe.yaml": PROBE_PAGE,
+        "templates/pod.yaml": PROBE_POD,
+    }
     return archive(PROBE, files)
 
 

@@ -22,9 +22,7 @@ PATIENCE = 900
 
 
 def default_work():
-    return pathlib.Path(
-        os.environ.get("BLUEPRINT_LIVE_WORK") or pathlib.Path(os.environ.get("TMPDIR", "/tmp")) / "blueprint-live"
-    )
+    return pathlib.Path(os.environ.get("BLUEPRINT_LIVE_WORK") or pathlib.Path(os.environ.get("TMPDIR", "/tmp")) / "blueprint-live")
 
 
 class Cluster:

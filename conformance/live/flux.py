@@ -118,7 +118,5 @@ def environment(container, namespace):
 
 def instances(things):
     return [
-        thing
-        for thing in things
-        if thing["kind"] == "FluxInstance" and re.match("fluxcd.controlplane.io/", thing["apiVersion"])
+        thing for thing in things if thing["kind"] == "FluxInstance" and re.match("fluxcd.controlplane.io/", thing["apiVersion"])
     ]

@@ -74,9 +74,7 @@ def go():
             found = re.search(r"go(\d+)\.(\d+)(?:\.(\d+))?", said)
             if found and tuple(int(part or 0) for part in found.groups()) >= MINIMUM:
                 return str(candidate)
-    raise SystemExit(
-        "live: there is no Go of at least 1.26: put one on PATH, or run `conformance/run --live`, which brings one"
-    )
+    raise SystemExit("live: there is no Go of at least 1.26: put one on PATH, or run `conformance/run --live`, which brings one")
 
 
 def environment():

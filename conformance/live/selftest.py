@@ -153,9 +153,7 @@ CASES = [
         "reapply",
         "ConfigMap default/both",
     ),
-    Case(
-        "chart-version", [Edit("platform/controllers/landing.yaml", 'version: "0.1.0"', 'version: "0.2.0"')], "ready", "0.2.0"
-    ),
+    Case("chart-version", [Edit("platform/controllers/landing.yaml", 'version: "0.1.0"', 'version: "0.2.0"')], "ready", "0.2.0"),
     Case(
         "chart-refuses-values",
         [Edit("platform/controllers/external-dns.yaml", "    policy: upsert-only\n", "")],

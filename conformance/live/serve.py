@@ -105,11 +105,7 @@ class Web(Handler):
             self.missing()
 
     def do_POST(self):
-        body = (
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if "Content-Length" in self.headers
-            else self.chunked()
-        )
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)) if "Content-Length" in self.headers else self.chunked()
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         if self.path == "/events":

@@ -78,9 +78,7 @@ def why_no_store(api, store, known):
 def why_no_secret(api, secret, known):
     namespace, ref = secret["metadata"]["namespace"], secret["spec"].get("secretStoreRef") or {}
     # Its own namespace's stores are all that the release looks after.
-    store = ref.get("kind") != "ClusterSecretStore" and api.find(
-        f"{GROUP}/namespaces/{namespace}/secretstores/{ref.get('name')}"
-    )
+    store = ref.get("kind") != "ClusterSecretStore" and api.find(f"{GROUP}/namespaces/{namespace}/secretstores/{ref.get('name')}")
     if not store:
         return f"could not get {ref.get('kind', 'SecretStore')} {ref.get('name')}"
     if k.condition(store, "Ready").get("status") != "True":

@@ -88,9 +88,7 @@ SIDECARS = ("grafana-sc-dashboard", "grafana-sc-datasources")
 
 
 def stack():
-    found = pods(
-        OPERATOR, f"Deployment {STACK}-operator", STACK, "securityContext", "containerSecurityContext", "replicas", "env"
-    )
+    found = pods(OPERATOR, f"Deployment {STACK}-operator", STACK, "securityContext", "containerSecurityContext", "replicas", "env")
     found += account([*OPERATOR, "serviceAccount"], f"ServiceAccount {STACK}-operator")
     for job, container in (("create", "create"), ("patch", "patch")):
         thing = f"Job {STACK}-admission-{job}"
@@ -113,9 +111,7 @@ def stack():
     found.append(rule(["alertmanager", "templateFiles"], routing, "data", how="files"))
     grafana = f"Deployment {STACK}-grafana"
     containers = ["spec", "template", "spec", "containers"]
-    found += pods(
-        ["grafana"], grafana, "grafana", "securityContext", "containerSecurityContext", "replicas", "env", "variables"
-    )
+    found += pods(["grafana"], grafana, "grafana", "securityContext", "containerSecurityContext", "replicas", "env", "variables")
     for sidecar in SIDECARS:
         found.append(rule(["grafana", "sidecar", "resources"], grafana, *containers, sidecar, "resources"))
     login = ["grafana", "admin"]
@@ -145,9 +141,7 @@ def stack():
         "variables",
     )
     for kind in ("ServiceAccount", "Service", "DaemonSet", "ServiceMonitor"):
-        found.append(
-            rule(["prometheus-node-exporter", "namespaceOverride"], f"{kind} {NODE_EXPORTER}", "metadata", "namespace")
-        )
+        found.append(rule(["prometheus-node-exporter", "namespaceOverride"], f"{kind} {NODE_EXPORTER}", "metadata", "namespace"))
     return found
 
 

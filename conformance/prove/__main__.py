@@ -210,7 +210,14 @@ def main():
                 run_steps([step for step in every if is_quick(step)], report)
             if not arguments.selftest:
                 print("-- blueprints", flush=True)
-                checks = [blueprints.steps, replacements.steps, own_terraform.steps, policies.calls_steps, alert_messages.receivers, upstream_alerts.more]
+                checks = [
+                    blueprints.steps,
+                    replacements.steps,
+                    own_terraform.steps,
+                    policies.calls_steps,
+                    alert_messages.receivers,
+                    upstream_alerts.more,
+                ]
                 run_steps([step for steps in checks for step in steps(proof)], report)
                 print("-- this project", flush=True)
                 run_steps(list(project.steps(proof)), report)
@@ -251,9 +258,7 @@ def prove_offline(proof, trees, report):
 
 def prove_live(proof, facts, words, report):
     if not facts:
-        raise Failure(
-            "no facts: set `BLUEPRINT_CONFORMANCE`, for the definitions that stand-in charts bring are made from them"
-        )
+        raise Failure("no facts: set `BLUEPRINT_CONFORMANCE`, for the definitions that stand-in charts bring are made from them")
     os.environ["BLUEPRINT_CONFORMANCE"] = str(facts)
     folder = pathlib.Path(words[0]) if pathlib.Path(words[0]).is_dir() else CHECKOUT / words[0]
     live.run(proof, folder, words[1:], report)

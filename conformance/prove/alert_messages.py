@@ -59,7 +59,7 @@ def receivers(proof):
         tree = Tree(folder / "out")
         found = list(steps(proof, tree, Manifests(proof, tree)))
         if not found:
-            raise Failure(f"`alerts = \"{word}\"` renders no configuration of Alertmanager")
+            raise Failure(f'`alerts = "{word}"` renders no configuration of Alertmanager')
         for step in found:
             step.where = f"alerts = {word}"
         yield from found
@@ -137,11 +137,13 @@ def lacking(proof, folder, kind, configuration, alerts):
         if not configuration.get("text"):
             yield "a client that shows no HTML shows nothing: write `text`"
             return
-    show = lambda part, shown, status="firing": render(proof, folder, texts[part], shown, status, "html" if part == "html" else "text")
+    show = lambda part, shown, status="firing": render(
+        proof, folder, texts[part], shown, status, "html" if part == "html" else "text"
+    )
     # One notification holds what `group_by` puts together, so lists are tried as a whole and headings one by one.
     for part in texts:
         heading = part in ("title", "subject", "description")
-        for group in ([[alert] for alert in spread(alerts)] if heading else [alerts]):
+        for group in [[alert] for alert in spread(alerts)] if heading else [alerts]:
             text = show(part, group)
             if "<no value>" in text or (not heading and part != "html" and re.search(r"^\s*$", text.strip(), re.M)):
                 yield f"`{part}` has a gap: {text.strip()[:200]!r}"
@@ -179,9 +181,7 @@ def plain(text):
 
 def render(proof, folder, text, alerts, status, form):
     common = {
-        name: value
-        for name, value in alerts[0]["labels"].items()
-        if all(alert["labels"].get(name) == value for alert in alerts)
+        name: value for name, value in alerts[0]["labels"].items() if all(alert["labels"].get(name) == value for alert in alerts)
     }
     data = {
         "receiver": "receiver",

@@ -50,7 +50,9 @@ def routes(proof, configuration):
     for route in configuration["route"].get("routes") or []:
         # Alertmanager looks once in `group_interval`, and finds a message that it sent a moment after the last look too young.
         if "repeat_interval" in route and route["repeat_interval"] == route.get("group_interval"):
-            raise Failure(f"`{route['receiver']}` hears only every second message: make `repeat_interval` shorter than `group_interval`")
+            raise Failure(
+                f"`{route['receiver']}` hears only every second message: make `repeat_interval` shorter than `group_interval`"
+            )
     silent = {receiver["name"] for receiver in configuration["receivers"] if len(receiver) == 1}
     root = configuration["route"]["receiver"]
 
@@ -67,7 +69,9 @@ def routes(proof, configuration):
         heard.update(receivers)
         kept = receivers == [root] if promised == "root" else receivers and set(receivers) <= silent
         if not kept:
-            raise Failure(f"{labels['alertname']} of severity {labels['severity']} reaches {receivers}, and should reach {promised}")
+            raise Failure(
+                f"{labels['alertname']} of severity {labels['severity']} reaches {receivers}, and should reach {promised}"
+            )
     deaf = {receiver["name"] for receiver in configuration["receivers"]} - silent - heard
     if deaf:
         raise Failure(f"nothing reaches {sorted(deaf)}")

@@ -27,13 +27,16 @@ def steps(proof, tree, manifests):
     if files:
         yield Step("alert rules", f"{len(files)} files", files, lambda: check_rules(proof, tree, files))
         yield Step("alert cases", f"{len(files)} files", files, lambda: try_rules(proof, tree, files), seconds=4)
-        yield Step("rules applied", f"{len(tree.clusters)} clusters", [*files, *tree.kustomization_files], lambda: check_applied(tree, manifests, files))
+        yield Step(
+            "rules applied",
+            f"{len(tree.clusters)} clusters",
+            [*files, *tree.kustomization_files],
+            lambda: check_applied(tree, manifests, files),
+        )
     if boards:
         yield Step("dashboards", f"{len(boards)} dashboards", boards, lambda: check_dashboards(proof, tree, boards))
     if files or boards:
-        yield Step(
-            "metrics", f"{len(files + boards)} files", [*files, *boards], lambda: check_metrics(tree, files, boards)
-        )
+        yield Step("metrics", f"{len(files + boards)} files", [*files, *boards], lambda: check_metrics(tree, files, boards))
 
 
 def promtool(proof, command, content, where):
@@ -92,7 +95,10 @@ def check_rules(proof, tree, files):
 
 
 NUMBERS = {"a": 1, "an": 1, "half an": 0.5, "a quarter of an": 0.25, "three quarters of an": 0.75}
-NUMBERS |= {word: number for number, word in enumerate(["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"], 2)} | {"twenty": 20}
+NUMBERS |= {
+    word: number
+    for number, word in enumerate(["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"], 2)
+} | {"twenty": 20}
 SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "s": 1, "m": 60, "h": 3600, "d": 86400}
 DURATION = re.compile(rf"\bfor (more than )?(\d+|{'|'.join(sorted(NUMBERS, key=len, reverse=True))}) (second|minute|hour|day)s?\b")
 
@@ -148,10 +154,14 @@ def try_rules(proof, tree, files):
         for name, rule in own.items():
             kinds = {kind for case in known.get(name, []) for kind in ("fires", "silent") if kind in case}
             for kind in sorted({"fires", "silent"} - kinds):
-                mistakes.append(f"{where}: {name}: no case where it {'fires' if kind == 'fires' else 'is silent'}: add one to `conformance/alerts/`")
+                mistakes.append(
+                    f"{where}: {name}: no case where it {'fires' if kind == 'fires' else 'is silent'}: add one to `conformance/alerts/`"
+                )
             mistakes += [f"{where}: {name}: {words}" for words in unanswered(rule, known.get(name, []))]
         if known.keys() <= own.keys():
-            mistakes += [f"{where}: {words}" for words in tried(proof, json.dumps(groups(tree, path)), path.stem, application_of(tree, path))]
+            mistakes += [
+                f"{where}: {words}" for words in tried(proof, json.dumps(groups(tree, path)), path.stem, application_of(tree, path))
+            ]
     raise_all(mistakes)
 
 
@@ -245,11 +255,17 @@ def check_dashboards(proof, tree, boards):
             for panel in board.get("panels") or []:
                 name = f"{where}: `{panel.get('title')}`"
                 defaults = (panel.get("fieldConfig") or {}).get("defaults") or {}
-                for words, there in (("title", panel.get("title")), ("description", panel.get("description")), ("unit", defaults.get("unit"))):
+                for words, there in (
+                    ("title", panel.get("title")),
+                    ("description", panel.get("description")),
+                    ("unit", defaults.get("unit")),
+                ):
                     if not there:
                         mistakes.append(f"{name}: it has no {words}")
                 place = panel["gridPos"]
-                cells = {(x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])}
+                cells = {
+                    (x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])
+                }
                 if cells & taken or place["x"] + place["w"] > 24:
                     mistakes.append(f"{name}: it covers another panel, or leaves the page")
                 taken |= cells
@@ -290,7 +306,11 @@ def metrics_of(query):
 
 def check_metrics(tree, files, boards):
     mistakes = []
-    asked = [(f"{tree.name(path)}: {rule.get('alert') or rule.get('record')}", str(rule["expr"])) for path in files for rule in rules(tree, path)]
+    asked = [
+        (f"{tree.name(path)}: {rule.get('alert') or rule.get('record')}", str(rule["expr"]))
+        for path in files
+        for rule in rules(tree, path)
+    ]
     for path in boards:
         for file, board in boards_of(tree, path):
             asked += [(f"{tree.name(path)}: {file}: {words}", query) for words, query in queries(board)]
@@ -299,7 +319,9 @@ def check_metrics(tree, files, boards):
         if not names:
             mistakes.append(f"{where}: it measures nothing: {query}")
         for name in sorted(names - known_metrics()):
-            mistakes.append(f"{where}: `{name}` has no source: correct the name, or add it to `conformance/metrics.toml` with the text that knows it")
+            mistakes.append(
+                f"{where}: `{name}` has no source: correct the name, or add it to `conformance/metrics.toml` with the text that knows it"
+            )
     raise_all(mistakes)
 
 

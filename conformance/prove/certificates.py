@@ -13,7 +13,9 @@ from prove.starter import surroundings
 from prove.steps import Failure, Step
 
 CLIENTS = HERE / "certificates"
-ROOT = re.compile(r"^# (Amazon RDS [a-z0-9-]+ Root CA \w+ G1)\n(-----BEGIN CERTIFICATE-----\n[^-]+-----END CERTIFICATE-----)\n", re.M)
+ROOT = re.compile(
+    r"^# (Amazon RDS [a-z0-9-]+ Root CA \w+ G1)\n(-----BEGIN CERTIFICATE-----\n[^-]+-----END CERTIFICATE-----)\n", re.M
+)
 # In seconds: time for a newer blueprint, and for whoever renders with it.
 LASTS = 2 * 365 * 86400
 
@@ -40,7 +42,9 @@ def judge(proof, name, text):
     for place, (words, certificate) in enumerate(found):
         file = folder / f"{place}.pem"
         file.write_text(certificate + "\n", encoding="utf-8")
-        said = proof.run(["openssl", "x509", "-in", file, "-noout", "-subject", "-issuer", "-nameopt", "sep_multiline,lname"]).stdout
+        said = proof.run(
+            ["openssl", "x509", "-in", file, "-noout", "-subject", "-issuer", "-nameopt", "sep_multiline,lname"]
+        ).stdout
         if said.count(f"commonName={words}\n") != 2:
             raise Failure(f"{name}: the root under `{words}` is another\n{said}")
         proof.run(["openssl", "verify", "-check_ss_sig", "-CAfile", file, file])

@@ -98,7 +98,12 @@ def build(proof, repository, arguments, environment, kept):
             config |= {"environment": variables, "workdir": folder}
     done = subprocess.run(
         ["unshare", "--mount", "bash", "-c", "\n".join(script)],
-        env={"PATH": os.environ["PATH"], "SPACE": str(space), "CONTEXT": str(context(proof, repository)), "KEPT": " ".join(str(it).strip("/") for it in kept)},
+        env={
+            "PATH": os.environ["PATH"],
+            "SPACE": str(space),
+            "CONTEXT": str(context(proof, repository)),
+            "KEPT": " ".join(str(it).strip("/") for it in kept),
+        },
         capture_output=True,
         text=True,
         timeout=900,
@@ -117,7 +122,7 @@ def copy(rest, root, folder, built):
         # A folder means what is in it.
         lines.append(
             f'for it in {source}; do if [ -d "$it" ]; then mkdir -p {target}; cp -R "$it/." {target}; '
-            f"else mkdir -p \"$(dirname {target}x)\"; cp \"$it\" {target}; fi; done"
+            f'else mkdir -p "$(dirname {target}x)"; cp "$it" {target}; fi; done'
         )
     if "chmod" in options:
         lines.append(f"chmod {options['chmod']} {target}")

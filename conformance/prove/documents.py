@@ -112,7 +112,9 @@ def typos(proof, tree):
 
 def nothing_unread(tree):
     """A file that no step knows would be proven by nothing."""
-    known = set(tree.yaml + tree.markdown + tree.dockerfiles + tree.scripts + tree.names + tree.login_statements + tree.certificates)
+    known = set(
+        tree.yaml + tree.markdown + tree.dockerfiles + tree.scripts + tree.names + tree.login_statements + tree.certificates
+    )
     mistakes = []
     for path in tree.files:
         if path.is_symlink():

@@ -129,12 +129,7 @@ def mistakes_in(values, known, schemas, path=""):
         kind = known.get(here)
         branch = any(other.startswith(here + ".") for other in known)
         # A chart that asks whether there shall be one hands on only a part of it.
-        if (
-            name in HANDED_ON
-            and isinstance(value, dict)
-            and f"{here}.enabled" not in known
-            and (branch or kind in ("map", "null"))
-        ):
+        if name in HANDED_ON and isinstance(value, dict) and f"{here}.enabled" not in known and (branch or kind in ("map", "null")):
             wrong = [schemas.fragment_mistakes(definition, value) for definition in HANDED_ON[name]]
             if all(wrong):
                 yield f"`{here}`: {wrong[0][0]}"

@@ -55,7 +55,10 @@ def registries(proof, tree, files):
         for image in filter(None, image)
     ]
     for path in sorted((proof.facts / "charts" / "rendered").glob("*.yaml")) if proof.facts and tree.manifests else []:
-        found += [(path.name, image) for image in re.findall(r"^\s*(?:- )?image:\s*[\"']?([^\s\"']+)", path.read_text(encoding="utf-8"), re.M)]
+        found += [
+            (path.name, image)
+            for image in re.findall(r"^\s*(?:- )?image:\s*[\"']?([^\s\"']+)", path.read_text(encoding="utf-8"), re.M)
+        ]
     mistakes = [
         f"{where}: `{image}` comes from Docker Hub: name a registry that gives it without a limit"
         for where, image in found

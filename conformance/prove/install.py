@@ -46,13 +46,9 @@ class InstallError(Exception):
 
 def run(command, **options):
     """Runs a command quietly; its output is shown only when it fails."""
-    done = subprocess.run(
-        [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
-    )
+    done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
     if done.returncode:
-        raise InstallError(
-            f"`{' '.join(str(part) for part in command)}` failed with code {done.returncode}\n{done.stdout[-4000:]}"
-        )
+        raise InstallError(f"`{' '.join(str(part) for part in command)}` failed with code {done.returncode}\n{done.stdout[-4000:]}")
     return done.stdout
 
 
@@ -155,9 +151,7 @@ class Installer:
         for program in PROGRAMS[name]:
             target = folder / "bin" / program
             if not target.exists():
-                raise InstallError(
-                    f"`{program}` is not in the Python packages `{name}`: correct `PROGRAMS` in `prove/install.py`"
-                )
+                raise InstallError(f"`{program}` is not in the Python packages `{name}`: correct `PROGRAMS` in `prove/install.py`")
             self.expose(program, target)
         return interpreter
 
@@ -192,9 +186,7 @@ class Installer:
                 run([self.binaries / "npm", "ci", *quiet], env=environment, cwd=folder)
             else:
                 # `omit-lockfile-registry-resolved`: the lock then names no registry, and works with any.
-                run(
-                    [self.binaries / "npm", "install", "--omit-lockfile-registry-resolved", *quiet], env=environment, cwd=folder
-                )
+                run([self.binaries / "npm", "install", "--omit-lockfile-registry-resolved", *quiet], env=environment, cwd=folder)
                 self.constraints.mkdir(exist_ok=True)
                 found = json.loads((folder / "package-lock.json").read_text())
                 for package in found["packages"].values():

@@ -18,9 +18,7 @@ def run(proof, folder, names, report):
         raise Failure(f"name scenarios out of {', '.join(scenarios.ALL)}{'' if not unknown else f'; not {sorted(unknown)}'}")
     infrastructure = [path.parents[2] for path in tree.names if path.parent.name == folder.name]
     if folder not in tree.clusters or not infrastructure:
-        raise Failure(
-            f"`{folder}` is no cluster of a rendered tree: name one, as `TREE/kubernetes-manifest/clusters/production`"
-        )
+        raise Failure(f"`{folder}` is no cluster of a rendered tree: name one, as `TREE/kubernetes-manifest/clusters/production`")
     wanted, region = nodes.of_infrastructure(infrastructure[0], folder.name)
     for every, person, words in ((scenarios.ATTENDED, True, ""), (scenarios.UNATTENDED, False, " without a person")):
         here = [name for name in names if name in every]

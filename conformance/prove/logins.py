@@ -50,12 +50,21 @@ exec chroot "$root" /usr/bin/setpriv --reuid="$user" --regid="$user" --clear-gro
 
 
 def steps(proof, tree):
-    folders = [cluster / "databases" for cluster in tree.clusters if (cluster / "databases").is_dir() or database(tree, cluster.name)]
+    folders = [
+        cluster / "databases" for cluster in tree.clusters if (cluster / "databases").is_dir() or database(tree, cluster.name)
+    ]
     for place, folder in enumerate(folders):
         reads = [folder] if folder.is_dir() else []
         # The scripts are the same in each cluster, so each is tried with other servers.
         for major in MAJORS[place % len(MAJORS)]:
-            yield Step("logins", f"{tree.name(folder)}, PostgreSQL {major}", reads, lambda f=folder, m=major: prove(proof, f, m), seconds=40, slow=True)
+            yield Step(
+                "logins",
+                f"{tree.name(folder)}, PostgreSQL {major}",
+                reads,
+                lambda f=folder, m=major: prove(proof, f, m),
+                seconds=40,
+                slow=True,
+            )
 
 
 def database(tree, environment):
@@ -73,14 +82,20 @@ class Pod:
     def __init__(self, proof, folder):
         # What the Jobs share, and each login by itself, as Flux applies them.
         logins = sorted(path.parent for path in (folder / "logins").glob("*/kustomization.yaml") if path.parent.name != "local")
-        objects = [it for built in [folder, *logins] for it in yaml_reader.read_text(proof.run(["kubectl", "kustomize", built]).stdout)]
+        objects = [
+            it for built in [folder, *logins] for it in yaml_reader.read_text(proof.run(["kubectl", "kustomize", built]).stdout)
+        ]
         jobs = [it for it in objects if it["kind"] == "Job"]
         if not jobs:
             raise Failure("there is a database, and no Job that makes a login")
         self.proof, self.job = proof, jobs[0]
         self.pod = self.job["spec"]["template"]["spec"]
         self.maps = {it["metadata"]["name"]: it["data"] for it in objects if it["kind"] == "ConfigMap"}
-        self.secrets = {it["spec"]["target"]["name"]: [entry["secretKey"] for entry in it["spec"]["data"]] for it in objects if it["kind"] == "ExternalSecret"}
+        self.secrets = {
+            it["spec"]["target"]["name"]: [entry["secretKey"] for entry in it["spec"]["data"]]
+            for it in objects
+            if it["kind"] == "ExternalSecret"
+        }
         self.user = self.pod["securityContext"]["runAsUser"]
         self.client = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin/psql"), key=lambda it: int(it.parent.parent.name)).parent
 
@@ -150,15 +165,56 @@ def free_port():
 
 
 def authority(proof, folder, name):
-    proof.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem"], cwd=folder)
+    proof.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            f"/CN={name}",
+            "-keyout",
+            f"{name}.key",
+            "-out",
+            f"{name}.pem",
+        ],
+        cwd=folder,
+    )
     return folder / f"{name}.pem"
 
 
 def certificate(proof, folder, signer):
     """For `localhost`, and for no address."""
     (folder / "extensions").write_text("subjectAltName=DNS:localhost\n", encoding="utf-8")
-    proof.run(["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=server", "-keyout", "server.key", "-out", "server.csr"], cwd=folder)
-    proof.run(["openssl", "x509", "-req", "-in", "server.csr", "-CA", signer, "-CAkey", signer.with_suffix(".key"), "-CAcreateserial", "-days", "2", "-extfile", "extensions", "-out", "server.pem"], cwd=folder)
+    proof.run(
+        ["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=server", "-keyout", "server.key", "-out", "server.csr"],
+        cwd=folder,
+    )
+    proof.run(
+        [
+            "openssl",
+            "x509",
+            "-req",
+            "-in",
+            "server.csr",
+            "-CA",
+            signer,
+            "-CAkey",
+            signer.with_suffix(".key"),
+            "-CAcreateserial",
+            "-days",
+            "2",
+            "-extfile",
+            "extensions",
+            "-out",
+            "server.pem",
+        ],
+        cwd=folder,
+    )
     return folder / "server.pem", folder / "server.key"
 
 
@@ -181,7 +237,16 @@ class Server:
             elif path == proof.scratch or proof.scratch in path.parents:
                 path.chmod(0o755)
         (self.folder / "server.key").chmod(0o600)
-        self.call("initdb", "--pgdata=data", f"--username={SUPERUSER}", "--auth=scram-sha-256", "--pwfile=password", "--encoding=UTF8", "--locale=C", "--no-sync")
+        self.call(
+            "initdb",
+            "--pgdata=data",
+            f"--username={SUPERUSER}",
+            "--auth=scram-sha-256",
+            "--pwfile=password",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-sync",
+        )
         with open(self.folder / "data" / "postgresql.conf", "a", encoding="utf-8") as file:
             file.write(
                 f"port = {self.port}\nlisten_addresses = 'localhost'\nunix_socket_directories = ''\nfsync = off\n"
@@ -193,7 +258,9 @@ class Server:
 
     def call(self, program, *words):
         return self.proof.run(
-            ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", self.programs / program, *words], cwd=self.folder, environment={"PATH": os.environ["PATH"], "LC_ALL": "C"}
+            ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", self.programs / program, *words],
+            cwd=self.folder,
+            environment={"PATH": os.environ["PATH"], "LC_ALL": "C"},
         )
 
     def __enter__(self):
@@ -201,7 +268,10 @@ class Server:
             self.call("pg_ctl", "--pgdata=data", "--log=log", "--wait", "start")
         except Failure as refusal:
             raise Failure(f"{refusal}\n{self.log.read_text() if self.log.exists() else ''}") from None
-        self.ask(f"CREATE ROLE {MASTER} LOGIN CREATEROLE CREATEDB PASSWORD {literal(PASSWORDS['master'])}", options="-c log_statement=none -c password_encryption=scram-sha-256")
+        self.ask(
+            f"CREATE ROLE {MASTER} LOGIN CREATEROLE CREATEDB PASSWORD {literal(PASSWORDS['master'])}",
+            options="-c log_statement=none -c password_encryption=scram-sha-256",
+        )
         self.ask(f"ALTER DATABASE postgres OWNER TO {MASTER}")
         return self
 
@@ -210,7 +280,15 @@ class Server:
 
     def client(self, user, password, name):
         address = f"host=localhost port={self.port} user={user} dbname={name} sslmode=verify-full sslrootcert={self.authority}"
-        return ["psql", "--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1", address], self.proof.environment(PGPASSWORD=password)
+        return [
+            "psql",
+            "--no-psqlrc",
+            "--quiet",
+            "--no-align",
+            "--tuples-only",
+            "--set=ON_ERROR_STOP=1",
+            address,
+        ], self.proof.environment(PGPASSWORD=password)
 
     def ask(self, sql, user=SUPERUSER, password=PASSWORDS["superuser"], name="postgres", options=""):
         words, environment = self.client(user, password, name)
@@ -244,7 +322,13 @@ class World:
         return {"rds.pem": self.roots + authority.read_text()}
 
     def words(self, name, number, password, changed):
-        master = {"endpoint": "localhost", "port": str(self.server.port), "name": "postgres", "username": MASTER, "password": PASSWORDS["master"]}
+        master = {
+            "endpoint": "localhost",
+            "port": str(self.server.port),
+            "name": "postgres",
+            "username": MASTER,
+            "password": PASSWORDS["master"],
+        }
         login = {"name": name, "username": f"{name}_{number}", "password": password}
         secrets = {"master": {**master, **changed}, "login": login}
         return {"LOGIN_NUMBER": str(number)}, secrets
@@ -265,12 +349,16 @@ class World:
 
     def alive(self, name, *logins):
         """Exactly these log in, each as the owner of the database."""
-        found = self.server.ask(f"SELECT string_agg(rolname, ' ' ORDER BY rolname) FROM pg_roles WHERE rolname LIKE '{name}\\_%' AND rolcanlogin")
+        found = self.server.ask(
+            f"SELECT string_agg(rolname, ' ' ORDER BY rolname) FROM pg_roles WHERE rolname LIKE '{name}\\_%' AND rolcanlogin"
+        )
         wanted = " ".join(f"{name}_{number}" for number, _ in logins)
         if found != wanted:
             raise Failure(f"alive are `{found}`, and not `{wanted}`")
         for number, password in logins:
-            who = self.server.ask("SELECT session_user || ' ' || current_user", user=f"{name}_{number}", password=password, name=name)
+            who = self.server.ask(
+                "SELECT session_user || ' ' || current_user", user=f"{name}_{number}", password=password, name=name
+            )
             if who != f"{name}_{number} {name}":
                 raise Failure(f"a session of {name}_{number} is `{who}`")
 
@@ -285,7 +373,9 @@ def prove(proof, folder, major):
             try:
                 scenario(world)
             except Failure as refusal:
-                raise Failure(f"{scenario.__doc__}: {refusal}\n--- the end of the server's log\n{server.log.read_text()[-3000:]}") from None
+                raise Failure(
+                    f"{scenario.__doc__}: {refusal}\n--- the end of the server's log\n{server.log.read_text()[-3000:]}"
+                ) from None
 
 
 def rotation(world):
@@ -306,11 +396,18 @@ def rotation(world):
     world.make("books", 1, one)
     world.alive("books", (1, one))
     words, environment = server.client("books_1", one, "books")
-    session = subprocess.Popen([*words, "--command=SELECT pg_sleep(900)"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    session = subprocess.Popen(
+        [*words, "--command=SELECT pg_sleep(900)"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     try:
         world.make("books", 2, two)
         world.alive("books", (1, one), (2, two))
-        server.ask("ALTER TABLE owned ADD word text; ALTER TABLE stray ADD word text; SELECT lo_put(4711, 0, 'x')", user="books_2", password=two, name="books")
+        server.ask(
+            "ALTER TABLE owned ADD word text; ALTER TABLE stray ADD word text; SELECT lo_put(4711, 0, 'x')",
+            user="books_2",
+            password=two,
+            name="books",
+        )
         if session.poll() is not None:
             raise Failure("the login before lost its session")
         server.ask("SET ROLE NONE; CREATE TABLE late ()", **as_one)
@@ -325,7 +422,10 @@ def rotation(world):
         session.communicate()
     world.make("books", 2, two)
     world.alive("books", (2, two), (3, three))
-    owners = server.ask("SELECT string_agg(DISTINCT pg_get_userbyid(relowner), ' ') FROM pg_class WHERE relname IN ('owned', 'stray', 'late')", name="books")
+    owners = server.ask(
+        "SELECT string_agg(DISTINCT pg_get_userbyid(relowner), ' ') FROM pg_class WHERE relname IN ('owned', 'stray', 'late')",
+        name="books",
+    )
     if owners != "books":
         raise Failure(f"what a login made belongs to `{owners}`")
     server.refuses("password authentication failed", "SELECT 1", **as_one)
@@ -374,11 +474,21 @@ def broken_off(world):
             raise Failure(f"the database belongs to `{world.owner(name)}`")
     # Killed while it waits for another Job. Then, too, one can look at what runs.
     words, environment = server.client(MASTER, PASSWORDS["master"], "postgres")
-    lock = subprocess.Popen([*words, "--command=SELECT pg_advisory_lock(hashtext('logins'))", "--command=SELECT pg_sleep(900)"], env=environment, stdout=subprocess.DEVNULL)
+    lock = subprocess.Popen(
+        [*words, "--command=SELECT pg_advisory_lock(hashtext('logins'))", "--command=SELECT pg_sleep(900)"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+    )
     try:
-        wait(lambda: server.ask("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted") == "1", "nobody holds the lock")
+        wait(
+            lambda: server.ask("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted") == "1",
+            "nobody holds the lock",
+        )
         process = world.start("killed", 1, PASSWORDS["one"])
-        wait(lambda: server.ask("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") == "1", "the Job does not wait for the other")
+        wait(
+            lambda: server.ask("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") == "1",
+            "the Job does not wait for the other",
+        )
         seen = list(processes(process.pid))
         stop(process)
         if not any(kind == "cmdline" and text.startswith(b"psql\0") for kind, text in seen):
@@ -389,7 +499,9 @@ def broken_off(world):
     finally:
         lock.kill()
         lock.wait()
-    server.ask("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(900)%' AND pid <> pg_backend_pid()")
+    server.ask(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(900)%' AND pid <> pg_backend_pid()"
+    )
     world.make("killed", 1, PASSWORDS["one"])
     world.alive("killed", (1, PASSWORDS["one"]))
 

@@ -80,9 +80,7 @@ def go_environment(proof, copy):
     """Go with caches beside the tools, so that modules are fetched and the checker is compiled once."""
     modules = proof.tools / "go-modules"
     # Without paths in what is compiled, so that another cache of modules does not compile it again.
-    environment = proof.environment(
-        GOCACHE=str(proof.tools / "go-cache"), GOFLAGS="-trimpath", GOTOOLCHAIN="local", GOWORK="off"
-    )
+    environment = proof.environment(GOCACHE=str(proof.tools / "go-cache"), GOFLAGS="-trimpath", GOTOOLCHAIN="local", GOWORK="off")
     if proof.facts:
         proxy, digest, names = proof.folder("go-proxy"), hashlib.sha256(), []
         script = (copy / "scripts" / "validate").read_text(encoding="utf-8")
@@ -178,7 +176,8 @@ def difference(proof, repository):
         "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources:\n  - made.yaml\n", encoding="utf-8"
     )
     (base / "local" / "made.yaml").write_text(
-        f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: made\n  namespace: {application}\ndata:\n  words: |\n    ```\n    -- a dash\n", encoding="utf-8"
+        f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: made\n  namespace: {application}\ndata:\n  words: |\n    ```\n    -- a dash\n",
+        encoding="utf-8",
     )
     listed = base / "kustomization.yaml"
     listed.write_text(listed.read_text(encoding="utf-8").replace("  - service.yaml\n", ""), encoding="utf-8")
@@ -218,8 +217,13 @@ def post(proof, script):
     strange = {"id": 1, "user": {"login": "somebody"}, "body": "<!-- difference in the clusters -->\nmine"}
     store.write_text(json.dumps([strange]))
     environment = proof.environment(
-        COMMIT="0" * 40, GITHUB_RUN_ID="77", GITHUB_SERVER_URL="https://github.com", GITHUB_REPOSITORY="acme/manifests",
-        GH_TOKEN="none", PULL_REQUEST="5", STANDIN=str(folder),
+        COMMIT="0" * 40,
+        GITHUB_RUN_ID="77",
+        GITHUB_SERVER_URL="https://github.com",
+        GITHUB_REPOSITORY="acme/manifests",
+        GH_TOKEN="none",
+        PULL_REQUEST="5",
+        STANDIN=str(folder),
     )
     environment["PATH"] = f"{folder / 'bin'}:{environment['PATH']}"
 

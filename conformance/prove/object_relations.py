@@ -136,9 +136,7 @@ class Cluster:
             return
         pod, labels = template(document), metadata(template(document)).get("labels") or {}
         inner = spec(pod)
-        if document["kind"] in ("Deployment", "StatefulSet", "DaemonSet") and not selects(
-            spec(document).get("selector"), labels
-        ):
+        if document["kind"] in ("Deployment", "StatefulSet", "DaemonSet") and not selects(spec(document).get("selector"), labels):
             yield "`selector` does not match the labels of its own pods"
         account = inner.get("serviceAccountName")
         if account and account != "default" and not self.has("ServiceAccount", namespace, account):
@@ -184,8 +182,14 @@ class Cluster:
         """A Secret comes from an ExternalSecret: none stands in Git."""
         for document in self.objects:
             target = spec(document).get("target") or {}
-            if document["kind"] == "ExternalSecret" and metadata(document).get("namespace") == namespace and target.get("name") == name:
-                keys = (target.get("template") or {}).get("data") or [entry["secretKey"] for entry in spec(document).get("data") or []]
+            if (
+                document["kind"] == "ExternalSecret"
+                and metadata(document).get("namespace") == namespace
+                and target.get("name") == name
+            ):
+                keys = (target.get("template") or {}).get("data") or [
+                    entry["secretKey"] for entry in spec(document).get("data") or []
+                ]
                 if key and key not in keys:
                     yield f"{where}: the Secret `{name}` gets no `{key}`"
                 return

@@ -92,11 +92,8 @@ def without_directives(value):
 
 def only_missing(error):
     """Whether a violation is only that something is not there."""
-    return (
-        error.validator == "required"
-        or (error.validator in ("oneOf", "anyOf")
-        and bool(error.context)
-        and all(only_missing(inner) for inner in error.context))
+    return error.validator == "required" or (
+        error.validator in ("oneOf", "anyOf") and bool(error.context) and all(only_missing(inner) for inner in error.context)
     )
 
 

@@ -158,9 +158,7 @@ class Template(yaml.SafeLoader):
 
 Template.add_multi_constructor(
     "!",
-    lambda loader, form, node: (
-        loader.construct_scalar(node) if form == "Sub" else f"${{{loader.construct_scalar(node)}}}"
-    ),
+    lambda loader, form, node: loader.construct_scalar(node) if form == "Sub" else f"${{{loader.construct_scalar(node)}}}",
 )
 
 

@@ -43,7 +43,11 @@ BROKEN = {
         "cargo test": ("src/main.rs", "a + b", "a - b"),
     },
     "java": {
-        "mvn --batch-mode --no-transfer-progress test-compile": ("src/main/java/sample/Main.java", "add(1, 2)", "add(new Integer(1), 2)"),
+        "mvn --batch-mode --no-transfer-progress test-compile": (
+            "src/main/java/sample/Main.java",
+            "add(1, 2)",
+            "add(new Integer(1), 2)",
+        ),
         "mvn --batch-mode --no-transfer-progress verify": ("src/main/java/sample/Main.java", "a + b", "a - b"),
     },
     "plain": {
@@ -104,7 +108,14 @@ def steps(proof):
     for language in REFUSED:
         repository = rendered / (language if language == "plain" else f"in-{language}")
         reads = [repository / ".github" / "scripts" / "smoke.sh", SAMPLES / language]
-        yield Step("smoke test", language, reads, lambda it=language, r=repository: smoke(proof, it, r), seconds=100 if language == "python" else 30, slow=True)
+        yield Step(
+            "smoke test",
+            language,
+            reads,
+            lambda it=language, r=repository: smoke(proof, it, r),
+            seconds=100 if language == "python" else 30,
+            slow=True,
+        )
 
 
 class Applications(Tree):
@@ -191,7 +202,16 @@ def tried(proof, folder, built):
         (layer / "nodejs" / "bin" / "node").touch()
     stage = Stage(proof, {"docker": "docker.py", "skopeo": "docker.py"}, {"image": {**config, "layer": str(layer), "node": node}})
     # In a network of its own, so that each program has the ports that it is told.
-    words = ["unshare", "--net", sys.executable, "-c", LOOPBACK, "sh", folder / ".github" / "scripts" / "smoke.sh", stage.folder / "image"]
+    words = [
+        "unshare",
+        "--net",
+        sys.executable,
+        "-c",
+        LOOPBACK,
+        "sh",
+        folder / ".github" / "scripts" / "smoke.sh",
+        stage.folder / "image",
+    ]
     done = subprocess.run(words, env=stage.environment, cwd=folder, capture_output=True, text=True, timeout=300)
     return done.returncode, done.stdout + done.stderr, stage
 

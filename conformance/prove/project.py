@@ -22,12 +22,16 @@ def steps(proof):
 
 
 def checks(proof, checkout):
-    python = [path for folder in ("prove", "live", "stand_ins") for path in sorted((checkout / "conformance" / folder).rglob("*.py"))]
+    python = [
+        path for folder in ("prove", "live", "stand_ins") for path in sorted((checkout / "conformance" / folder).rglob("*.py"))
+    ]
     forms = sorted((checkout / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
     pages = [checkout / page for page in PAGES]
     yield Step("project ruff", f"{len(python)} files", python, lambda: ruff(proof, checkout))
     yield Step("project mypy", f"{len(python)} files", python, lambda: mypy(proof, checkout), seconds=30)
-    yield Step("project crates", "Cargo.lock", [checkout / "Cargo.lock", checkout / "deny.toml"], lambda: deny(proof, checkout), seconds=5)
+    yield Step(
+        "project crates", "Cargo.lock", [checkout / "Cargo.lock", checkout / "deny.toml"], lambda: deny(proof, checkout), seconds=5
+    )
     yield Step("project forms", f"{len(forms)} forms", forms, lambda: check_forms(proof, forms))
     yield Step("project pages", f"{len(pages)} pages", pages, lambda: check_pages(proof, checkout, pages), seconds=5)
     # The steps of a rendered tree take a repository for one by its workflows, so these are put into a tree of their own.
@@ -41,6 +45,7 @@ def checks(proof, checkout):
 
 def ruff(proof, checkout):
     proof.run(["ruff", "check", "--no-cache", "--quiet", "--output-format", "concise", "."], cwd=checkout / "conformance")
+    proof.run(["ruff", "format", "--check", "--no-cache", "."], cwd=checkout / "conformance")
 
 
 def mypy(proof, checkout):
@@ -51,7 +56,8 @@ def deny(proof, checkout):
     # Cargo's own folders: the crates lie there since the program was built.
     home = pathlib.Path.home()
     environment = proof.environment(
-        CARGO_HOME=os.environ.get("CARGO_HOME", str(home / ".cargo")), RUSTUP_HOME=os.environ.get("RUSTUP_HOME", str(home / ".rustup"))
+        CARGO_HOME=os.environ.get("CARGO_HOME", str(home / ".cargo")),
+        RUSTUP_HOME=os.environ.get("RUSTUP_HOME", str(home / ".rustup")),
     )
     proof.run(
         ["cargo-deny", "--offline", "--all-features", "check", "bans", "licenses", "sources"], cwd=checkout, environment=environment
@@ -70,7 +76,10 @@ def check_forms(proof, forms):
 
 
 def check_pages(proof, checkout, pages):
-    proof.run(["markdownlint-cli2", "--config", HERE / "markdownlint-cli2.yaml", *(page.relative_to(checkout) for page in pages)], cwd=checkout)
+    proof.run(
+        ["markdownlint-cli2", "--config", HERE / "markdownlint-cli2.yaml", *(page.relative_to(checkout) for page in pages)],
+        cwd=checkout,
+    )
     proof.run(["typos", "--config", HERE / "typos.toml", "--format", "brief", "--no-ignore", *pages])
 
 
@@ -93,13 +102,22 @@ def replaced(path, old, new):
 
 DEFECTS = [
     ("a name in Python that is not defined", "project ruff", appended("conformance/prove/steps.py", "\nundefined\n")),
+    ("Python that is not formatted", "project ruff", appended("conformance/prove/steps.py", "\nUNFORMATTED = [ ]\n")),
     ("a wrong type in Python", "project mypy", appended("conformance/prove/steps.py", '\nWRONG: int = "word"\n')),
     ("a license that nobody allowed", "project crates", replaced("deny.toml", '"Unicode-3.0"', '"BSD-3-Clause"')),
     ("an issue form without a body", "project forms", replaced(".github/ISSUE_TEMPLATE/bug.yml", "body:", "boddy:")),
     ("a misspelt word in a page", "project pages", appended("SECURITY.md", "\nRecieve it.\n")),
     ("an unknown key in a workflow", "project workflow schema", appended(".github/workflows/ci.yml", "unknown: key\n")),
-    ("an expression that GitHub does not know", "project actionlint", replaced(".github/workflows/ci.yml", "github.sha", "github.shaa")),
-    ("a token that stays on disk", "project zizmor", replaced(".github/workflows/ci.yml", "persist-credentials: false", "fetch-depth: 1")),
+    (
+        "an expression that GitHub does not know",
+        "project actionlint",
+        replaced(".github/workflows/ci.yml", "github.sha", "github.shaa"),
+    ),
+    (
+        "a token that stays on disk",
+        "project zizmor",
+        replaced(".github/workflows/ci.yml", "persist-credentials: false", "fetch-depth: 1"),
+    ),
     ("an action without its version", "project actions pinned", replaced(".github/workflows/ci.yml", " # v7.0.1", "")),
 ]
 

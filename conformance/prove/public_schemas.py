@@ -8,9 +8,7 @@ import yaml
 from prove.steps import Failure
 
 # The community's catalogue of CRD schemas; another, as a URL or a folder, by this variable.
-CUSTOM = (
-    "https://raw.githubusercontent.com/datreeio/CRDs-catalog/main/{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json"
-)
+CUSTOM = "https://raw.githubusercontent.com/datreeio/CRDs-catalog/main/{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json"
 
 
 class PublicSchemas:
@@ -59,11 +57,7 @@ class PublicCharts:
         spec = document["spec"]
         reference = spec.get("chartRef") or spec["chart"]["spec"]["sourceRef"]
         source = next(
-            (
-                other
-                for other in objects
-                if (other["kind"], other["metadata"]["name"]) == (reference["kind"], reference["name"])
-            ),
+            (other for other in objects if (other["kind"], other["metadata"]["name"]) == (reference["kind"], reference["name"])),
             None,
         )
         if not source:

@@ -244,7 +244,14 @@ def publishing(proof, folder):
         ("nothing", NOTHING),
         ("no signature", {**whole, "signed": [], "attested": []}),
         ("no provenance", {**whole, "attested": whole["attested"][:1]}),
-        ("another signer", {**whole, "signed": [[other, what] for _, what in whole["signed"]], "attested": [[other, *rest] for _, *rest in whole["attested"]]}),
+        (
+            "another signer",
+            {
+                **whole,
+                "signed": [[other, what] for _, what in whole["signed"]],
+                "attested": [[other, *rest] for _, *rest in whole["attested"]],
+            },
+        ),
         ("another image", {**whole, "tags": {f"{image}:{VERSION}": OTHER}}),
     ):
         stage.keep({**NOTHING, **state})
@@ -312,9 +319,16 @@ def delivering(proof, script):
     history = stage.folder / "history"
     history.mkdir()
     identity = {f"GIT_{who}_{what}": "jo@localhost" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    git = lambda *words: subprocess.run(["git", *words], cwd=history, env=stage.environment | identity, check=True, capture_output=True)
+    git = lambda *words: subprocess.run(
+        ["git", *words], cwd=history, env=stage.environment | identity, check=True, capture_output=True
+    )
     git("init", "--quiet", "--initial-branch=main")
-    for tag, subject in (("v0.1.0", "feat: start"), (None, "fix: `rm` @everyone #7, $(touch pwned)"), ("v0.2.0", "feat: two"), ("v0.10.0", "feat: ten")):
+    for tag, subject in (
+        ("v0.1.0", "feat: start"),
+        (None, "fix: `rm` @everyone #7, $(touch pwned)"),
+        ("v0.2.0", "feat: two"),
+        ("v0.10.0", "feat: ten"),
+    ):
         git("commit", "--quiet", "--allow-empty", "--message", subject)
         if tag:
             git("tag", tag)
@@ -329,7 +343,13 @@ def delivering(proof, script):
     pulls = state["pulls"]
     hold(len(pulls) == 1 and pulls[0]["head"] == branch and not pulls[0]["auto"], f"opens {pulls}")
     body = pulls[0]["body"]
-    for words in ("`0.1.0` becomes `0.2.0`", "compare/v0.1.0...v0.2.0", "`feat: two`", "`fix: 'rm' @everyone #7, $(touch pwned)`", "revert"):
+    for words in (
+        "`0.1.0` becomes `0.2.0`",
+        "compare/v0.1.0...v0.2.0",
+        "`feat: two`",
+        "`fix: 'rm' @everyone #7, $(touch pwned)`",
+        "revert",
+    ):
         hold(words in body, f"does not say `{words}`:\n{body}")
     hold("feat: ten" not in body and "feat: start" not in body, f"tells of other versions:\n{body}")
 
@@ -338,7 +358,10 @@ def delivering(proof, script):
     deliver("0.10.0", "--auto-merge")
     state = stage.state()
     hold(state["branches"][branch][path] == overlay("0.10.0"), "a later version does not replace an open one")
-    hold(len(state["pulls"]) == 1 and "0.10.0" in state["pulls"][0]["title"] and state["pulls"][0]["auto"], f"leaves {state['pulls']}")
+    hold(
+        len(state["pulls"]) == 1 and "0.10.0" in state["pulls"][0]["title"] and state["pulls"][0]["auto"],
+        f"leaves {state['pulls']}",
+    )
 
     # GitHub waits for no check, so there is nothing to promise: it merges at once, and what was written here alone.
     stage.keep({**fresh("0.1.0"), "clean": True})
@@ -359,13 +382,19 @@ def delivering(proof, script):
     for about, missing in (
         ("unsigned", {"signed": [], "attested": []}),
         ("not attested", {"attested": []}),
-        ("signed by another branch", {"signed": [[other, f"{image}@{DIGEST}"]], "attested": [[other, "slsaprovenance1", f"{image}@{DIGEST}"]]}),
+        (
+            "signed by another branch",
+            {"signed": [[other, f"{image}@{DIGEST}"]], "attested": [[other, "slsaprovenance1", f"{image}@{DIGEST}"]]},
+        ),
         ("not there", {"tags": {}}),
     ):
         stage.keep({**fresh("0.1.0"), **missing})
         words = deliver("0.2.0", code=1)
         state = stage.state()
-        hold(not state["pulls"] and branch not in state["branches"] and "is not signed" in words, f"delivers an image that is {about}")
+        hold(
+            not state["pulls"] and branch not in state["branches"] and "is not signed" in words,
+            f"delivers an image that is {about}",
+        )
 
     # A marker of Flux, and the tag of another image, stay what they are.
     marked: dict[str, typing.Any] = fresh("0.9.0")
@@ -379,7 +408,10 @@ def delivering(proof, script):
     for current in ("0.10.0", "0.10.1", "1.0.0"):
         stage.keep(fresh(current))
         words = deliver("0.10.0")
-        hold(not stage.state()["pulls"] and branch not in stage.state()["branches"] and current in words, f"delivers 0.10.0 over {current}")
+        hold(
+            not stage.state()["pulls"] and branch not in stage.state()["branches"] and current in words,
+            f"delivers 0.10.0 over {current}",
+        )
 
     # GitHub takes a body of 65536 characters.
     stage.keep(fresh("0.1.0"))
@@ -390,7 +422,10 @@ def delivering(proof, script):
     deliver("0.11.0")
     body = stage.state()["pulls"][0]["body"]
     listed = body.count("- [`")
-    hold(len(body) <= 65536 and listed > 10 and f"- and {40 - listed} more" in body, f"a body of {len(body)} characters: {body[-300:]}")
+    hold(
+        len(body) <= 65536 and listed > 10 and f"- and {40 - listed} more" in body,
+        f"a body of {len(body)} characters: {body[-300:]}",
+    )
 
     stage.keep({**fresh("0.1.0"), "branches": {"main": {path: "kind: Kustomization\n"}}})
     hold("sets no newTag" in deliver("0.2.0", code=1), "does not say that there is no tag to set")

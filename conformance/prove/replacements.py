@@ -40,7 +40,9 @@ def prove(proof, before, after):
     (changed.folder / "terraform.tfstate").write_text(state)
     kept = replaced(changed)
     if kept:
-        raise Failure("replaced under the same name, so give each value a name of its own, or change it in place:\n" + "\n".join(kept))
+        raise Failure(
+            "replaced under the same name, so give each value a name of its own, or change it in place:\n" + "\n".join(kept)
+        )
     parameters = changed.folder / "parameters.tf"
     parameters.write_text(parameters.read_text().replace(VALUE, DEFECT))
     if not replaced(changed):
@@ -51,7 +53,7 @@ def replaced(terraform):
     terraform("plan", "-out=saved.plan")
     plan = json.loads(terraform("show", "-json", "saved.plan").stdout)
     changes = {it["address"]: it["change"] for it in plan["resource_changes"] if it["mode"] == "managed"}
-    for address in ("aws_db_instance.main", "aws_eks_node_group.main[\"general\"]"):
+    for address in ("aws_db_instance.main", 'aws_eks_node_group.main["general"]'):
         if changes[address]["actions"] == ["no-op"]:
             raise Failure(f"`after.toml` does not change `{address}`: it changes too little")
     found = []

@@ -36,9 +36,7 @@ def steps(proof, tree, manifests):
         seconds=60,
         slow=True,
     )
-    yield Step(
-        "trivy kubernetes", "built objects", tree.manifests, lambda: trivy_kubernetes(proof, tree, manifests), seconds=15
-    )
+    yield Step("trivy kubernetes", "built objects", tree.manifests, lambda: trivy_kubernetes(proof, tree, manifests), seconds=15)
     yield Step(
         "checkov kubernetes",
         "built objects",
@@ -160,9 +158,7 @@ def normal(name):
 
 # Rules that a scanner of single objects cannot decide, each with what decides it here.
 DECIDED_ELSEWHERE = {
-    normal(
-        "KSV-0039"
-    ): "fires on every object that is not itself a LimitRange; `object_relations.py` asks each namespace for one",
+    normal("KSV-0039"): "fires on every object that is not itself a LimitRange; `object_relations.py` asks each namespace for one",
     normal(
         "KSV-0040"
     ): "fires on every object that is not itself a ResourceQuota; `object_relations.py` asks each namespace for one",

@@ -153,7 +153,9 @@ def process(proof, repository):
 def needs_its_environment(binary, environment):
     for name in environment:
         less = {key: value for key, value in environment.items() if key != name}
-        done = subprocess.run([binary], env={"PORT": "0", "METRICS_PORT": "0", **less}, capture_output=True, text=True, timeout=PATIENCE)
+        done = subprocess.run(
+            [binary], env={"PORT": "0", "METRICS_PORT": "0", **less}, capture_output=True, text=True, timeout=PATIENCE
+        )
         if done.returncode != 1 or name not in done.stdout:
             raise Failure(f"starts without `{name}`, or does not say so: code {done.returncode}\n{done.stdout}")
 

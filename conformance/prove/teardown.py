@@ -37,20 +37,26 @@ ORDER = [
     r"terraform platform destroy",
     r"aws logs delete-log-group",
 ]
-CHANGES = re.compile(r"^(aws \S+ (delete|modify|update|change|revoke)|kubectl (delete|scale|patch)|terraform \S+ (destroy|state rm))")
+CHANGES = re.compile(
+    r"^(aws \S+ (delete|modify|update|change|revoke)|kubectl (delete|scale|patch)|terraform \S+ (destroy|state rm))"
+)
 
 
 def steps(proof, tree):
     scripts = [path for path in tree.scripts if path.name == "teardown"]
     reads = scripts + tree.names
-    yield Step("teardown", tree.name(scripts[0]) if scripts else "", reads, lambda: prove(proof, tree, scripts[0]), seconds=90, slow=True)
+    yield Step(
+        "teardown", tree.name(scripts[0]) if scripts else "", reads, lambda: prove(proof, tree, scripts[0]), seconds=90, slow=True
+    )
 
 
 class World:
     """A checkout, an account and a cluster."""
 
     def __init__(self, proof, repository, names, environment, url):
-        self.names = dict(line.split(" ", 1) for line in names.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#"))
+        self.names = dict(
+            line.split(" ", 1) for line in names.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")
+        )
         self.name, self.names["environment"] = self.names["name"], environment
         self.checkout = proof.copy(repository, "checkout")
         # Not every platform has a bucket of logs, or a zone that Terraform made; here each has both.
@@ -75,27 +81,37 @@ class World:
             path.chmod(0o755)
         region = self.names["region"]
         self.environment = proof.environment(
-            PATH=f"{self.folder / 'bin'}:{os.environ['PATH']}", WORLD=str(self.folder), AWS_CLI=str(cli), AWS_ENDPOINT_URL=url, AWS_ACCESS_KEY_ID="mock", AWS_SECRET_ACCESS_KEY="mock",
-            AWS_DEFAULT_REGION=region, TEARDOWN_PAUSE="0", TEARDOWN_TIMEOUT="60",
+            PATH=f"{self.folder / 'bin'}:{os.environ['PATH']}",
+            WORLD=str(self.folder),
+            AWS_CLI=str(cli),
+            AWS_ENDPOINT_URL=url,
+            AWS_ACCESS_KEY_ID="mock",
+            AWS_SECRET_ACCESS_KEY="mock",
+            AWS_DEFAULT_REGION=region,
+            TEARDOWN_PAUSE="0",
+            TEARDOWN_TIMEOUT="60",
         )
         self.write("cluster", {"status": "ACTIVE", "deletionProtection": True, "certificateAuthority.data": AUTHORITY})
-        self.write("kubernetes", {
-            "authority": AUTHORITY,
-            "server": "https://127.0.0.1:6443",
-            "objects": {
-                "fluxinstances.fluxcd.controlplane.io": [["flux-system", "flux"]],
-                "ingresses": [["shop", "shop"], ["monitoring", "grafana"]],
-                "services": [["shop", "shop"]],
-                "persistentvolumeclaims": [["monitoring", "prometheus"], ["kube-system", "odd"]],
+        self.write(
+            "kubernetes",
+            {
+                "authority": AUTHORITY,
+                "server": "https://127.0.0.1:6443",
+                "objects": {
+                    "fluxinstances.fluxcd.controlplane.io": [["flux-system", "flux"]],
+                    "ingresses": [["shop", "shop"], ["monitoring", "grafana"]],
+                    "services": [["shop", "shop"]],
+                    "persistentvolumeclaims": [["monitoring", "prometheus"], ["kube-system", "odd"]],
+                },
+                "controllers": {"kustomize-controller": "1", "helm-controller": "1"},
+                "deployments": [["monitoring", "operator"], ["shop", "shop"], ["kube-system", "coredns"]],
+                "statefulsets": [["monitoring", "prometheus"]],
+                "volumes": {"pvc-1": ["Delete", "vol-1"]},
+                "going": [],
+                "reached": True,
+                "stuck": [],
             },
-            "controllers": {"kustomize-controller": "1", "helm-controller": "1"},
-            "deployments": [["monitoring", "operator"], ["shop", "shop"], ["kube-system", "coredns"]],
-            "statefulsets": [["monitoring", "prometheus"]],
-            "volumes": {"pvc-1": ["Delete", "vol-1"]},
-            "going": [],
-            "reached": True,
-            "stuck": [],
-        })
+        )
         for root in ("gitops", "platform"):
             (self.folder / f"state-{root}").write_text("terraform_data.all\n")
 
@@ -107,7 +123,22 @@ class World:
         self.write("kubernetes", {**state, **changes})
 
     def account(self, action):
-        done = subprocess.run([self.python, STAND_INS / "account.py", action, self.name, self.names["project"], self.names["environment"], self.names["log-bucket"], self.names["ownership"]], env=self.environment, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(
+            [
+                self.python,
+                STAND_INS / "account.py",
+                action,
+                self.name,
+                self.names["project"],
+                self.names["environment"],
+                self.names["log-bucket"],
+                self.names["ownership"],
+            ],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
         if done.returncode:
             raise Failure(f"the account could not be {action}ed\n{done.stderr[-4000:]}")
         return json.loads(done.stdout)
@@ -118,7 +149,11 @@ class World:
         calls.write_text("")
         done = subprocess.run(
             ["bash", self.checkout / "scripts" / "teardown", self.names["environment"]],
-            input=(typed or self.names["environment"]) + "\n", env={**self.environment, **environment}, capture_output=True, text=True, timeout=600,
+            input=(typed or self.names["environment"]) + "\n",
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            timeout=600,
         )
         said = done.stdout + done.stderr
         if done.returncode != code or words not in said:
@@ -196,8 +231,13 @@ def ours(item, name, bucket):
 def compare(before, after, name, bucket):
     gone = [item for item in before if ours(item, name, bucket)]
     kept = [item for item in before if item not in gone]
-    kept = sorted(item.replace("ours-database-kept True", "ours-database-kept False").replace("ours-nodes-kept 1", "ours-nodes-kept 0") for item in kept)
+    kept = sorted(
+        item.replace("ours-database-kept True", "ours-database-kept False").replace("ours-nodes-kept 1", "ours-nodes-kept 0")
+        for item in kept
+    )
     if len(gone) < 17 or not any("AAAA" in item for item in gone):
         raise Failure(f"too little of ours was there to begin with: {gone}")
     if after != kept:
-        raise Failure(f"still there: {[item for item in after if item not in kept]}; lost: {[item for item in kept if item not in after]}")
+        raise Failure(
+            f"still there: {[item for item in after if item not in kept]}; lost: {[item for item in kept if item not in after]}"
+        )

@@ -38,9 +38,7 @@ class Root:
         self.folder = proof.copy(repository, program) / root.relative_to(repository)
 
     def __call__(self, *arguments, codes=(0,), **more):
-        return self.proof.run(
-            [self.program, *arguments], cwd=self.folder, codes=codes, environment=environment(self.proof, **more)
-        )
+        return self.proof.run([self.program, *arguments], cwd=self.folder, codes=codes, environment=environment(self.proof, **more))
 
     def initialise(self, *arguments):
         with FETCHING if not self.proof.facts else contextlib.nullcontext():
@@ -60,9 +58,7 @@ class Root:
                 (self.folder / "conformance.auto.tfvars").write_text(given[1])
                 return
         if wanted:
-            raise Failure(
-                f"no test gives values for {sorted(wanted)}: write a `variables` block at the head of one in `tests/`"
-            )
+            raise Failure(f"no test gives values for {sorted(wanted)}: write a `variables` block at the head of one in `tests/`")
 
     def expect(self, text, done):
         if text not in done.stdout:

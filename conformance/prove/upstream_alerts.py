@@ -28,11 +28,17 @@ UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 10
 
 
 def steps(proof, tree, manifests):
-    releases = [path for path in tree.manifests if re.search(r"^      chart: kube-prometheus-stack$", path.read_text(encoding="utf-8"), re.M)]
+    releases = [
+        path
+        for path in tree.manifests
+        if re.search(r"^      chart: kube-prometheus-stack$", path.read_text(encoding="utf-8"), re.M)
+    ]
     if releases:
         reads = [*releases, *tree.clusters, *tree.manifest_repositories, *tree.terraform_roots, HERE / "healthy.yaml"]
         if proof.facts:
-            yield Step("upstream alerts", f"{len(releases)} releases", reads, lambda: check(proof, tree, manifests), seconds=12, slow=True)
+            yield Step(
+                "upstream alerts", f"{len(releases)} releases", reads, lambda: check(proof, tree, manifests), seconds=12, slow=True
+            )
 
 
 def more(proof):
@@ -147,7 +153,9 @@ class Healthy:
         for _, _, _, pods, containers in self.workloads:
             asked["pods"] += pods
             for resource in ("cpu", "memory"):
-                asked[resource] += pods * sum(quantity((container.get("requests") or {}).get(resource, 0)) for container in containers)
+                asked[resource] += pods * sum(
+                    quantity((container.get("requests") or {}).get(resource, 0)) for container in containers
+                )
         return any(asked[resource] > sum(shape[resource] for shape in self.nodes.values()) for resource in asked)
 
     def chart(self, release):
@@ -193,7 +201,11 @@ class Healthy:
         found += self.operated()
         components = next((one["spec"].get("components") or [] for one in self.objects if one["kind"] == "FluxInstance"), [])
         for pod in self.known["pods"]:
-            if pod.get("component", pod["name"]) == pod["name"] and pod["namespace"] == "flux-system" and pod["name"] not in components:
+            if (
+                pod.get("component", pod["name"]) == pod["name"]
+                and pod["namespace"] == "flux-system"
+                and pod["name"] not in components
+            ):
                 continue
             everywhere = pod["replicas"] == "nodes"
             containers = [
@@ -267,7 +279,12 @@ class Healthy:
                 add("kube_statefulset_status_current_revision", 1, **labels, revision="a")
                 add("kube_statefulset_status_update_revision", 1, **labels, revision="a")
             if kind == "DaemonSet":
-                for part in ("current_number_scheduled", "desired_number_scheduled", "updated_number_scheduled", "number_available"):
+                for part in (
+                    "current_number_scheduled",
+                    "desired_number_scheduled",
+                    "updated_number_scheduled",
+                    "number_available",
+                ):
                     add(f"kube_daemonset_status_{part}", pods, **labels)
                 add("kube_daemonset_status_number_misscheduled", 0, **labels)
             for pod in range(pods):
@@ -282,7 +299,15 @@ class Healthy:
                     for which in ("requests", "limits"):
                         for resource, amount in (container.get(which) or {}).items():
                             unit = "core" if resource == "cpu" else "byte"
-                            add(f"kube_pod_container_resource_{which}", quantity(amount), **state, **inside, node=node, resource=resource, unit=unit)
+                            add(
+                                f"kube_pod_container_resource_{which}",
+                                quantity(amount),
+                                **state,
+                                **inside,
+                                node=node,
+                                resource=resource,
+                                unit=unit,
+                            )
                     if "cpu" in (container.get("limits") or {}):
                         add("container_cpu_cfs_periods_total", "0+600x", job="kubelet", **inside)
                         add("container_cpu_cfs_throttled_periods_total", 0, job="kubelet", **inside)

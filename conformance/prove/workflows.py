@@ -68,9 +68,7 @@ def pinned(tree):
             if re.match(r"\s*(?:-\s+)?[\"']?uses[\"']?\s*:", text):
                 found += 1
                 if not (PINNED.match(text) or LOCAL.match(text) or IMAGE.match(text)):
-                    mistakes.append(
-                        f"{tree.name(path)}:{number}: `{text.strip()}`: write the full commit, and `# vX.Y.Z` after it"
-                    )
+                    mistakes.append(f"{tree.name(path)}:{number}: `{text.strip()}`: write the full commit, and `# vX.Y.Z` after it")
         # Another way to write the key must not slip past the lines above.
         if found != sum(1 for _ in uses_in(yaml.safe_load("\n".join(lines)))):
             mistakes.append(f"{tree.name(path)}: write each `uses:` on a line of its own")

@@ -19,7 +19,10 @@ if words[0] == "eks":
         print(answer)
         sys.exit()
     if words[1] == "describe-cluster":
-        print("An error occurred (ResourceNotFoundException) when calling the DescribeCluster operation: No cluster found", file=sys.stderr)
+        print(
+            "An error occurred (ResourceNotFoundException) when calling the DescribeCluster operation: No cluster found",
+            file=sys.stderr,
+        )
         sys.exit(254)
     if words[1] == "update-cluster-config" and "--no-deletion-protection" in words:
         (WORLD / "cluster.json").write_text(json.dumps({**cluster, "deletionProtection": False}))
@@ -35,6 +38,10 @@ if words[:2] == ["ec2", "describe-network-interfaces"] and any("group-id" in wor
     looks = int((WORLD / "looks").read_text() or 0) if (WORLD / "looks").exists() else 0
     (WORLD / "looks").write_text(str(looks + 1))
     if looks == 1:
-        os.spawnv(os.P_WAIT, os.environ["AWS_CLI"], ["aws", "ec2", "delete-network-interface", "--network-interface-id", late.read_text(), *ELSEWHERE])
+        os.spawnv(
+            os.P_WAIT,
+            os.environ["AWS_CLI"],
+            ["aws", "ec2", "delete-network-interface", "--network-interface-id", late.read_text(), *ELSEWHERE],
+        )
         late.unlink()
 os.execv(os.environ["AWS_CLI"], ["aws", *words, *ELSEWHERE])

@@ -119,9 +119,7 @@ class Endpoints:
             self.note(service)
 
     def seen(self, event, thing):
-        service = (
-            f"{thing['metadata']['namespace']}/{(thing['metadata'].get('labels') or {}).get('kubernetes.io/service-name')}"
-        )
+        service = f"{thing['metadata']['namespace']}/{(thing['metadata'].get('labels') or {}).get('kubernetes.io/service-name')}"
         if service in self.services:
             self.slices.setdefault(service, {})[thing["metadata"]["name"]] = (
                 [] if event == "DELETED" else thing.get("endpoints") or []
@@ -130,10 +128,7 @@ class Endpoints:
 
     def note(self, service):
         now = sum(
-            1
-            for endpoints in self.slices.get(service, {}).values()
-            for e in endpoints
-            if (e.get("conditions") or {}).get("ready")
+            1 for endpoints in self.slices.get(service, {}).values() for e in endpoints if (e.get("conditions") or {}).get("ready")
         )
         self.lowest[service] = min(now, self.lowest.get(service, now))
 

@@ -27,9 +27,7 @@ def waiting(live):
             wrong.append(f"{key} waits for what a person puts: only {MONITORING} and applications may")
     for secret in live.kube.list("/apis/external-secrets.io/v1/externalsecrets"):
         ready = condition(secret, "Ready")
-        if ready.get("status") != "True" and not any(
-            key in ready.get("message", "") for keys in expected.values() for key in keys
-        ):
+        if ready.get("status") != "True" and not any(key in ready.get("message", "") for keys in expected.values() for key in keys):
             wrong.append(f"ExternalSecret {name(secret)}: {ready.get('message', 'not looked at')}")
     missing = sorted(set(expected) - {f"Kustomization {name(thing)}" for thing in things})
     wrong += [f"{key} is not in the cluster" for key in missing]

@@ -68,7 +68,11 @@ class Tree:
 
     def namespace_of(self, kustomization):
         """An application is called like its namespace."""
-        spaces = {each["metadata"].get("namespace") for each in repository.rendered(self.live, kustomization) if each.get("kind") == "Deployment"}
+        spaces = {
+            each["metadata"].get("namespace")
+            for each in repository.rendered(self.live, kustomization)
+            if each.get("kind") == "Deployment"
+        }
         if len(spaces) != 1:
             raise Skip(f"the Deployments of {name(kustomization)} lie in {len(spaces)} namespaces")
         return spaces.pop()
@@ -162,7 +166,9 @@ def follow(live, message, others):
 
 
 def ready(live, key):
-    thing = live.kube.find(f"{FLUX['Kustomization'].rsplit('/', 1)[0]}/namespaces/{key.split()[1].replace('/', '/kustomizations/')}")
+    thing = live.kube.find(
+        f"{FLUX['Kustomization'].rsplit('/', 1)[0]}/namespaces/{key.split()[1].replace('/', '/kustomizations/')}"
+    )
     return thing and condition(thing, "Ready").get("status") == "True"
 
 

@@ -246,9 +246,7 @@ def scraped(state):
 def secrets(state):
     for secret in state.list(SECRETS):
         ready = condition(secret, "Ready")
-        yield (
-            None if ready.get("status") == "True" else f"ExternalSecret {name(secret)}: {ready.get('message', 'not looked at')}"
-        )
+        yield (None if ready.get("status") == "True" else f"ExternalSecret {name(secret)}: {ready.get('message', 'not looked at')}")
 
 
 def pods(state):
