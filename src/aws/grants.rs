@@ -1,4 +1,4 @@
-//! What a platform's own Terraform may do: `*.tf` files of a person's own, beside those that are rendered. What they make is theirs.
+//! The permissions for a platform's own Terraform: `*.tf` files that users add beside the rendered ones.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ pub struct Spec {
     uses: Option<Vec<rights::Spec>>,
 }
 
-/// What a grant is called, in one word: a `Sid` knows only letters and digits.
+/// The name of a grant, in one word: a `Sid` allows only letters and digits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct GrantName(String);
 
@@ -47,10 +47,10 @@ impl Word for GrantName {
     }
 }
 
-/// Services that decide who may do what: with one of their actions the pipeline could widen itself.
+/// Services that manage permissions: with one of their actions the pipeline could extend its own permissions.
 const BEYOND: [&str; 4] = ["account", "iam", "organizations", "sts"];
 
-/// Which of the three lists a permission stands in.
+/// The list that contains a permission.
 #[derive(Clone, Copy, PartialEq)]
 enum List {
     Read,
@@ -58,7 +58,7 @@ enum List {
     Use,
 }
 
-/// The rights of all grants that an environment has.
+/// The permissions of all grants of an environment.
 pub fn resolve(table: Option<&Table>, names: &Names, report: &mut Report) -> Rights {
     let mut rights = Rights::default();
     for (name, spec) in table.into_iter().flatten() {
@@ -81,7 +81,7 @@ pub fn resolve(table: Option<&Table>, names: &Names, report: &mut Report) -> Rig
     rights
 }
 
-/// The environments that grants name, where they are not among the known ones.
+/// Reports environments in grants that do not exist.
 pub fn check(table: Option<&Table>, known: &[String], report: &mut Report) {
     let named = table.into_iter().flatten().flat_map(|(_, spec)| spec.environments.iter().flatten());
     for name in named.filter(|it| !known.contains(it)) {
@@ -166,8 +166,8 @@ fn refuse_action(at: &Located<String>, action: &IamAction, list: List, report: &
     }
 }
 
-/// What of the bootstrap stack a pattern may mean. Roles, policies and the provider of GitHub's tokens are IAM's, whose actions are
-/// refused. The id of the key is chosen by AWS, so a pattern of keys must name one in full.
+/// The resource of the bootstrap stack that a pattern may match. Its roles, policies and OIDC provider are not checked, because
+/// all actions of IAM are refused. AWS chooses the id of the key, so a pattern of keys must be a complete ARN.
 fn reaches(pattern: &str, names: &Names) -> Option<&'static str> {
     let bucket = format!("arn:aws:s3:::{}", names.state_bucket);
     let stack = format!(
@@ -194,7 +194,7 @@ fn reaches(pattern: &str, names: &Names) -> Option<&'static str> {
 }
 
 impl List {
-    /// What the statement is called: `OrdersReads`, `OrdersReads2`.
+    /// The `Sid` of the statement: `OrdersReads`, `OrdersReads2`.
     fn sid(self, name: &str, number: usize) -> String {
         let (first, rest) = name.split_at(name.len().min(1));
         let verb = match self {

@@ -1,4 +1,4 @@
-//! What must be allowed for the database: to Terraform, and to the measurements of its system.
+//! The permissions for the database: of Terraform, and of enhanced monitoring.
 
 use super::Database;
 use crate::{

@@ -1,4 +1,4 @@
-//! What must be allowed for the zone and its certificate, to Terraform.
+//! The permissions of Terraform for the zone and its certificate.
 
 use super::Dns;
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     words::StackWord,
 };
 
-/// Their ids are chosen by AWS, and they bear no condition.
+/// AWS chooses their ids, and no condition key applies.
 fn zones() -> Vec<StackWord> {
     vec![StackWord::ours("arn:aws:route53:::hostedzone/*")]
 }

@@ -1,20 +1,20 @@
-//! What must be allowed for the network: to Terraform, and to the flow logs.
+//! The permissions for the network: of Terraform, and of the flow logs.
 
 use super::Network;
 use crate::rights::{Names, Policy, Rights, Statement, any};
 
-/// What EC2 tags when it makes it, and what of EC2 bears our tags afterwards.
+/// The EC2 resources that are tagged when they are created, and the actions on resources with our tags.
 pub(crate) struct Made<'a> {
-    /// What makes something with the platform's tags, and on which types of resources.
+    /// The actions that create a resource with the platform's tags, and the types of these resources.
     pub create: &'a [&'a str],
     pub types: &'a [&'a str],
-    /// What is done to something that bears the platform's tags.
+    /// The actions on resources with the platform's tags.
     pub change: &'a [&'a str],
-    /// The calls that tag what they make, as `ec2:CreateAction` names them.
+    /// The calls that tag the resource they create, by the value of `ec2:CreateAction`.
     pub tags: &'a [&'a str],
 }
 
-/// Of all that EC2 makes, only what bears the platform's tags may be made or touched.
+/// EC2 resources may be created and changed only with the platform's tags.
 pub(crate) fn made(names: &Names, made: &Made) -> Vec<Statement> {
     let types = made.types.iter().map(|it| names.arn("ec2", format!("{it}/*"))).collect();
     let everything = || vec![names.arn("ec2", "*/*")];
@@ -32,7 +32,7 @@ pub(crate) fn made(names: &Names, made: &Made) -> Vec<Statement> {
     ]
 }
 
-/// A log group below one of our paths, such as `/aws/vpc/NAME/*`.
+/// The log groups below one of our paths, such as `/aws/vpc/NAME/*`.
 pub(crate) fn log_groups(names: &Names, path: &str) -> Rights {
     let groups = || vec![names.arn("logs", format!("log-group:{path}/{}/*", names.prefix()))];
     let change = [
@@ -53,7 +53,7 @@ pub(crate) fn log_groups(names: &Names, path: &str) -> Rights {
     }
 }
 
-/// Security groups of the platform's own. `rules` is whether rules stand beside their group.
+/// Security groups of the platform. `rules` is whether their rules are resources of their own.
 pub(crate) fn security_groups(names: &Names, rules: bool) -> Rights {
     let mut change = made(
         names,

@@ -1,6 +1,6 @@
 use std::{collections::BTreeSet, path::Path};
 
-use blueprint::{cli::draw, diagnostics::Report, shape, source::Source};
+use blueprint::{cli::draw, diagnostics::Report, source::Source, validation};
 use snapbox::{Data, assert_data_eq};
 
 use crate::{walk, wide};
@@ -135,8 +135,8 @@ fn shapes_are_checked_to_the_bottom() {
         },
     });
     let (mut tree, mut report) = (tree.into_inner(), Report::default());
-    shape::check(&mut tree, &schema, &mut report);
-    shape::require(&tree, &(0..0).into(), &schema, &mut report);
+    validation::check(&mut tree, &schema, &mut report);
+    validation::require(&tree, &(0..0).into(), &schema, &mut report);
     let source = Source { path: "shape.toml".to_owned(), text: text.to_owned() };
     let found = report.render(&source);
     let titles = |title: &str| found.matches(title).count();
@@ -226,7 +226,9 @@ fn every_path_that_is_asked_for_is_in_the_schema() {
     let schema = blueprint::blueprint::schema();
     let mut count = 0;
     for (path, text) in walk("src").into_iter().filter(|(path, _)| path != "diagnostics.rs") {
-        for rest in text.split(".excused(").skip(1).chain(text.split("report.taken(&[").skip(1)) {
+        for rest in
+            text.split(".already_reported(").skip(1).chain(text.split("report.was_removed(&[").skip(1))
+        {
             let list = rest.strip_prefix("&[").unwrap_or(rest).split(']').next().unwrap();
             if list.starts_with("path.keys()") {
                 continue;

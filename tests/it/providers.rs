@@ -87,7 +87,8 @@ fn contribution(folder: &str, environment: &Environment) -> Contribution {
     }
 }
 
-static ENVIRONMENT: LazyLock<Environment> = LazyLock::new(|| platform().stages[0].environment.clone());
+static ENVIRONMENT: LazyLock<Environment> =
+    LazyLock::new(|| platform().environment_plans[0].environment.clone());
 
 fn platform() -> Platform {
     let source = Source { path: "wide.toml".to_owned(), text: wide(|_| ()) };
@@ -163,9 +164,9 @@ fn each_mistake_earns_its_words() {
 /// The files of the wide platform, with the made-up component in place of cluster-autoscaler.
 fn files(contribute: impl Fn(&Environment) -> Contribution) -> Tree {
     let mut platform = platform();
-    for stage in &mut platform.stages {
-        stage.contributions.retain(|it| it.name != "cluster-autoscaler");
-        stage.contributions.push(contribute(&stage.environment));
+    for plan in &mut platform.environment_plans {
+        plan.contributions.retain(|it| it.name != "cluster-autoscaler");
+        plan.contributions.push(contribute(&plan.environment));
     }
     tree(plan::plan(platform))
 }

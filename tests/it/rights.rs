@@ -31,12 +31,12 @@ fn minimal() -> String {
 /// The platform with the queue, as if the component stood in the list.
 fn with_queue(queue: &Queue) -> Tree {
     let mut platform = platform(&minimal());
-    for stage in &mut platform.stages {
-        let contribution = queue.contribute(&stage.environment, &mut Report::default());
-        stage.contributions.push(contribution);
-        let EnvironmentPlan { environment, contributions, workloads, secrets, .. } = &*stage;
+    for plan in &mut platform.environment_plans {
+        let contribution = queue.contribute(&plan.environment, &mut Report::default());
+        plan.contributions.push(contribution);
+        let EnvironmentPlan { environment, contributions, workloads, secrets, .. } = &*plan;
         let rights = infrastructure::rights(environment, contributions, workloads, secrets, false);
-        stage.stack = Stack::new(&environment.names(), &rights, true, false);
+        plan.stack = Stack::new(&environment.names(), &rights, true, false);
     }
     tree(plan::plan(platform))
 }
@@ -147,13 +147,13 @@ fn five_hundred_applications_fit() {
         }
         text += "[applications.shop.database]\n";
         let platform = platform(&text);
-        let stage = &platform.stages[0];
-        assert!(stage.stack.wide, "so many names do not fit");
-        let put: Vec<String> = stage
+        let plan = &platform.environment_plans[0];
+        assert!(plan.stack.wide, "so many names do not fit");
+        let put: Vec<String> = plan
             .secrets
             .iter()
             .filter(|it| it.writer == blueprint::contribution::Writer::Person)
-            .map(|it| it.path(&stage.environment.platform, &stage.environment.name))
+            .map(|it| it.path(&plan.environment.platform, &plan.environment.name))
             .collect();
         let files = tree(plan::plan(platform));
         let text = &files[STACK];
@@ -205,7 +205,7 @@ fn five_hundred_applications_fit() {
 /// has no room there either is said with its numbers.
 #[test]
 fn rights_are_spread_until_nothing_takes_them() {
-    let names = platform(&minimal()).stages[0].environment.names();
+    let names = platform(&minimal()).environment_plans[0].environment.names();
     let many = |count: usize, sid: &str| -> Vec<Statement> {
         let statement = |number: usize| {
             let queue = names.arn("sqs", format!("{}{}", "q".repeat(900), number));
@@ -248,7 +248,7 @@ fn rights_are_spread_until_nothing_takes_them() {
 #[test]
 fn lengths_are_those_of_the_documents() {
     let platform = platform(&crate::wide(|_| ()));
-    for EnvironmentPlan { environment, stack, .. } in &platform.stages {
+    for EnvironmentPlan { environment, stack, .. } in &platform.environment_plans {
         let names = environment.names();
         let text = infrastructure::bootstrap(environment, stack).text();
         let bucket = format!("arn:aws:s3:::{}", names.state_bucket);

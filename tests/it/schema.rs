@@ -13,7 +13,7 @@ use toml::Table;
 
 use crate::{blueprints, plan, tree, walk};
 
-/// Every table says which keys it knows, and editors read what `shape` walks.
+/// Every table says which keys it knows, and editors read what `validation` walks.
 #[test]
 fn every_key_is_described() {
     let schema = schema();
@@ -50,13 +50,13 @@ fn another_reader_agrees() {
     }
     let mut words_refused = 0;
     for (path, text) in walk("tests/findings") {
-        let shape = ["choice", "length", "missing-key", "platform-wide", "range", "type", "unknown-key"];
+        let codes = ["choice", "length", "missing-key", "platform-wide", "range", "type", "unknown-key"];
         let name = path.strip_suffix(".toml").unwrap_or_default();
         let Some(words) = walk("tests/findings").remove(&format!("{name}.txt")) else { continue };
         if name == "syntax" {
             continue;
         }
-        let ours = shape.iter().any(|code| words.contains(&format!("error[blueprint/{code}]")));
+        let ours = codes.iter().any(|code| words.contains(&format!("error[blueprint/{code}]")));
         assert_eq!(shapes.is_valid(&json(&text)), !ours, "`{path}`: the readers disagree");
         let text = json(&text);
         let word = |error: jsonschema::ValidationError| {
@@ -71,7 +71,7 @@ fn another_reader_agrees() {
     assert!(words_refused > 10, "patterns are part of the schema");
 }
 
-/// What `shape` holds a blueprint against: how a word is spelled is judged where it is read.
+/// What `validation` holds a blueprint against: how a word is spelled is judged where it is read.
 fn without_patterns(mut schema: Value) -> Value {
     match &mut schema {
         Value::Object(keys) => {

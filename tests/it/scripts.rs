@@ -231,11 +231,11 @@ fn x08_what_a_person_puts_is_what_preflight_asks_for() {
         let blueprint = asked::read(&source, &mut report).unwrap();
         let platform = platform::resolve(&blueprint, &mut report).unwrap();
         let files = tree(plan(&text));
-        for stage in &platform.stages {
-            let environment = &stage.environment;
-            let components = stage.contributions.iter().flat_map(|it| it.secrets.clone());
-            let secrets = components.chain(stage.workloads.iter().flat_map(Workload::secrets));
-            let secrets = secrets.chain(delivery::secrets(&stage.workloads));
+        for plan in &platform.environment_plans {
+            let environment = &plan.environment;
+            let components = plan.contributions.iter().flat_map(|it| it.secrets.clone());
+            let secrets = components.chain(plan.workloads.iter().flat_map(Workload::secrets));
+            let secrets = secrets.chain(delivery::secrets(&plan.workloads));
             let by_hand = secrets.filter(|it| it.writer == Writer::Person);
             let wanted: BTreeSet<String> =
                 by_hand.map(|it| it.path(&environment.platform, &environment.name)).collect();

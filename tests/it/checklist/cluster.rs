@@ -394,15 +394,15 @@ fn t30_a_node_group_has_one_shape_in_all_zones() {
             verdict.see("node group");
             let place = format!("{}: `{}`", root.path, group.address());
             let types = words(&group.body["instance_types"]);
-            let shape = |name: &str| {
+            let instance_size = |name: &str| {
                 let (family, size) = name.split_once('.').unwrap();
                 let arm = family.chars().skip_while(|it| !it.is_ascii_digit()).any(|it| it == 'g');
                 let series: String = family.chars().take_while(|it| !it.is_ascii_digit()).collect();
                 (series, arm, size.to_owned())
             };
-            let shapes: BTreeSet<_> = types.iter().map(|it| shape(it)).collect();
-            verdict.hold(shapes.len() == 1, format!("{place} mixes {types:?}"));
-            let arm = shapes.first().is_some_and(|(_, arm, _)| *arm);
+            let sizes: BTreeSet<_> = types.iter().map(|it| instance_size(it)).collect();
+            verdict.hold(sizes.len() == 1, format!("{place} mixes {types:?}"));
+            let arm = sizes.first().is_some_and(|(_, arm, _)| *arm);
             let image = group.body["ami_type"].as_str().unwrap_or_default().to_lowercase();
             verdict.hold(arm == image.contains("arm_64"), format!("{place} boots `{image}` on {types:?}"));
             let capacity = group.body["capacity_type"].as_str().unwrap_or_default();
