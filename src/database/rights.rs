@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl Database {
-    /// What must be allowed for it.
+    /// The permissions that it needs.
     pub fn rights(&self, names: &Names) -> Rights {
         let uses = Statement::uses(&[
             "logs:CreateLogGroup",

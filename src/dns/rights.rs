@@ -15,7 +15,7 @@ const NAMES: &str = "route53:ChangeResourceRecordSetsNormalizedRecordNames";
 const TYPES: &str = "route53:ChangeResourceRecordSetsRecordTypes";
 
 impl Dns {
-    /// What must be allowed for it.
+    /// The permissions that it needs.
     pub fn rights(&self, names: &Names) -> Rights {
         let read = read(names).into_iter().map(|it| it.within(Policy::ReadEdge)).collect();
         let change = self.change(names).into_iter().map(|it| it.within(Policy::ApplyEdge)).collect();

@@ -89,7 +89,7 @@ pub(crate) fn security_groups(names: &Names, rules: bool) -> Rights {
 }
 
 impl Network {
-    /// What must be allowed for it.
+    /// The permissions that it needs.
     pub fn rights(&self, names: &Names) -> Rights {
         let own = Rights { read: read(), change: change(names), uses: vec![uses()] };
         let endpoints = (!self.endpoints.is_empty()).then(|| endpoints(names));

@@ -1,12 +1,12 @@
-// What is said of delivery follows the route that was chosen: who sets the tag, what that needs, how to go back.
+// READMEs and workflows describe the delivery that is configured: who sets the tag, what that needs, how to roll back.
 
 use crate::{Tree, blueprints, plan, tree};
 
-/// A route, as the blueprint writes it, and words that are said of it and of no other.
+/// A route as in the blueprint, and the words that appear only for it.
 struct Route {
     asked: &'static str,
     words: &'static [&'static str],
-    /// What the tables of the READMEs say of an environment.
+    /// The text of its row in the tables of the READMEs.
     row: &'static str,
 }
 
@@ -47,9 +47,9 @@ const BY_FLUX: Route = Route {
 };
 const ROUTES: [&Route; 4] = [&BY_HAND, &MERGED, &MERGES, &BY_FLUX];
 
-/// What is said of both routes in which a release opens a pull request.
+/// Words for both routes in which a release opens a pull request.
 const OPENED: &[&str] = &["deliver.sh", "DELIVERY_APP", "the release opens a pull request", "Deliver to"];
-/// What is said where a tag comes by pull request, whoever opens it.
+/// Words for all routes in which a pull request sets the tag.
 const REVERTED: &[&str] = &["evert the pull request that set the tag"];
 
 fn drawn(routes: &[&Route]) -> Tree {
@@ -60,7 +60,7 @@ fn drawn(routes: &[&Route]) -> Tree {
     tree(plan(&text))
 }
 
-/// What a platform says wrongly, if these are the routes of its environments.
+/// The wrong statements in a platform whose environments have these routes.
 fn wrong(files: &Tree, routes: &[&Route]) -> Vec<String> {
     let has = |route: &Route| routes.iter().any(|it| it.asked == route.asked);
     let opens = has(&MERGED) || has(&MERGES);
@@ -69,7 +69,7 @@ fn wrong(files: &Tree, routes: &[&Route]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (words, meant) in own.chain(shared) {
         for word in words {
-            // A script may have an option that nobody uses here. A lock only repeats paths.
+            // A script may have unused options. A lock only repeats paths.
             let text = |path: &str| !path.contains("/scripts/") && !path.ends_with(".blueprint.lock");
             let said: Vec<&String> =
                 files.iter().filter(|(path, it)| text(path) && it.contains(word)).map(|it| it.0).collect();
@@ -112,7 +112,7 @@ fn words_follow_the_way() {
     }
 }
 
-/// Every word that is looked for can be found: a text that was changed is noticed here.
+/// Each of these words is in some text, so that a change of the text fails here.
 #[test]
 fn each_word_is_said_of_its_way_alone() {
     for route in ROUTES {
@@ -126,7 +126,7 @@ fn each_word_is_said_of_its_way_alone() {
     }
 }
 
-/// A ruleset refuses the first push, so the push comes first.
+/// A ruleset would refuse the first push, so the push comes before it.
 #[test]
 fn steps_stand_in_an_order_in_which_they_work() {
     for route in ROUTES {

@@ -11,7 +11,7 @@ use super::{
     terraform::{Item, Root, words},
 };
 
-/// The root that makes a cluster, and the cluster.
+/// The root that creates a cluster, and the cluster.
 pub fn clusters(platform: &Platform) -> impl Iterator<Item = (&Root, &Item)> {
     platform.roots().flat_map(|root| root.resources("aws_eks_cluster").map(move |it| (root, it)))
 }
@@ -533,7 +533,7 @@ fn t33_name_and_version_stand_once_and_are_supported() {
                 let same = group.body["version"] == version;
                 verdict.hold(same, format!("{place}: `{}` has another version", group.address()));
             }
-            // The name is made of the names of platform and environment.
+            // The name consists of the names of platform and environment.
             for (word, wanted) in [(version, 1), (cluster.body["name"].as_str().unwrap(), 0)] {
                 let times = root.mentions(word);
                 verdict.hold(times == wanted, format!("{place}: `{word}` is written {times} times"));
