@@ -68,7 +68,7 @@ pub enum Ownership {
     /// It is updated, and deleted when it is no longer planned.
     #[default]
     Managed,
-    /// Written once; then it belongs to the user.
+    /// Created once. Renders do not change or delete it.
     Seeded,
 }
 
@@ -118,7 +118,7 @@ impl Page {
     pub fn text(&self) -> String {
         let words = match self.owner {
             Ownership::Managed => "Written by blueprint. Change the blueprint instead.",
-            Ownership::Seeded => "Yours. Written once by blueprint, which leaves it alone from now on.",
+            Ownership::Seeded => "Created once by blueprint. Edit freely: renders do not change this file.",
         };
         let Some((open, close)) = comment(&self.path) else { return self.body.clone() };
         let first = if self.body.starts_with("#!") || self.body.starts_with("# syntax=") {
