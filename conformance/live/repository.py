@@ -1,4 +1,4 @@
-# The repository under test: what stands in it, what its kustomizations build, and how it is committed for Flux to fetch.
+# The repository under test: its objects, the builds of its kustomizations, and the commits that Flux fetches.
 import base64
 import os
 import re

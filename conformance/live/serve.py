@@ -1,4 +1,4 @@
-# What lies outside the cluster, and what the programs in its pods would do, in one process, on loopback only:
+# The services outside the cluster, and the work of programs in its pods, in one process, on loopback only:
 #
 #   /git/…      the repository under test, smart HTTP (source-controller speaks no other)
 #   /helm/NAME  a Helm repository with a chart for each HelmRelease that names the HelmRepository NAME

@@ -62,7 +62,7 @@ from prove.steps import Failure, print_outcome, run_steps
 from prove.tree import Tree
 
 CHECKOUT = HERE.parent
-# Read once, however many copies of a tree the self-test makes.
+# Read once, because the self-test makes many copies of a tree.
 KNOWN_SCHEMAS, LOCK = {}, threading.Lock()
 
 
@@ -177,7 +177,7 @@ def main():
     arguments = parser.parse_args()
     if arguments.offline and not arguments.public:
         parser.error("`--offline` is a part of `--public`")
-    # A stop from outside ends what was started, too.
+    # A signal also ends the processes that were started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     scratch = tempfile.mkdtemp(prefix="conformance-")
     begin, outcomes = time.monotonic(), []
@@ -239,7 +239,7 @@ def is_quick(step):
     return not step.slow or step.kind in ("terraform apply", "checkov", "checkov kubernetes")
 
 
-# What only the facts show.
+# Checks that need the facts.
 MODE = """public schemas and real providers; not shown in this mode:
   plan, apply and the state backend: they would need an AWS account
   that the repositories agree, that policies fit, that a change replaces nothing: read from what was applied

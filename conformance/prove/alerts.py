@@ -1,6 +1,5 @@
-# What wakes a person, and what they look at then: each rule is sound, fires when it must and is silent when it must be
-# (`conformance/alerts/`), each query of a dashboard parses, and each metric has a public source (`conformance/metrics.toml`).
-# Not whether anybody scrapes that metric.
+# Alert rules and dashboards: each rule is valid, fires when it must and is silent when it must be (`conformance/alerts/`), each
+# query of a dashboard parses, and each metric has a public source (`conformance/metrics.toml`). Not whether the metric is scraped.
 import functools
 import json
 import re
@@ -16,12 +15,12 @@ from prove.steps import Failure, Step
 RULES = "monitoring.coreos.com/v1/PrometheusRule"
 SEVERITIES = ("critical", "warning")
 ANNOTATIONS = {"summary", "description", "runbook"}
-# What a query consists of beside names of metrics.
+# The parts of a query besides names of metrics.
 WORDS = {"and", "or", "unless", "bool", "offset", "atan2", "inf", "nan", "start", "end"}
 
 
 def steps(proof, tree, manifests):
-    """None, where nobody watches."""
+    """None without monitoring."""
     files = [path for path in tree.manifests if re.search(r"^kind: PrometheusRule$", path.read_text(encoding="utf-8"), re.M)]
     boards = [path for path in tree.manifests if re.search(r"^ +grafana_dashboard:", path.read_text(encoding="utf-8"), re.M)]
     if files:
@@ -40,7 +39,7 @@ def steps(proof, tree, manifests):
 
 
 def promtool(proof, command, content, where):
-    """Hands it a file; its words about that file become words about ours."""
+    """Runs the tool on a file, and replaces the name of that file in its messages."""
     path = proof.folder("alerts") / "file.yaml"
     path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     try:
@@ -71,7 +70,7 @@ def raise_all(mistakes):
 
 
 def check_rules(proof, tree, files):
-    """As Prometheus reads them, and as a person needs them."""
+    """For Prometheus, and for readers."""
     mistakes, names = [], {}
     for path in files:
         where = tree.name(path)
@@ -104,7 +103,7 @@ DURATION = re.compile(rf"\bfor (more than )?(\d+|{'|'.join(sorted(NUMBERS, key=l
 
 
 def otherwise_lasting(rule):
-    """Where its words name another duration than after which it fires: `for`, and the age that its expression asks for."""
+    """Whether its text names another duration than `for` and the age in its expression."""
     lasts = sum(int(number) * SECONDS[unit] for number, unit in re.findall(r"(\d+)([smhd])", rule.get("for") or ""))
     lasts += max([0, *(int(age) for age in re.findall(r"time\(\)[^<>]*> (\d+)", rule["expr"]))])
     for words in (rule.get("annotations") or {}).values():
@@ -124,7 +123,7 @@ def check_applied(tree, manifests, files):
     }
     mistakes = []
     for path in files:
-        # An application's own rules are taken by the overlays of the environments that watch.
+        # An application's rules are in the overlays of environments with monitoring.
         place, cluster = path.relative_to(tree.repository_of(path)).parts[:2]
         known = {name for where, name in applied if where == cluster or place == "apps"}
         for document in tree.documents(path):
@@ -166,7 +165,7 @@ def try_rules(proof, tree, files):
 
 
 def unanswered(rule, known):
-    """Labels that its words speak of and that it does not have when it fires."""
+    """Labels in its text that it does not have when it fires."""
     words = " ".join((rule.get("annotations") or {}).values())
     for label in sorted(set(re.findall(r"\$labels\.(\w+)", words))):
         for case in known:
@@ -225,7 +224,7 @@ def boards_of(tree, path):
 
 
 def queries(board):
-    """Where a query stands, and what it asks."""
+    """The place of a query, and its expression."""
     for panel in board.get("panels") or []:
         for target in panel.get("targets") or []:
             yield f"`{panel.get('title')}` {target.get('refId')}", target.get("expr") or ""
@@ -326,6 +325,6 @@ def check_metrics(tree, files, boards):
 
 
 def application_of(tree, path):
-    """Whose a rule is: the folder below `apps`. Those of the platform are nobody's."""
+    """The application of a rule: its folder below `apps`. None for rules of the platform."""
     parts = path.relative_to(tree.repository_of(path)).parts
     return parts[1] if parts[0] == "apps" else ""

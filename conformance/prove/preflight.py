@@ -1,6 +1,6 @@
 # Runs the rendered preflight with the real AWS CLI against an emulator (moto), which starts as an empty account, and then runs
-# the commands of AWS that it prints: each works when it is printed, and what it makes is there in the next run. Quotas come from
-# a server of our own, GitHub from a stand-in that knows nothing. Not whether AWS has the quotas, types and states that are asked.
+# the AWS commands that it prints: each succeeds when it is printed, and the next run finds the result. Quotas come from our own
+# server, GitHub from an empty stand-in. Not whether AWS has these quotas, types and states.
 import http.server
 import json
 import re
@@ -11,7 +11,7 @@ import typing
 from prove.state_backend import server
 from prove.steps import Failure, Step
 
-# Every quota is what an account that was never used has; a request for more is granted at once.
+# Every quota has the value of a new account; a request for an increase is granted immediately.
 DEFAULTS = {"L-0263D0A3": 5.0, "L-F678F1CE": 5.0}
 OTHERS = 5.0
 
@@ -160,7 +160,7 @@ def prove(proof, repository, names):
                 where = ["--path", f"/{path.rsplit('/', 1)[0]}/"] if "/" in path else []
                 trust = ["--assume-role-policy-document", '{"Version": "2012-10-17", "Statement": []}'] if kind == "role" else []
                 aws("iam", f"create-{kind}", f"--{kind}-name", path.rsplit("/", 1)[-1], *where, *trust)
-            # As the first apply does. What was `later` is missing from here on.
+            # Like the first apply. Items that were `later` are `MISSING` from here on.
             key = json.loads(aws("kms", "create-key").stdout)["KeyMetadata"]["KeyId"]
             aws("kms", "create-alias", "--alias-name", f"alias/{name}-parameters", "--target-key-id", key)
 

@@ -1,6 +1,6 @@
-# The project itself, not what it renders: the Python of this proof (ruff, mypy), the crates (cargo-deny), what GitHub reads (the
-# linters that hold rendered workflows, and GitHub's schemas of forms), the pages and their spelling. Rust is checked by `.ci/run`.
-# Not known vulnerabilities of crates: their database is a repository that this would have to fetch.
+# The project itself, not what it renders: the Python of this proof (ruff, mypy), the crates (cargo-deny), files for GitHub (the
+# linters of rendered workflows, and GitHub's schemas of forms), the pages and their spelling. `.ci/run` checks Rust.
+# Not known vulnerabilities of crates, because their database would have to be fetched.
 import functools
 import os
 import pathlib
@@ -34,7 +34,7 @@ def checks(proof, checkout):
     )
     yield Step("project forms", f"{len(forms)} forms", forms, lambda: check_forms(proof, forms))
     yield Step("project pages", f"{len(pages)} pages", pages, lambda: check_pages(proof, checkout, pages), seconds=5)
-    # The steps of a rendered tree take a repository for one by its workflows, so these are put into a tree of their own.
+    # The steps of a rendered tree recognize a repository by its workflows, so these are copied into a separate tree.
     tree = proof.folder("project")
     (tree / "blueprint").mkdir()
     shutil.copytree(checkout / ".github", tree / "blueprint" / ".github")
@@ -53,7 +53,7 @@ def mypy(proof, checkout):
 
 
 def deny(proof, checkout):
-    # Cargo's own folders: the crates lie there since the program was built.
+    # Cargo's own folders, which contain the crates since the program was built.
     home = pathlib.Path.home()
     environment = proof.environment(
         CARGO_HOME=os.environ.get("CARGO_HOME", str(home / ".cargo")),

@@ -1,5 +1,5 @@
-# The strict validation where BLUEPRINT_CONFORMANCE is absent and a network is there: kubeconform with public schemas, and
-# charts as their repositories serve them. Weaker than `object_schemas.py`: some enum values are not in these schemas.
+# The strict validation without BLUEPRINT_CONFORMANCE but with a network: kubeconform with public schemas, and charts from their
+# repositories. Weaker than `object_schemas.py`: some enum values are not in these schemas.
 import json
 import os
 
@@ -20,7 +20,7 @@ class PublicSchemas:
     def mistakes(self, document, partial=False):
         kind = f"{document.get('apiVersion')}/{document.get('kind')}"
         if partial or kind.startswith("kustomize.config.k8s.io/"):
-            # A patch alone lacks what is required; its build is validated. A kustomization is judged by kustomize.
+            # A patch alone lacks required fields, so its build is validated. kustomize checks kustomizations.
             return []
         command = [
             "kubeconform",

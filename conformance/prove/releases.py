@@ -1,7 +1,6 @@
-# The scripts of an application's repository that a release leans on, run as they are: the next version on throw-away git
-# histories; tag and release against a stand-in for GitHub; publishing against stand-ins for Cosign, Skopeo and a registry; the
-# pull request of a delivery against stand-ins for GitHub and Cosign. Releases nothing: that they answer as their stand-ins do is
-# taken on trust.
+# Runs the unchanged release scripts of an application's repository: the next version on temporary git histories; tag and release
+# with a stand-in for GitHub; publishing with stand-ins for Cosign, Skopeo and a registry; the pull request of a delivery with
+# stand-ins for GitHub and Cosign. Nothing is released. It assumes that the real services behave like the stand-ins.
 import json
 import re
 import stat
@@ -47,7 +46,7 @@ class Stage:
         binaries.mkdir()
         for program, text in programs.items():
             path = binaries / program
-            # This very Python: finding one anew for each call takes longer than the call.
+            # The same Python, because looking it up takes longer than a call.
             source = (STAND_INS / text).read_text(encoding="utf-8").replace("/usr/bin/env python3", f"{sys.executable} -S", 1)
             path.write_text(source, encoding="utf-8")
             path.chmod(path.stat().st_mode | stat.S_IXUSR)
@@ -113,7 +112,7 @@ def releasing(proof, script):
     release(code=1)
     hold(seen() == (whole[0], {}), f"broken off, a run leaves {seen()}")
 
-    # Main has moved on since, with the same workflow files or with others: what has a tag is completed all the same.
+    # Main has newer commits, with the same workflow files or with others: a release that has a tag is still completed.
     moved = {"branches": {"main": NEWER}}
     changed = {**moved, "workflows": {COMMIT: "old", NEWER: "new"}}
     for since in ({}, moved, changed):
@@ -128,13 +127,13 @@ def releasing(proof, script):
     said = stage.errors
     hold("::notice" in said and NEWER in said and "run it again" in said, f"does not say what comes next: {said}")
 
-    # Another refusal is none of that: a token that may only read, and a GitHub that is down.
+    # Other refusals are errors: a token that may only read, or an outage of GitHub.
     for more in ({"readonly": True}, {**moved, "readonly": True}, {**changed, "break": "api"}):
         stage.keep({**fresh, **more})
         release(code=1)
         hold(seen() == nothing, f"{more} leaves {seen()}")
 
-    # Somebody has tagged another commit in the meantime.
+    # Another commit was tagged in the meantime.
     stage.keep({**fresh, **moved, "tags": {f"v{VERSION}": NEWER}})
     words = release(code=1)
     hold(NEWER in words and seen()[1] == {}, f"releases another commit under its own notes: {words}")
@@ -166,7 +165,7 @@ def run_of(repository, branch="main"):
     }
 
 
-# GitHub's spelling, which the blueprint's need not be.
+# The spelling on GitHub, from which that in the blueprint may differ in case.
 RUN = run_of("Acme/Shop")
 SIGNER = f"https://github.com/{RUN['GITHUB_WORKFLOW_REF']}"
 
@@ -206,7 +205,7 @@ def publishing(proof, folder):
     publish()
     hold(seen() == whole and not writes(), f"a second run does {writes()}")
 
-    # A run that is cut off before or after any of its writes shows no tag of an image that lacks anything; the next completes it.
+    # If a run is interrupted before or after any write, no tag refers to an incomplete image, and the next run completes it.
     for number in range(1, 6):
         for when in ("before", "after"):
             stage.keep({**NOTHING, "break": [number, when]})
@@ -223,17 +222,17 @@ def publishing(proof, folder):
         publish()
         hold(seen() == whole, f"without {missing}, a second run leaves {seen()}")
 
-    # A tag that names something else stays, and nothing is signed.
+    # A tag of another image stays, and nothing is signed.
     stage.keep({**NOTHING, "tags": {f"{image}:{VERSION}": OTHER}, "images": [f"{image}@{OTHER}"]})
     words = publish(code=1)
     hold(OTHER in words and not stage.state()["signed"], f"signs what was not tested, or does not say why not: {words}")
 
-    # Nor does one that the registry does not tell of.
+    # The same if the registry does not return the tag.
     stage.keep({**NOTHING, "tags": {f"{image}:{VERSION}": OTHER}, "silent": True})
     words = publish(code=1)
     hold(stage.state()["tags"] == {f"{image}:{VERSION}": OTHER} and "timeout" in words, f"pushes without an answer: {words}")
 
-    # What another branch signs is no release.
+    # A signature of another branch is not accepted.
     stage.keep(NOTHING)
     words = publish(run_of("Acme/Shop", "other"), code=1)
     hold(not stage.state()["tags"] and "is not signed" in words, f"tags what main did not sign: {words}")
@@ -363,7 +362,7 @@ def delivering(proof, script):
         f"leaves {state['pulls']}",
     )
 
-    # GitHub waits for no check, so there is nothing to promise: it merges at once, and what was written here alone.
+    # Without required checks GitHub merges immediately, and only the commit of this run.
     stage.keep({**fresh("0.1.0"), "clean": True})
     deliver("0.2.0")
     hold(stage.state()["pulls"][0]["state"] == "open", "merges what a person must merge")
@@ -377,7 +376,7 @@ def delivering(proof, script):
     words = deliver("0.2.0", "--auto-merge", code=1)
     hold("Settings" in words and stage.state()["pulls"][0]["state"] == "open", f"does not say what to allow: {words}")
 
-    # What is not signed, what another branch signed, and what lacks its provenance opens nothing.
+    # An image without signature, with a signature of another branch, or without provenance opens no pull request.
     other = SIGNER.replace("/main", "/other")
     for about, missing in (
         ("unsigned", {"signed": [], "attested": []}),
@@ -396,7 +395,7 @@ def delivering(proof, script):
             f"delivers an image that is {about}",
         )
 
-    # A marker of Flux, and the tag of another image, stay what they are.
+    # Flux's marker and tags of other images stay unchanged.
     marked: dict[str, typing.Any] = fresh("0.9.0")
     marked["branches"]["main"][path] = overlay("0.9.0", ' # {"$imagepolicy": "flux-system:x:tag"}')
     stage.keep(marked)
@@ -404,7 +403,7 @@ def delivering(proof, script):
     written = stage.state()["branches"][branch][path]
     hold(written == marked["branches"]["main"][path].replace("0.9.0", "0.10.0"), f"changes more than the tag:\n{written}")
 
-    # An older version, the same one, and one that a person rolled back to something later.
+    # An older version, the same one, and a rollback while a newer version was released.
     for current in ("0.10.0", "0.10.1", "1.0.0"):
         stage.keep(fresh(current))
         words = deliver("0.10.0")

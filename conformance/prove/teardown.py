@@ -1,6 +1,6 @@
 # Runs the rendered teardown: against an AWS emulator (moto) through the real AWS CLI, with stand-ins for the cluster and
-# for Terraform. Ours is gone, other people's is kept, the order holds, an interrupted run goes on, a run after the last
-# one does nothing. Not whether AWS and a cluster behave as the stand-ins do.
+# for Terraform. It deletes everything of the platform and nothing else, in the right order; an interrupted run continues, and
+# another run changes nothing. Not whether AWS and a cluster behave like the stand-ins.
 import json
 import os
 import re
@@ -14,7 +14,7 @@ from prove.steps import Failure, Step
 
 STAND_INS = HERE / "stand_ins"
 AUTHORITY = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCg=="
-# What changes something, in the order in which it must first be seen.
+# The changing calls, in the order in which each must first occur.
 ORDER = [
     r"aws eks update-cluster-config .*--no-deletion-protection",
     r"aws rds modify-db-instance .*--no-deletion-protection",
@@ -59,7 +59,7 @@ class World:
         )
         self.name, self.names["environment"] = self.names["name"], environment
         self.checkout = proof.copy(repository, "checkout")
-        # Not every platform has a bucket of logs, or a zone that Terraform made; here each has both.
+        # Not every platform has a bucket of logs, or a zone that Terraform created; here each has both.
         if "log-bucket" not in self.names:
             self.names["log-bucket"] = "load-balancer-logs"
             with open(self.checkout / "environments" / environment / "names.txt", "a", encoding="utf-8") as file:
@@ -72,7 +72,7 @@ class World:
         (self.checkout / "environments" / environment / "gitops" / "versions.tf").touch()
         self.folder = proof.folder("world")
         cli = (proof.tools / "bin" / "aws").resolve()
-        # The emulator brings botocore.
+        # botocore is a dependency of the emulator.
         self.python = (proof.tools / "bin" / "moto_server").resolve().parent / "python"
         for program in ("aws", "kubectl", "terraform"):
             path = self.folder / "bin" / program
@@ -180,7 +180,7 @@ def prove(proof, tree, script):
 
 
 def refuses(world):
-    """Nothing is begun for the wrong name, and nothing in the wrong cluster."""
+    """Nothing happens with a wrong name or in a wrong cluster."""
     calls = world.run(2, "nothing was changed", typed="another")
     world.set(authority="ZWxzZXdoZXJl")
     calls += world.run(2, "is connected to another cluster")
@@ -192,7 +192,7 @@ def refuses(world):
 
 
 def breaks_off(world):
-    """Twice in the middle, each with words that say what to settle; nothing of a later step is touched."""
+    """It stops twice, each time with a message that says what to do, and changes nothing of a later step."""
     world.set(volumes={"pvc-1": ["Delete", "vol-1"], "pvc-2": ["Retain", "vol-2"]})
     calls = world.run(1, "have the reclaim policy Retain: pvc-2 vol-2")
     if any("persistentvolumeclaims" in call for call in calls):

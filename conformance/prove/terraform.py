@@ -1,5 +1,5 @@
-# Terraform and OpenTofu on every root: format, init, validate, tests, and a whole life from plan to destroy.
-# AWS answers nothing here: a well-formed value that AWS would refuse passes.
+# Terraform and OpenTofu on every root: format, init, validate, tests, and everything from plan to destroy.
+# AWS is not called: a well-formed value that AWS would refuse passes.
 import contextlib
 import re
 import threading
@@ -118,7 +118,7 @@ def check_format(proof, program, repository):
 
 def validate(proof, tree, root, program):
     terraform = Root(proof, tree, root, program)
-    # The backend block as it is written; the network is not asked.
+    # The unchanged backend block; no network is used.
     terraform.initialise("-backend=false")
     terraform("validate")
 

@@ -1,4 +1,4 @@
-# Finds the parts of a rendered tree by what they are, not by the names of the repositories. Judges nothing.
+# Finds the parts of a rendered tree by their content, not by the names of the repositories. Checks nothing.
 import functools
 import pathlib
 import re

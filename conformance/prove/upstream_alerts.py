@@ -1,6 +1,6 @@
-# The alerts that kube-prometheus-stack brings, over what a new platform without faults measures: none may fire. Its own rules, as the
-# chart renders them, less those that our values switch off; the measurements follow from the rendered tree (requests, quotas, least
-# numbers of nodes and replicas) and from `conformance/healthy.yaml`. Not whether they fire when something is wrong: that is upstream's.
+# The alerts of kube-prometheus-stack with the metrics of a new platform without faults: none may fire. The rules are those that the
+# chart renders, without those that our values turn off; the metrics are computed from the rendered tree (requests, quotas, minimum
+# numbers of nodes and replicas) and `conformance/healthy.yaml`. Not whether they fire when something fails: upstream tests that.
 import math
 import re
 import tomllib
@@ -17,12 +17,12 @@ from prove.steps import Failure, Step
 from prove.tree import Tree
 
 RULES = "monitoring.coreos.com/v1/PrometheusRule"
-# These fire without a fault, as upstream means them.
+# These fire without a fault by design.
 ALWAYS = ("Watchdog", "InfoInhibitor")
 # Longer than any `for` and the range before it.
 HOURS = 8
 MINUTES = HOURS * 60
-# Charts that bring definitions alone.
+# Charts with only definitions.
 WITHOUT_PODS = {"prometheus-operator-crds"}
 UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 10**6, "G": 10**9}
 
@@ -138,7 +138,7 @@ class Healthy:
         groups = groups_of(tree, cluster)
         self.nodes = {f"{name}-{number}": shape for name, least, _, shape in groups for number in range(least)}
         self.workloads = self.all_workloads()
-        # The autoscaler adds a node as long as a pod finds no room.
+        # The autoscaler adds nodes until all pods fit.
         for name, least, most, shape in groups:
             for number in range(least, most):
                 if not self.crowded():
@@ -357,7 +357,7 @@ class Healthy:
                         metric, labels = name.rstrip("}").split("{", 1)
                         own = {"instance": instance} | ({"node": instance} if part == "node" else {})
                         own |= {"pod": instance} if part in ("prometheus", "alertmanager") else {}
-                        # With one replica the operator forms no cluster of Alertmanagers.
+                        # With one replica the operator configures no Alertmanager cluster.
                         if metric.startswith("alertmanager_cluster_") and self.replicas("alertmanager") == 1:
                             continue
                         add(metric, words.get(value, value), **dict(re.findall(r'(\w+)="([^"]*)"', labels)), **own)

@@ -1,4 +1,4 @@
-# Fills an account in the emulator with what a cluster leaves behind, ours and other people's, and lists what is there.
+# Fills an account in the emulator with the remains of clusters, of the platform and of others, and lists its resources.
 """usage: account.py fill|list NAME PROJECT ENVIRONMENT BUCKET OWNERSHIP"""
 
 import json
@@ -25,7 +25,7 @@ def specification(kind, pairs):
     return [{"ResourceType": kind, "Tags": tags(**pairs)}]
 
 
-# A name that begins like ours, an owner that begins like ours: the nearest that a stranger can come.
+# A name and an owner with the same start as those of the platform: the most similar foreign resources.
 def fill(name, project, environment, bucket, pattern):
     ec2, elb, dns, rds, logs = (client(it) for it in ("ec2", "elbv2", "route53", "rds", "logs"))
     subnets = ec2.describe_subnets()["Subnets"]
@@ -80,7 +80,7 @@ def fill(name, project, environment, bucket, pattern):
         )
         for group in ("eks/{}/cluster", "rds/instance/{}/postgresql", "rds/instance/{}/upgrade"):
             logs.create_log_group(logGroupName="/aws/" + group.format(cluster))
-    # No tag of a claim, no tag of a cluster: a person's.
+    # Without the tags of a claim and of a cluster: it belongs to a person.
     elb.create_load_balancer(Name="foreign-untagged", Subnets=places)
     ec2.create_volume(
         AvailabilityZone=subnets[0]["AvailabilityZone"],
@@ -97,14 +97,14 @@ def fill(name, project, environment, bucket, pattern):
     (WORLD / "plan.json").write_text(json.dumps({"name": name, "subnet": places[0], "bucket": bucket}))
     s3 = client("s3")
     region = os.environ["AWS_DEFAULT_REGION"]
-    # S3 refuses to hear the name of its first region.
+    # S3 refuses the location constraint of its default region.
     place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
     for whose in (bucket, f"{bucket}-2"):
         s3.create_bucket(Bucket=whose, **place)
         s3.put_bucket_versioning(Bucket=whose, VersioningConfiguration={"Status": "Enabled"})
         for number in range(3):
             s3.put_object(Bucket=whose, Key=f"AWSLogs/{number}.log.gz", Body=b"a line")
-        # Its lifecycle has ended one: a mark is left, and the version below.
+        # Its lifecycle rule has expired one object: a delete marker and the old version are left.
         s3.delete_object(Bucket=whose, Key="AWSLogs/0.log.gz")
     zone = dns.create_hosted_zone(Name="example.com", CallerReference="1")["HostedZone"]["Id"]
     changes: list[dict[str, typing.Any]] = []
@@ -135,7 +135,7 @@ def fill(name, project, environment, bucket, pattern):
     mark("foreign-app.example.com", "A", f"{name}-2")
     record("foreign-www.example.com", "A", "192.0.2.3")
     record("foreign-words.example.com", "TXT", '"v=spf1 -all"')
-    # Ours is the AAAA alone.
+    # Only the AAAA record belongs to the platform.
     record("foreign-both.example.com", "A", "192.0.2.4")
     record("foreign-both.example.com", "AAAA", "2001:db8::1")
     mark("foreign-both.example.com", "AAAA", name)

@@ -1,6 +1,6 @@
-# Stands in for the AWS CLI: writes down each call, answers for EKS, whose emulator knows no deletion protection, and
-# hands all else to the real CLI against the emulator. Two things happen by themselves here, as they do in AWS: the
-# interfaces of a load balancer go some time after it, and an update takes a moment.
+# A stand-in for the AWS CLI: it records each call, answers for EKS, whose emulator does not support deletion protection, and
+# passes everything else to the real CLI with the emulator. As in AWS, the network interfaces of a load balancer are deleted
+# some time after it, and an update takes a moment.
 import json
 import os
 import pathlib
@@ -31,7 +31,7 @@ if words[0] == "eks":
         sys.exit()
     sys.exit(f"nobody expects {words}")
 
-# Said to each call: for some services the CLI does not ask its environment where they are.
+# Added to each call, because for some services the CLI ignores the environment variable.
 ELSEWHERE = ["--endpoint-url", os.environ["AWS_ENDPOINT_URL"]]
 late = WORLD / "late-interface"
 if words[:2] == ["ec2", "describe-network-interfaces"] and any("group-id" in word for word in words) and late.exists():

@@ -1,5 +1,5 @@
-# Stands in for Terraform and what it holds: a root is one resource until it is destroyed. The first destroy of the
-# platform fails as it does in AWS when a node leaves an interface of the CNI behind.
+# A stand-in for Terraform and its state: a root is one resource until it is destroyed. The first destroy of the platform
+# fails, as in AWS when a network interface of the CNI remains after its node.
 import json
 import os
 import pathlib

@@ -1,4 +1,4 @@
-# Which monitors an application's namespace takes: none that sends a file of Prometheus' own pod to a target.
+# The namespace of an application refuses monitors that send a file of Prometheus' own pod to a target.
 from live.kube import Refused
 from live.scenarios.observing import Skip, applications
 

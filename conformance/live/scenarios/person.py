@@ -1,5 +1,5 @@
-# A run without any parameter that a person must put: only what names one waits for it, and once a person puts them all the rest
-# comes up without a hand.
+# A run without the parameters that a person must put: only objects that need one wait for it, and after a person puts them all,
+# everything becomes ready without intervention.
 from live import sync
 from live.history import History
 from live.kube import condition, name
@@ -36,7 +36,7 @@ def waiting(live):
 
 
 def put(live):
-    """The person puts all of them, and touches nothing else."""
+    """A person puts all of them, and changes nothing else."""
     expected = live.read("waiting.json")
     if not expected:
         raise Skip("no ExternalSecret reads a parameter that a person puts")

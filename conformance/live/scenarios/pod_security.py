@@ -1,4 +1,4 @@
-# Which pods a namespace takes.
+# The pods that a namespace admits.
 from live.kube import Refused, name
 from live.scenarios.observing import applications
 
