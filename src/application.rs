@@ -220,7 +220,7 @@ pub struct Application {
     /// In seconds.
     start_within: u32,
     /// Whether it has metrics.
-    pub measured: bool,
+    pub has_metrics: bool,
     /// The endpoint that Prometheus scrapes.
     pub metrics: MetricsEndpoint,
     /// The durations of the graceful shutdown.
@@ -349,7 +349,7 @@ impl Application {
         let replicas = spec.replicas.clone().unwrap_or_default();
         Self {
             metrics: MetricsEndpoint::metrics(at, port, spec, report),
-            measured: spec.metrics.as_ref().is_none_or(|it| value_or(&it.enabled, METRICS)),
+            has_metrics: spec.metrics.as_ref().is_none_or(|it| value_or(&it.enabled, METRICS)),
             start_within: value_or(&probes.start_within, START_WITHIN),
             shutdown: Shutdown::resolve(at, spec.shutdown.as_ref(), report),
             variables: variables::with_memory_limit(variables, &secrets, &program, &size),
@@ -394,7 +394,7 @@ impl Application {
                     .help("add `database` to the application outside `[environments]`"),
             );
         }
-        alone(name, spec, report);
+        check_single_replica(name, spec, report);
         let has_database = self.database.is_some();
         // A secret of the base may conflict with a variable of the overlay.
         let secrets = variables::secret(spec.secrets.as_ref(), spec.env.as_ref(), has_database, report);
@@ -474,7 +474,7 @@ impl Application {
 }
 
 /// A disruption budget and a topology spread need at least two pods, and graceful shutdown does not cover the time until a new pod is ready.
-fn alone(name: &Located<String>, spec: &Spec, report: &mut Report) {
+fn check_single_replica(name: &Located<String>, spec: &Spec, report: &mut Report) {
     let min = spec.replicas.as_ref().and_then(|it| it.min.as_ref()).filter(|it| ***it == 1);
     if let (Some(at), Some(_)) = (min, &spec.host) {
         let reached = if value_or(&spec.public, PUBLIC) { "is public" } else { "has a host" };

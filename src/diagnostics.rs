@@ -79,10 +79,10 @@ impl Report {
             message.everywhere = self.current.is_none();
         }
         let known = self.known.entry((finding.code, finding.place.clone())).or_default();
-        let twin = known.iter().copied().find(|it| self.findings[*it].says(&finding));
+        let duplicate = known.iter().copied().find(|it| self.findings[*it].covers(&finding));
         let elsewhere =
             || known.iter().copied().find(|it| !self.findings[*it].holds_in(self.current.as_deref()));
-        match twin.or_else(elsewhere) {
+        match duplicate.or_else(elsewhere) {
             Some(known) => self.findings[known].join(finding),
             None => {
                 known.push(self.findings.len());
@@ -215,7 +215,7 @@ impl Finding {
     }
 
     /// Whether the other one has no new message.
-    fn says(&self, other: &Self) -> bool {
+    fn covers(&self, other: &Self) -> bool {
         other.messages.iter().all(|new| self.messages.iter().any(|it| it.same(new)))
     }
 

@@ -155,7 +155,7 @@ pub fn rights(
             environment.cluster.rights(names, environment.pod_identity()),
         ]
         .into_iter()
-        .chain(passed(environment, contributions, workloads))
+        .chain(pass_role_rights(environment, contributions, workloads))
         .chain(environment.database.iter().map(|it| it.rights(names)))
         .chain(environment.dns.iter().map(|it| it.rights(names)))
         .chain([parameters::rights(names, &folders, wide, secrets.is_empty())])
@@ -167,7 +167,7 @@ pub fn rights(
 }
 
 /// The permission to pass roles to EKS: those of add-ons, or with Pod Identity those of all service accounts.
-fn passed(
+fn pass_role_rights(
     environment: &Environment,
     contributions: &[Contribution],
     workloads: &[Workload],

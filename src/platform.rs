@@ -88,13 +88,13 @@ pub fn resolve(blueprint: &Blueprint, report: &mut Report) -> Option<Platform> {
                     .help("rename one of them: a pipeline may change everything in its account whose name starts with its environment and `-`"),
             );
         }
-        let twin = environment_plans.iter().find(|it| it.environment.same_zone(&environment));
-        if let (Some(twin), Some(asked)) = (twin, spec.dns.as_ref().and_then(|dns| dns.zone.as_ref()))
+        let other = environment_plans.iter().find(|it| it.environment.same_zone(&environment));
+        if let (Some(other), Some(asked)) = (other, spec.dns.as_ref().and_then(|dns| dns.zone.as_ref()))
             && !report.already_reported(&["dns"])
         {
             report.add(
                 Finding::new("dns/shared", format!("two environments use the zone `{}`", asked.escape_debug()))
-                    .at(asked.span(), format!("`{}` uses it as well", twin.environment))
+                    .at(asked.span(), format!("`{}` uses it as well", other.environment))
                     .help("use one zone for each environment, such as `[environments.staging] dns.zone = \"staging.example.com\"`"),
             );
         }

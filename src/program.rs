@@ -74,7 +74,7 @@ impl Program {
         let Commands { lint, test } = commands.cloned().unwrap_or_default();
         let mut steps = |asked: Option<Vec<Located<String>>>, own: fn(Language) -> &'static [Own]| match asked
         {
-            Some(asked) => asked.iter().map(|it| Step::asked(it, report)).collect::<Vec<_>>(),
+            Some(asked) => asked.iter().map(|it| Step::from_command(it, report)).collect::<Vec<_>>(),
             None => language.map(own).unwrap_or_default().iter().map(Step::ours).collect(),
         };
         let (lint, test) = (steps(lint, Language::lint), steps(test, Language::test));
@@ -136,7 +136,7 @@ impl Program {
     }
 
     /// The exit codes of a program that shut down gracefully after SIGTERM, as shell patterns.
-    pub fn ends(&self) -> &'static str {
+    pub fn exit_codes(&self) -> &'static str {
         match self.language {
             // Both exit with the result of `main`. Without a handler, Go exits with 2 as the first process of a container, and a
             // Rust program does not exit at all: the kernel does not deliver unhandled signals to that process.
@@ -202,7 +202,7 @@ impl Step {
         Self { name: Text::ours(*name), run: Text::ours(*run) }
     }
 
-    fn asked(command: &Located<String>, report: &mut Report) -> Self {
+    fn from_command(command: &Located<String>, report: &mut Report) -> Self {
         if command.is_empty() {
             report.add(
                 Finding::new("application/commands", "a command is empty")

@@ -3,7 +3,7 @@
 use crate::{
     application::{
         Application, Variable, Workload,
-        container::Trial,
+        container::SmokeTest,
         delivery::{Delivery, DeliveryRoutes},
     },
     certificates,
@@ -24,7 +24,7 @@ pub fn pages(
     let Application { repository, program, .. } = application;
     let regions = regions(application, environments);
     let trusting = &!regions.is_empty();
-    let trial = &trial(application, foundation, workloads);
+    let smoke_test = &smoke_test(application, foundation, workloads);
     let mut pages = pages! { { application: Application, foundation: Foundation, routes: DeliveryRoutes }
         Unlisted "{repository}/.github/pull_request_template.md",
         Unlisted "{repository}/.dockerignore",
@@ -46,7 +46,7 @@ pub fn pages(
     }
         Unlisted "{repository}/README.md",
     });
-    pages.extend(pages! { { application: Application, foundation: Foundation, trial: Trial }
+    pages.extend(pages! { { application: Application, foundation: Foundation, smoke_test: SmokeTest }
         Unlisted "{repository}/.github/scripts/smoke.sh",
     });
     // Without a language, the user writes the Dockerfile.
@@ -77,7 +77,7 @@ pub fn pages(
     pages.extend(pages! { { application: Application, foundation: Foundation, pinned: Vec<String> }
         Unlisted "{repository}/renovate.json",
     });
-    pages.extend(seeded(pages! { { application: Application, trial: Trial }
+    pages.extend(seeded(pages! { { application: Application, smoke_test: SmokeTest }
         Unlisted "{repository}/.github/smoke.env",
         Unlisted "{repository}/.gitignore",
     }));
@@ -88,10 +88,10 @@ pub fn pages(
 }
 
 /// Variables that only environments set have the value of the first environment that sets them.
-fn trial(application: &Application, foundation: &Foundation, workloads: &[&Workload]) -> Trial {
+fn smoke_test(application: &Application, foundation: &Foundation, workloads: &[&Workload]) -> SmokeTest {
     let only: Vec<Variable> = workloads.iter().flat_map(|it| it.variables.clone()).collect();
     let permitted = workloads.iter().any(|it| !it.permissions.is_empty());
-    Trial::of(application, &only, permitted, foundation.is_emulated())
+    SmokeTest::of(application, &only, permitted, foundation.is_emulated())
 }
 
 /// Files with versions that blueprint updates, so that Renovate must ignore them.

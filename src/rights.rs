@@ -12,7 +12,7 @@ mod spec;
 mod limits;
 
 pub use limits::{Excess, INLINE, length};
-pub use spec::{IamAction, Resource, Spec, begins_a_name, meet};
+pub use spec::{IamAction, Resource, Spec, has_name_prefix, patterns_overlap};
 
 /// The permissions that one part of a platform needs.
 #[derive(Clone, Debug, Default)]
@@ -234,12 +234,12 @@ impl Statement {
     }
 
     /// Only on resources with the tags of this platform and environment.
-    pub fn of_ours(self, names: &Names) -> Self {
+    pub fn with_resource_tags(self, names: &Names) -> Self {
         self.tagged("aws:ResourceTag", names)
     }
 
     /// Only in requests that set the tags of this platform and environment.
-    pub fn as_ours(self, names: &Names) -> Self {
+    pub fn with_request_tags(self, names: &Names) -> Self {
         self.tagged("aws:RequestTag", names)
     }
 

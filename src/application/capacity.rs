@@ -21,9 +21,9 @@ pub fn check(workloads: &[Workload], cluster: &Cluster, report: &mut Report) {
     let known = !report.already_reported(&["cluster"]) && !report.already_reported(&["applications"]);
     let Some(offers) = offers.filter(|_| known) else { return };
     for workload in workloads {
-        alone(workload, &offers, report);
+        check_single(workload, &offers, report);
     }
-    together(workloads, &offers, report);
+    check_total(workloads, &offers, report);
 }
 
 fn offer(group: &NodeGroup) -> Option<Offer<'_>> {
@@ -33,7 +33,7 @@ fn offer(group: &NodeGroup) -> Option<Offer<'_>> {
 }
 
 /// One application on the maximum number of nodes.
-fn alone(workload: &Workload, offers: &[Offer], report: &mut Report) {
+fn check_single(workload: &Workload, offers: &[Offer], report: &mut Report) {
     let at = &workload.place;
     let (name, size) = (&workload.application.name, &workload.size);
     let fits = |offer: &Offer| (offer.cpu.0 / size.cpu.0).min(offer.memory.0 / size.memory.0).min(offer.pods);
@@ -64,7 +64,7 @@ fn alone(workload: &Workload, offers: &[Offer], report: &mut Report) {
 }
 
 /// All applications at their maximum. They may not reach it at the same time, so this is a warning.
-fn together(workloads: &[Workload], offers: &[Offer], report: &mut Report) {
+fn check_total(workloads: &[Workload], offers: &[Offer], report: &mut Report) {
     let Some(first) = workloads.first() else { return };
     let sum = |of: fn(&Workload) -> u32| {
         workloads.iter().map(|it| u64::from(it.size.max) * u64::from(of(it))).sum::<u64>()

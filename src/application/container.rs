@@ -38,7 +38,7 @@ impl Application {
             name: VariableName::read(name).unwrap_or_default(),
             value: Value::Plain(Text::ours(value.to_string())),
         };
-        let metrics = self.measured.then(|| ours("METRICS_PORT", self.metrics.port));
+        let metrics = self.has_metrics.then(|| ours("METRICS_PORT", self.metrics.port));
         let plain = self.variables.iter().map(Given::plain);
         let secret = self
             .secrets
@@ -74,7 +74,7 @@ pub const STAND_IN: &str = "smoke-test";
 
 /// The settings with which the smoke test starts the image.
 #[derive(Clone, Debug)]
-pub struct Trial {
+pub struct SmokeTest {
     /// The variables of the container. Each secret is [`STAND_IN`].
     pub variables: Vec<(VariableName, Text)>,
     /// How long the program may take to start, in seconds.
@@ -82,10 +82,10 @@ pub struct Trial {
     /// The accepted statuses of the readiness probe.
     pub readiness: Label,
     /// The exit codes of a program that shut down gracefully after SIGTERM.
-    pub ends: Text,
+    pub exit_codes: Text,
 }
 
-impl Trial {
+impl SmokeTest {
     /// [`STAND_IN`], for templates.
     pub fn stand_in(&self) -> &'static str {
         STAND_IN
@@ -127,7 +127,7 @@ impl Trial {
                 (false, true) => "200 503",
                 (false, false) => "200",
             }),
-            ends: Text::ours(application.program.ends()),
+            exit_codes: Text::ours(application.program.exit_codes()),
         }
     }
 }

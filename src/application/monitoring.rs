@@ -18,7 +18,7 @@ pub fn pages(
         Resource "kubernetes-manifest/apps/{name}/monitoring/application-pods.yaml",
         Resource "kubernetes-manifest/apps/{name}/monitoring/dashboard.yaml",
     };
-    if application.measured {
+    if application.has_metrics {
         pages.extend(
             pages! { { application: Application, foundation: Foundation, monitoring_namespace: &'static str }
                 Resource "kubernetes-manifest/apps/{name}/monitoring/allow-metrics.yaml",
@@ -27,7 +27,7 @@ pub fn pages(
             },
         );
     }
-    if application.measured && application.database.is_some() {
+    if application.has_metrics && application.database.is_some() {
         pages.extend(pages! { { application: Application, foundation: Foundation }
             Resource "kubernetes-manifest/apps/{name}/monitoring/application-database.yaml",
         });

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::Workload;
 use crate::{
     diagnostics::{Finding, Report},
-    rights::{INLINE, IamAction, Resource, Rights, Statement, begins_a_name, length},
+    rights::{INLINE, IamAction, Resource, Rights, Statement, has_name_prefix, length},
     source::Located,
     words::{Name, StackWord, Text, Word},
 };
@@ -103,7 +103,7 @@ fn action(asked: &Located<String>, report: &mut Report) -> Option<Text> {
 
 fn resource(asked: &Located<String>, report: &mut Report) -> Option<Text> {
     let Resource(arn) = report.try_read(asked)?;
-    if begins_a_name(asked) {
+    if has_name_prefix(asked) {
         return Some(arn);
     }
     report.add(

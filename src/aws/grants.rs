@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::{
     diagnostics::{Finding, Report},
-    rights::{self, IamAction, Names, Resource, Rights, Statement, begins_a_name, meet},
+    rights::{self, IamAction, Names, Resource, Rights, Statement, has_name_prefix, patterns_overlap},
     source::Located,
     words::{Name, StackWord, Word},
 };
@@ -48,7 +48,7 @@ impl Word for GrantName {
 }
 
 /// Services that manage permissions: with one of their actions the pipeline could extend its own permissions.
-const BEYOND: [&str; 4] = ["account", "iam", "organizations", "sts"];
+const PERMISSION_SERVICES: [&str; 4] = ["account", "iam", "organizations", "sts"];
 
 /// The list that contains a permission.
 #[derive(Clone, Copy, PartialEq)]
@@ -121,7 +121,7 @@ fn statement(
             continue;
         }
         let Some(Resource(arn)) = report.try_read(at) else { continue };
-        if !begins_a_name(at) {
+        if !has_name_prefix(at) {
             report.add(
                 Finding::new("aws/grant", format!("`{}` cannot be granted", at.as_str()))
                     .at(at.span(), "`*` needs the start of a name before it")
@@ -129,7 +129,7 @@ fn statement(
             );
             continue;
         }
-        if let Some(made) = reaches(at, names) {
+        if let Some(made) = stack_resource(at, names) {
             report.add(
                 Finding::new("aws/grant", format!("`{}` reaches {made}", at.as_str()))
                     .at(at.span(), "the bootstrap stack made it, and only that changes it")
@@ -145,11 +145,14 @@ fn statement(
 }
 
 fn refuse_action(at: &Located<String>, action: &IamAction, list: List, report: &mut Report) {
-    if BEYOND.contains(&action.service.as_str()) {
+    if PERMISSION_SERVICES.contains(&action.service.as_str()) {
         report.add(
             Finding::new("aws/grant", format!("`{}` cannot be granted", at.as_str()))
                 .at(at.span(), "with it the pipeline could widen its own rights")
-                .help(format!("leave it out: no action of `{}` is granted", BEYOND.join("`, `"))),
+                .help(format!(
+                    "leave it out: no action of `{}` is granted",
+                    PERMISSION_SERVICES.join("`, `")
+                )),
         );
     } else if !action.is_narrow() {
         report.add(
@@ -157,7 +160,7 @@ fn refuse_action(at: &Located<String>, action: &IamAction, list: List, report: &
                 .at(at.span(), "`*` needs at least three letters before it")
                 .help("write one action, such as `sqs:CreateQueue`, or several, such as `sqs:Get*`"),
         );
-    } else if list == List::Read && !action.looks() {
+    } else if list == List::Read && !action.only_reads() {
         report.add(
             Finding::new("aws/grant", format!("`{}` does not only read", at.as_str()))
                 .at(at.span(), "anyone who can open a pull request could do it")
@@ -168,7 +171,7 @@ fn refuse_action(at: &Located<String>, action: &IamAction, list: List, report: &
 
 /// The resource of the bootstrap stack that a pattern may match. Its roles, policies and OIDC provider are not checked, because
 /// all actions of IAM are refused. AWS chooses the id of the key, so a pattern of keys must be a complete ARN.
-fn reaches(pattern: &str, names: &Names) -> Option<&'static str> {
+fn stack_resource(pattern: &str, names: &Names) -> Option<&'static str> {
     let bucket = format!("arn:aws:s3:::{}", names.state_bucket);
     let stack = format!(
         "arn:aws:cloudformation:{}:{}:stack/{}-bootstrap/*",
@@ -177,11 +180,13 @@ fn reaches(pattern: &str, names: &Names) -> Option<&'static str> {
         names.prefix()
     );
     let alias = format!("arn:aws:kms:{}:{}:alias/{}-tfstate", names.region, names.account, names.prefix());
-    if meet(pattern, &bucket) || meet(pattern, &format!("{bucket}/*")) {
+    if patterns_overlap(pattern, &bucket) || patterns_overlap(pattern, &format!("{bucket}/*")) {
         Some("the bucket of the states")
-    } else if meet(pattern, &alias) || pattern.starts_with("arn:aws:kms:") && pattern.contains('*') {
+    } else if patterns_overlap(pattern, &alias)
+        || pattern.starts_with("arn:aws:kms:") && pattern.contains('*')
+    {
         Some("the key of the states")
-    } else if meet(pattern, &stack) {
+    } else if patterns_overlap(pattern, &stack) {
         Some("the bootstrap stack")
     } else if ["iam", "sts", "organizations", "account"]
         .iter()

@@ -59,7 +59,7 @@ fn read(names: &Names, associations: bool) -> Vec<Statement> {
         Statement::allow("Cluster", &eks).on(parts(names, associations)).within(Policy::Read),
         Statement::allow("Keys", &keys)
             .on(vec![names.arn("kms", "key/*")])
-            .of_ours(names)
+            .with_resource_tags(names)
             .within(Policy::Read),
         Statement::allow(
             "Lists",
@@ -122,11 +122,11 @@ fn change(names: &Names, associations: bool) -> Vec<Statement> {
             .when("StringEquals", "aws:ResourceTag/eks:cluster-name", [names.prefix().as_str()]),
         Statement::allow("CreateKeys", &["kms:CreateKey"])
             .on(vec![any()])
-            .as_ours(names)
+            .with_request_tags(names)
             .why("The policy of a new key names its administrator, which is this role."),
         Statement::allow("TagNewKeys", &["kms:TagResource"])
             .on(vec![names.arn("kms", "key/*")])
-            .as_ours(names),
+            .with_request_tags(names),
         Statement::allow("KeyAliases", &["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"])
             .on(vec![names.arn("kms", format!("alias/{}-*", names.prefix()))]),
     ];

@@ -64,16 +64,16 @@ impl Dns {
                 .on(vec![any()])
                 .when("ForAllValues:StringEquals", "acm:DomainNames", [format!("*.{zone}").as_str(), &zone])
                 .when("StringEquals", "acm:ValidationMethod", ["DNS"])
-                .as_ours(names),
+                .with_request_tags(names),
             Statement::allow("TagNewCertificate", &["acm:AddTagsToCertificate"])
                 .on(certificates())
-                .as_ours(names),
+                .with_request_tags(names),
             Statement::allow(
                 "ChangeCertificate",
                 &["acm:AddTagsToCertificate", "acm:DeleteCertificate", "acm:RemoveTagsFromCertificate"],
             )
             .on(certificates())
-            .of_ours(names),
+            .with_resource_tags(names),
         ]);
         change
     }
@@ -91,6 +91,6 @@ fn read(names: &Names) -> Vec<Statement> {
         .why("AWS chooses the ids of zones, and no condition key applies. Their records are public."),
         Statement::allow("Certificates", &["acm:DescribeCertificate", "acm:ListTagsForCertificate"])
             .on(vec![names.arn("acm", "certificate/*")])
-            .of_ours(names),
+            .with_resource_tags(names),
     ]
 }

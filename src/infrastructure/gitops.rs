@@ -34,7 +34,7 @@ fn tunnel(names: &Names) -> [Statement; 4] {
         checked(
             Statement::allow("TunnelThroughNodes", &["ssm:StartSession"])
                 .on(vec![names.arn("ec2", "instance/*")])
-                .of_ours(names),
+                .with_resource_tags(names),
         )
         .why("Without the check of the document, the permission to start a session on a node would include a shell."),
         checked(

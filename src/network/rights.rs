@@ -19,14 +19,17 @@ pub(crate) fn made(names: &Names, made: &Made) -> Vec<Statement> {
     let types = made.types.iter().map(|it| names.arn("ec2", format!("{it}/*"))).collect();
     let everything = || vec![names.arn("ec2", "*/*")];
     vec![
-        Statement::allow("Create", made.create).on(types).as_ours(names).within(Policy::ApplyNetwork),
+        Statement::allow("Create", made.create)
+            .on(types)
+            .with_request_tags(names)
+            .within(Policy::ApplyNetwork),
         Statement::allow("ChangeAndDelete", made.change)
             .on(everything())
-            .of_ours(names)
+            .with_resource_tags(names)
             .within(Policy::ApplyNetwork),
         Statement::allow("TagWhatIsNew", &["ec2:CreateTags"])
             .on(everything())
-            .as_ours(names)
+            .with_request_tags(names)
             .when("StringEquals", "ec2:CreateAction", made.tags.iter().copied())
             .within(Policy::ApplyNetwork),
     ]
@@ -72,15 +75,15 @@ pub(crate) fn security_groups(names: &Names, rules: bool) -> Rights {
         change.extend([
             Statement::allow("CreateSecurityGroupRules", &["ec2:AuthorizeSecurityGroupIngress"])
                 .on(vec![names.arn("ec2", "security-group-rule/*")])
-                .as_ours(names)
+                .with_request_tags(names)
                 .within(Policy::ApplyNetwork),
             Statement::allow("ChangeAndDelete", &["ec2:ModifySecurityGroupRules"])
                 .on(vec![names.arn("ec2", "*/*")])
-                .of_ours(names)
+                .with_resource_tags(names)
                 .within(Policy::ApplyNetwork),
             Statement::allow("TagWhatIsNew", &["ec2:CreateTags"])
                 .on(vec![names.arn("ec2", "*/*")])
-                .as_ours(names)
+                .with_request_tags(names)
                 .when("StringEquals", "ec2:CreateAction", ["AuthorizeSecurityGroupIngress"])
                 .within(Policy::ApplyNetwork),
         ]);
@@ -188,7 +191,7 @@ fn change(names: &Names) -> Vec<Statement> {
     change.extend([
         Statement::allow("ClaimSecurityGroups", &["ec2:CreateTags"])
             .on(vec![names.arn("ec2", "security-group/*")])
-            .as_ours(names)
+            .with_request_tags(names)
             .when("Null", "aws:ResourceTag/project", ["true"])
             .why("Security groups without tags may be tagged: new ones, and the default group of the VPC. Groups with the tag of another\nplatform may not.")
             .within(Policy::ApplyNetwork),

@@ -78,14 +78,14 @@ impl Word for Resource {
 }
 
 /// Whether a pattern of ARNs contains the start of a name. Without it, the pattern would match all buckets, queues or tables.
-pub fn begins_a_name(pattern: &str) -> bool {
+pub fn has_name_prefix(pattern: &str) -> bool {
     let last = pattern.splitn(6, ':').nth(5).unwrap_or_default();
     let begins = last.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/');
     begins && !last.starts_with("/*") && !last.starts_with("//")
 }
 
 /// Whether some ARN matches both patterns, in which `*` means any characters.
-pub fn meet(one: &str, other: &str) -> bool {
+pub fn patterns_overlap(one: &str, other: &str) -> bool {
     // For each position of `other`: whether its rest matches the rest of `one`. Computed from the last character of `one` to the first.
     let (one, other) = (one.as_bytes(), other.as_bytes());
     let mut rest: Vec<bool> = (0..=other.len()).map(|at| other[at..].iter().all(|it| *it == b'*')).collect();
@@ -114,7 +114,7 @@ impl IamAction {
     }
 
     /// Whether it only reads, so that a plan may do it.
-    pub fn looks(&self) -> bool {
+    pub fn only_reads(&self) -> bool {
         ["BatchGet", "Describe", "Get", "List"].iter().any(|it| self.verb.starts_with(it))
     }
 

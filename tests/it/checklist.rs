@@ -57,7 +57,7 @@ mod runbooks;
 /// Reads HCL into values.
 mod terraform;
 /// The smoke test.
-mod trial;
+mod smoke_test;
 /// Workflows.
 mod workflows;
 /// Applications in the cluster.

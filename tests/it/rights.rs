@@ -306,7 +306,7 @@ fn a_platforms_own_terraform_is_let_through() {
 /// Whether two patterns can match the same ARN, for wildcards in both.
 #[test]
 fn patterns_meet() {
-    use blueprint::rights::meet;
+    use blueprint::rights::patterns_overlap;
     for (one, other) in [
         ("a*", "abc"),
         ("abc", "a*"),
@@ -315,9 +315,9 @@ fn patterns_meet() {
         ("", "*"),
         ("arn:aws:s3:::orchard-*", "arn:aws:s3:::orchard-production-tfstate-1/*"),
     ] {
-        assert!(meet(one, other) && meet(other, one), "{one} {other}");
+        assert!(patterns_overlap(one, other) && patterns_overlap(other, one), "{one} {other}");
     }
     for (one, other) in [("a*", "b*"), ("a", "ab"), ("a*c", "abd"), ("", "a"), ("x/y*", "x/z*")] {
-        assert!(!meet(one, other) && !meet(other, one), "{one} {other}");
+        assert!(!patterns_overlap(one, other) && !patterns_overlap(other, one), "{one} {other}");
     }
 }
