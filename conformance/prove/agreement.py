@@ -83,7 +83,7 @@ def unknown_roles(objects, roles):
             elif document["kind"] == "ServiceAccount":
                 subject = f"system:serviceaccount:{namespace_of(document)}:{document['metadata']['name']}"
                 if f'"{subject}"' not in roles[name]["assume_role_policy"]:
-                    yield f"{title(document)}: the role `{name}` does not believe {subject}"
+                    yield f"{title(document)}: the role `{name}` does not trust {subject}"
     for name in sorted(set(roles) - named):
         if "-secrets-" in name:
             yield f"nothing in the cluster is the role `{name}`"
