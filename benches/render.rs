@@ -1,5 +1,4 @@
-//! How long the whole process takes, beside a plain copy of the same files. It measures; what it may
-//! take beyond that copy stands in `LIMIT`.
+//! Compares the time of the whole process with that of a plain copy of the same files. `LIMIT` is the difference that is allowed.
 #![expect(
     clippy::disallowed_types,
     clippy::print_stderr,
@@ -16,8 +15,7 @@ use std::{
 const BLUEPRINT: &str = env!("CARGO_BIN_EXE_blueprint");
 const RUNS: usize = 30;
 
-/// What a person still takes for at once. The median of a render may exceed that of a copy by no more: how fast a disk
-/// takes files is not ours.
+/// A delay that people do not notice. The copy is subtracted, because the speed of the disk does not depend on blueprint.
 const LIMIT: Duration = Duration::from_millis(20);
 
 fn main() -> ExitCode {
@@ -27,7 +25,7 @@ fn main() -> ExitCode {
     run(Command::new(BLUEPRINT).args(["render", source, "--out"]).arg(root.path().join("same")));
     let mut rows =
         [("copy", Vec::new()), ("render", Vec::new()), ("render again", Vec::new()), ("check", Vec::new())];
-    // In turn, so that a machine whose speed drifts is slow for all of them.
+    // In turn, so that a change of the machine's speed affects all of them.
     for turn in 0..RUNS {
         let same = root.path().join("same");
         let commands = [

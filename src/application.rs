@@ -41,7 +41,7 @@ pub use permissions::Permission;
 pub use shutdown::Shutdown;
 pub use variables::{SecretVariable, Variable};
 
-/// For each application the Kustomization that deploys it. An application waits for its own login, and not for all of them.
+/// For each application, the Kustomization that deploys it. It waits only for its own login.
 pub const LAYER: &Layer = &Layer {
     name: "applications",
     after: Some(database::LAYER),
@@ -204,7 +204,7 @@ const METRICS_PATH: &str = "/metrics";
 const MIN_REPLICAS: u32 = 2;
 const CPU_UTILIZATION: u32 = 70;
 
-/// What is the same in every environment. The base is rendered from this alone.
+/// What is the same in all environments. The base is rendered from this alone.
 #[derive(Clone, Debug)]
 pub struct Application {
     /// The key of its table in `[applications]`, which is also the name of its namespace.
@@ -220,7 +220,7 @@ pub struct Application {
     /// In seconds.
     start_within: u32,
     /// Whether it has metrics.
-    pub measured: bool,
+    pub has_metrics: bool,
     /// The endpoint that Prometheus scrapes.
     pub metrics: MetricsEndpoint,
     /// The durations of the graceful shutdown.
@@ -231,7 +231,7 @@ pub struct Application {
     pub secrets: Vec<SecretVariable>,
     /// Whether it may connect to the internet.
     pub internet: bool,
-    /// In percent of what a pod asks for.
+    /// In percent of the CPU request.
     pub cpu_utilization: u32,
     /// In percent of the memory request. None if memory usage does not add pods.
     pub memory_utilization: Option<u32>,
@@ -276,9 +276,9 @@ pub struct Size {
 /// An application in one environment.
 #[derive(Clone, Debug)]
 pub struct Workload {
-    /// Where the application is named.
+    /// The position of the application's name.
     pub place: Span,
-    /// What is the same in every environment.
+    /// What is the same in all environments.
     pub application: Rc<Application>,
     /// The number and size of its pods in this environment.
     pub size: Size,
@@ -296,7 +296,7 @@ pub struct Workload {
     pub auto_merge: bool,
 }
 
-/// What the end of the name of an application's role begins with, before `-` and its name, and no other role's.
+/// The prefix of an application's role, before `-` and the application's name. No other role has it.
 pub const APPLICATION_ROLE: &str = "app";
 
 /// The initial tag in an overlay: the first release of every application.
@@ -349,7 +349,7 @@ impl Application {
         let replicas = spec.replicas.clone().unwrap_or_default();
         Self {
             metrics: MetricsEndpoint::metrics(at, port, spec, report),
-            measured: spec.metrics.as_ref().is_none_or(|it| value_or(&it.enabled, METRICS)),
+            has_metrics: spec.metrics.as_ref().is_none_or(|it| value_or(&it.enabled, METRICS)),
             start_within: value_or(&probes.start_within, START_WITHIN),
             shutdown: Shutdown::resolve(at, spec.shutdown.as_ref(), report),
             variables: variables::with_memory_limit(variables, &secrets, &program, &size),
@@ -385,7 +385,7 @@ impl Application {
             login: spec.database.as_ref().map_or(1, |asked| asked.login()),
         };
         if let (None, Some(asked)) = (&self.database, &spec.database)
-            && !report.excused(&["applications", name, "database"])
+            && !report.already_reported(&["applications", name, "database"])
         {
             let title = format!("`database` of `{}` is set only in an environment", name.escape_debug());
             report.add(
@@ -394,9 +394,9 @@ impl Application {
                     .help("add `database` to the application outside `[environments]`"),
             );
         }
-        alone(name, spec, report);
+        check_single_replica(name, spec, report);
         let has_database = self.database.is_some();
-        // A secret of the base may meet a variable that only an overlay has.
+        // A secret of the base may conflict with a variable of the overlay.
         let secrets = variables::secret(spec.secrets.as_ref(), spec.env.as_ref(), has_database, report);
         let variables = variables::plain(spec.env.as_ref(), has_database, report);
         let size = Size::resolve(name, spec, &self.program, report);
@@ -413,12 +413,12 @@ impl Application {
         }
     }
 
-    /// In the syntax of CODEOWNERS.
+    /// The code owners, in the syntax of CODEOWNERS.
     pub fn owners(&self) -> Text {
         Text::ours(self.code_owners.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
     }
 
-    /// How often the startup probe may fail, every two seconds.
+    /// How often the startup probe may fail. It runs every two seconds.
     pub fn start_failures(&self) -> u32 {
         self.start_within.div_ceil(2)
     }
@@ -428,12 +428,12 @@ impl Application {
         240 + self.start_within
     }
 
-    /// Whether a Secret becomes part of its environment.
+    /// Whether its environment contains values of a Secret.
     pub fn is_trusted(&self) -> bool {
         self.database.is_some() || !self.secrets.is_empty()
     }
 
-    /// The end of the name of its role, where it has one.
+    /// The end of its role's name.
     pub fn role(&self) -> Bareword {
         Bareword::of(APPLICATION_ROLE).and('-', &self.name)
     }
@@ -454,7 +454,7 @@ impl Application {
         [usage].into_iter().chain(pull).chain(database).collect()
     }
 
-    /// The base.
+    /// The pages of the base.
     pub fn pages(&self, foundation: &Foundation) -> Vec<Page> {
         let Self { name, .. } = self;
         let application = self;
@@ -474,7 +474,7 @@ impl Application {
 }
 
 /// A disruption budget and a topology spread need at least two pods, and graceful shutdown does not cover the time until a new pod is ready.
-fn alone(name: &Located<String>, spec: &Spec, report: &mut Report) {
+fn check_single_replica(name: &Located<String>, spec: &Spec, report: &mut Report) {
     let min = spec.replicas.as_ref().and_then(|it| it.min.as_ref()).filter(|it| ***it == 1);
     if let (Some(at), Some(_)) = (min, &spec.host) {
         let reached = if value_or(&spec.public, PUBLIC) { "is public" } else { "has a host" };
@@ -557,7 +557,7 @@ impl Workload {
         pages
     }
 
-    /// What its namespace reads from Parameter Store, and the connection to its database.
+    /// The ExternalSecrets of its namespace, and the connection to its database.
     fn secret_pages(&self, environment: &Environment) -> Vec<Page> {
         let application = &self.application;
         let name = &application.name;
@@ -589,8 +589,8 @@ impl MetricsEndpoint {
     fn metrics(name: &Located<String>, serves: u32, spec: &Spec, report: &mut Report) -> Self {
         let asked = spec.metrics.clone().unwrap_or_default();
         let port = value_or(&asked.port, METRICS_PORT);
-        let known = !report.excused(&["applications", name, "port"])
-            && !report.excused(&["applications", name, "metrics"]);
+        let known = !report.already_reported(&["applications", name, "port"])
+            && !report.already_reported(&["applications", name, "metrics"]);
         let at = asked.port.as_ref().or(spec.port.as_ref()).filter(|_| port == serves && known);
         if let Some(at) = at {
             report.add(
@@ -605,7 +605,7 @@ impl MetricsEndpoint {
 }
 
 impl Workload {
-    /// What deploys it, after all that it depends on.
+    /// The Kustomization that deploys it, after everything that it depends on.
     pub fn delivery(&self, environment: &Environment) -> Vec<Page> {
         let application = &self.application;
         let name = &application.name;
@@ -621,7 +621,7 @@ impl Size {
         let replicas = spec.replicas.clone().unwrap_or_default();
         let min = value_or(&replicas.min, MIN_REPLICAS);
         let max = value_or(&replicas.max, min * 3);
-        let known = !report.excused(&["applications", name, "replicas"]);
+        let known = !report.already_reported(&["applications", name, "replicas"]);
         if let Some(at) = replicas.max.as_ref().or(replicas.min.as_ref()).filter(|_| max < min && known) {
             report.add(
                 Finding::new(
@@ -633,7 +633,7 @@ impl Size {
             );
         }
         let cpu = report.read_or(spec.cpu.as_ref(), CPU);
-        let known = cpu.sound().is_some() && !report.excused(&["applications", name, "cpu"]);
+        let known = cpu.valid().is_some() && !report.already_reported(&["applications", name, "cpu"]);
         let cpu = cpu.value();
         let cpu_limit: Option<Cpu> = spec.cpu_limit.as_ref().and_then(|asked| report.try_read(asked));
         if let (Some(asked), Some(limit)) = (&spec.cpu_limit, cpu_limit)
@@ -650,7 +650,7 @@ impl Size {
             );
         }
         let memory = report.read_or(spec.memory.as_ref(), program.memory());
-        let known = memory.sound().is_some() && !report.excused(&["applications", name, "language"]);
+        let known = memory.valid().is_some() && !report.already_reported(&["applications", name, "language"]);
         let memory = memory.value();
         if let (Some(asked), Some((language, least))) = (&spec.memory, program.least_memory())
             && memory < least

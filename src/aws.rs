@@ -38,6 +38,7 @@ pub struct Spec {
     pub tags: Option<BTreeMap<Located<String>, Located<String>>>,
     /// The path of the IAM roles that Terraform creates, such as `/platform/`. The two roles of the pipeline, which the
     /// bootstrap stack creates, always have the path `/`. Fixed after the first apply: another path would replace every role.
+    // Source: hashicorp/terraform-provider-aws@0040ea6911af internal/service/iam/role.go: `path` has `ForceNew`.
     #[schemars(with = "Option<Spelled<RolePath>>", extend("default" = RolePath::root().to_string()))]
     pub role_path: Option<Located<String>>,
     /// The ARN of the policy that is the permissions boundary of every role that Terraform creates. Default: a policy that the
@@ -66,7 +67,7 @@ pub struct Roles {
     pub identity: WorkloadIdentity,
     /// The path of the roles that Terraform creates, `/` by default.
     pub path: RolePath,
-    /// A policy that somebody else manages.
+    /// An existing policy. None if the bootstrap stack creates it.
     pub boundary: Option<PolicyArn>,
 }
 
@@ -82,7 +83,7 @@ pub struct Tag {
 /// A managed policy by ARN.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PolicyArn {
-    /// The whole ARN.
+    /// The complete ARN.
     pub arn: Text,
     account: String,
 }
@@ -105,11 +106,11 @@ impl Word for PolicyArn {
 }
 
 impl Roles {
-    /// Reports a permissions boundary that belongs to another account than `account`.
+    /// Reports a permissions boundary of another account than `account`.
     pub fn resolve(spec: &Spec, account: &Decided<Account>, report: &mut Report) -> Self {
         let boundary = spec.permissions_boundary.as_ref().and_then(|asked| report.try_read(asked));
         if let (Some(asked), Some(PolicyArn { account: theirs, .. }), Some(account)) =
-            (&spec.permissions_boundary, &boundary, account.sound())
+            (&spec.permissions_boundary, &boundary, account.valid())
             && ![&account.to_string(), "aws"].contains(&theirs.as_str())
         {
             report.add(
@@ -171,7 +172,7 @@ pub fn tags(spec: &Spec, report: &mut Report) -> Vec<Tag> {
     tags
 }
 
-/// Whether every service accepts this as the key or the value of a tag.
+/// Whether all AWS services accept this as the key or the value of a tag.
 fn word(word: &str, length: std::ops::RangeInclusive<usize>) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || " _.:/=+-@".contains(c);
     length.contains(&word.len()) && word.chars().all(plain) && word.trim() == word

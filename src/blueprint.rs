@@ -18,16 +18,16 @@ use crate::{
     application, aws, cluster, components, database,
     diagnostics::{Finding, Report},
     dns, files, github, network,
-    shape::{self, ENVIRONMENTS, PLATFORM_WIDE},
     source::{Located, Source, Span},
     syntax,
+    validation::{self, ENVIRONMENTS, PLATFORM_WIDE},
     words::{
         Name,
         patterns::{Pattern, Spelled},
     },
 };
 
-// All fields are `Option`: the schema says which keys are required, and `shape` checks it.
+// All fields are `Option`: the schema says which keys are required, and `validation` checks it.
 
 /// A platform. Every key may differ between environments unless it is marked `x-platform-wide`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -74,7 +74,7 @@ pub struct Spec {
 /// blueprint without environments has no name yet.
 #[derive(Debug)]
 pub struct Blueprint {
-    /// Where it stands that there is a platform: its name, if it has one.
+    /// The position for findings about the whole platform: its name, if it has one.
     pub place: Span,
     /// The keys outside `[environments]`.
     pub base: Spec,
@@ -95,7 +95,7 @@ pub fn read(source: &Source, report: &mut Report) -> Option<Blueprint> {
     syntax::check(source, report);
     let (schema, mut base) = (schema(), tree.into_inner());
     let place = place(&base);
-    shape::check(&mut base, schema, report);
+    validation::check(&mut base, schema, report);
     let overlays = match base.remove(ENVIRONMENTS).map(Spanned::into_inner) {
         Some(DeValue::Table(overlays)) => overlays,
         _ => DeTable::new(),
@@ -103,26 +103,26 @@ pub fn read(source: &Source, report: &mut Report) -> Option<Blueprint> {
     let mut order: Vec<_> = overlays.iter().collect();
     order.sort_by_key(|(name, _)| name.span().start);
     let mut environments = Vec::new();
-    // One tree at a time: there may be many environments of many applications.
+    // One tree at a time, because blueprints may have many environments with many applications.
     for (name, overlay) in order {
         let mut tree = base.clone();
         if let DeValue::Table(overlay) = overlay.get_ref() {
-            shape::merge(&mut tree, overlay);
+            validation::merge(&mut tree, overlay);
         }
         let name = Located::new(name.span().into(), name.get_ref().to_string());
         report.enter(Some(&name));
-        shape::require(&tree, &place, schema, report);
+        validation::require(&tree, &place, schema, report);
         environments.push((Some(name), typed(tree)));
     }
     report.enter(None);
     if environments.is_empty() {
-        shape::require(&base, &place, schema, report);
+        validation::require(&base, &place, schema, report);
         environments.push((None, typed(base.clone())));
     }
     Some(Blueprint { place, base: typed(base), environments })
 }
 
-/// What stands for the whole of a blueprint: its name, or the first key. An empty one has only its beginning.
+/// The position for findings about the whole blueprint: its name, or the first key. In an empty one, the start.
 fn place(tree: &DeTable<'_>) -> Span {
     let named = tree.keys().find(|key| key.get_ref() == "name");
     let place = named.or_else(|| tree.keys().min_by_key(|key| key.span().start));
@@ -134,7 +134,7 @@ fn typed(tree: DeTable<'_>) -> Spec {
     Spec::deserialize(tree).expect("what fits the schema fits the types")
 }
 
-/// The schema that `shape` uses is the one that editors use. It is made once.
+/// The schema for `validation` and for editors. It is generated once.
 pub fn schema() -> &'static Value {
     static SCHEMA: LazyLock<Value> = LazyLock::new(whole);
     &SCHEMA
@@ -161,7 +161,7 @@ fn whole() -> Value {
     schema
 }
 
-/// A table has its header as title.
+/// Sets the header of each table as its title.
 fn titled(schema: &mut Value, path: &str) {
     let Value::Object(schema) = schema else { return };
     if !path.is_empty() && schema.get("type").is_some_and(|it| it == "object") {
@@ -176,7 +176,7 @@ fn titled(schema: &mut Value, path: &str) {
     }
 }
 
-/// Adds the `default` to the description. A default that depends on other keys is no single value: its description has the rule.
+/// Adds the `default` to the description. If a default depends on other keys, the description already contains the rule.
 fn described_default(schema: &mut Schema) {
     let (Some(default), Some(words)) = (schema.get("default"), schema.get("description")) else { return };
     let value = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
@@ -187,7 +187,7 @@ fn described_default(schema: &mut Schema) {
 /// The start of the last sentence of a description.
 const DEFAULT: &str = "Default: ";
 
-/// An overlay requires nothing, may not contain what is platform-wide, and what it leaves out is that of the base.
+/// In an overlay no key is required, platform-wide keys are refused, and the default is the value of the base.
 fn overlaid(schema: &mut Schema) {
     schema.remove("required");
     schema.remove("default");

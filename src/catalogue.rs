@@ -70,11 +70,11 @@ pub struct InstanceSize {
     pub processors: u32,
     /// In MiB.
     pub memory: u32,
-    /// The most pods on such a node.
+    /// The maximum number of pods on such a node.
     pub pods: u32,
 }
 
-/// How many vCPUs an account may run of some families of instances, in a region.
+/// A quota for the vCPUs of running instances of some families, per account and region.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Quota {
@@ -132,7 +132,7 @@ impl Catalogue {
     }
 
     /// None for an unknown type.
-    pub fn shape(&self, family: &str, size: &str) -> Option<InstanceSize> {
+    pub fn instance_size(&self, family: &str, size: &str) -> Option<InstanceSize> {
         self.instances.get(family)?.get(size).copied()
     }
 
@@ -169,7 +169,7 @@ impl Catalogue {
         listed.is_none_or(|it| it.contains(&version.to_string()))
     }
 
-    /// The checksum of what a tool is downloaded as.
+    /// The checksum of the file that a tool is downloaded as.
     pub fn checksum(&self, name: &str) -> &str {
         row(&self.tools, name).digest.as_deref().unwrap_or_else(|| panic!("`{name}` has no checksum"))
     }
@@ -180,8 +180,8 @@ impl Catalogue {
         version.rsplit_once('.').map_or(version, |(minor, _)| minor)
     }
 
-    /// An image by tag, and by digest where it is known. Docker's official images, which have a name without a folder, come from
-    /// their mirror in ECR Public: Docker Hub limits anonymous pulls of an address, and all nodes of a platform share one.
+    /// An image by tag, and by digest where it is known. Docker official images, whose name has no folder, come from their mirror
+    /// in ECR Public: Docker Hub limits anonymous pulls per address, and all nodes of a platform share one.
     pub fn image(&'static self, name: &'static str) -> Bareword {
         let Pin { version, digest, .. } = row(&self.images, name);
         let mirror = Bareword::of("public.ecr.aws/docker/library");

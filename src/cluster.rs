@@ -30,6 +30,8 @@ pub struct Spec {
     #[schemars(extend("enum" = KubernetesVersion::all(), "default" = KubernetesVersion::default().to_string()))]
     pub version: Option<Located<String>>,
     /// The address range of Services, which nothing else may use. Fixed after the first apply: EKS cannot change it.
+    // Source: Amazon EKS API Reference, KubernetesNetworkConfigRequest, `serviceIpv4Cidr`: "You can only specify a custom CIDR
+    // block when you create a cluster. You can't change this value after the cluster is created."
     #[schemars(extend("default" = default_service_range().to_string()))]
     pub service_range: Option<Located<String>>,
     /// The IAM roles or users that administer the cluster in addition to the pipeline, by ARN. They belong to the account of
@@ -221,10 +223,10 @@ pub struct NodeGroup {
     pub name: Name,
     /// The instance types, the preferred one first.
     pub instance_types: Vec<Text>,
-    /// The same, parsed.
+    /// The same as parsed words.
     pub types: Vec<InstanceType>,
-    /// What its first type offers, if it is known: the others have the same size.
-    pub shape: Option<InstanceSize>,
+    /// The size of its first type, if it is known. The other types have the same size.
+    pub instance_size: Option<InstanceSize>,
     /// The maximum number of pods on a node, if its types are known.
     pods: Option<u32>,
     /// The operating system of the nodes.
@@ -246,7 +248,7 @@ pub struct NodeGroup {
 /// An IAM role or user by ARN.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Principal {
-    /// The whole ARN.
+    /// The complete ARN.
     pub arn: Text,
     account: String,
 }
@@ -285,7 +287,7 @@ impl Cluster {
         self.node_groups.iter().any(NodeGroup::elastic)
     }
 
-    /// `account` is the environment's, and `at` what stands for the environment.
+    /// `account` is the environment's account, `at` the position for findings about the whole environment.
     pub fn resolve(
         spec: Option<&Spec>,
         network: &Network,
@@ -298,9 +300,9 @@ impl Cluster {
             spec.version.as_ref().and_then(|asked| KubernetesVersion::read(asked)).unwrap_or_default();
         let services =
             cidr::read_or(spec.service_range.as_ref(), Purpose::Services, default_service_range(), report);
-        let sound = services.sound().is_some();
+        let valid = services.valid().is_some();
         let service_range = services.value();
-        if overlap(service_range, network.range) && sound {
+        if overlap(service_range, network.range) && valid {
             report.add(
                 Finding::new(
                     "cluster/overlap",
@@ -316,7 +318,7 @@ impl Cluster {
                 .help("choose two ranges that do not overlap"),
             );
         }
-        for peer in network.peers.iter().filter(|peer| overlap(service_range, ***peer) && sound) {
+        for peer in network.peers.iter().filter(|peer| overlap(service_range, ***peer) && valid) {
             let title =
                 format!("`cluster.service-range` and a peer overlap: `{service_range}` and `{}`", **peer);
             report.add(
@@ -350,7 +352,7 @@ fn overlap(a: Ipv4Net, b: Ipv4Net) -> bool {
 /// A key without effect is an error, because a reader would rely on it: the label and the ranges need the matching `access`.
 fn access(spec: &Spec, report: &mut Report) -> ApiAccess {
     let asked = value_or(&spec.access, ApiAccessSpec::default());
-    let known = !report.excused(&["cluster", "access"]);
+    let known = !report.already_reported(&["cluster", "access"]);
     let label = spec.runner_label.as_ref();
     let ranges = spec.public_ranges.as_deref().filter(|ranges| !ranges.is_empty());
     let mut stray = |key: &str, access: &str, at: Span| {
@@ -373,7 +375,7 @@ fn access(spec: &Spec, report: &mut Report) -> ApiAccess {
     match **access {
         ApiAccessSpec::Tunnel => ApiAccess::Tunnel,
         ApiAccessSpec::Runner => {
-            if label.is_none() && !report.excused(&["cluster", "runner-label"]) {
+            if label.is_none() && !report.already_reported(&["cluster", "runner-label"]) {
                 report.add(
                     Finding::new("cluster/access", "`runner-label` is missing")
                         .at(access.span(), "needs the label of runners inside the network")
@@ -393,7 +395,7 @@ fn access(spec: &Spec, report: &mut Report) -> ApiAccess {
             ApiAccess::Runner(report.value(label))
         }
         ApiAccessSpec::Public => {
-            if ranges.is_none() && !report.excused(&["cluster", "public-ranges"]) {
+            if ranges.is_none() && !report.already_reported(&["cluster", "public-ranges"]) {
                 report.add(
                     Finding::new("cluster/access", "`public-ranges` is empty")
                         .at(access.span(), "the public endpoint is open only to the ranges that you list")
@@ -406,7 +408,7 @@ fn access(spec: &Spec, report: &mut Report) -> ApiAccess {
     }
 }
 
-/// Whether GitHub calls its own runners so, such as `ubuntu-24.04`.
+/// Whether this is the label of a GitHub-hosted runner, such as `ubuntu-24.04`.
 fn is_hosted(label: &str) -> bool {
     ["ubuntu-", "windows-", "macos-"].iter().any(|it| label.to_lowercase().starts_with(it))
 }
@@ -417,15 +419,16 @@ fn administrators(
     at: &Span,
     report: &mut Report,
 ) -> Vec<Principal> {
-    if asked.is_none_or(<[_]>::is_empty) && !report.excused(&["cluster", "administrators"]) {
+    if asked.is_none_or(<[_]>::is_empty) && !report.already_reported(&["cluster", "administrators"]) {
         report.add(
             Finding::warning("cluster/administrators", "`administrators` is empty")
                 .at(at.clone(), "only the pipeline of this account can access the cluster")
                 .help("add `[cluster]` with `administrators = [\"arn:aws:iam::ACCOUNT:role/ROLE\"]`"),
         );
     }
-    let known = !report.excused(&["aws", "account"]) && !report.excused(&["cluster", "administrators"]);
-    let own = account.sound().filter(|_| known);
+    let known = !report.already_reported(&["aws", "account"])
+        && !report.already_reported(&["cluster", "administrators"]);
+    let own = account.valid().filter(|_| known);
     let mut read = |asked: &Located<String>| {
         let principal: Principal = report.try_read(asked)?;
         if own.is_some_and(|own| principal.account != own.to_string()) {
@@ -504,7 +507,7 @@ fn addresses(range: Ipv4Net) -> u64 {
     (1u64 << (32 - range.prefix_len())) - 5
 }
 
-/// `key` is its name as it was typed.
+/// `key` is its name in the blueprint.
 fn node_group(
     key: &str,
     name: Name,
@@ -514,9 +517,9 @@ fn node_group(
 ) -> NodeGroup {
     let asked = spec.instance_types.as_deref().unwrap_or_default();
     let types: Vec<Decided<InstanceType>> = asked.iter().map(|asked| report.read(Some(asked))).collect();
-    let first = types.first().and_then(Decided::sound);
+    let first = types.first().and_then(Decided::valid);
     let arm = first.is_some_and(InstanceType::is_arm);
-    let is_other = |it: &Decided<InstanceType>| it.sound().is_some_and(|it| it.is_arm() != arm);
+    let is_other = |it: &Decided<InstanceType>| it.valid().is_some_and(|it| it.is_arm() != arm);
     let other = asked.iter().zip(&types).find_map(|(asked, it)| is_other(it).then_some(asked));
     if let Some(other) = other.filter(|_| first.is_some()) {
         let of = |arm| if arm { "arm64" } else { "x86" };
@@ -529,12 +532,12 @@ fn node_group(
     let types: Vec<InstanceType> = types.into_iter().map(Decided::value).collect();
     let types =
         if types.is_empty() { InstanceType::read(INSTANCE_TYPE).into_iter().collect() } else { types };
-    let shapes: Vec<Option<InstanceSize>> = types.iter().map(shape).collect();
+    let sizes: Vec<Option<InstanceSize>> = types.iter().map(instance_size).collect();
     let alike = |a: InstanceSize, b: InstanceSize| (a.processors, a.memory) == (b.processors, b.memory);
-    let odd = shapes.iter().zip(asked).find_map(|(it, at)| {
-        Some(((*it)?, at)).filter(|(it, _)| shapes[0].is_some_and(|first| !alike(first, *it)))
+    let odd = sizes.iter().zip(asked).find_map(|(it, at)| {
+        Some(((*it)?, at)).filter(|(it, _)| sizes[0].is_some_and(|first| !alike(first, *it)))
     });
-    if let (Some((odd, at)), Some(first), None) = (odd, shapes[0], other) {
+    if let (Some((odd, at)), Some(first), None) = (odd, sizes[0], other) {
         let said = |it: InstanceSize| format!("{} processors and {} MiB", it.processors, it.memory);
         report.add(
             Finding::new("cluster/instance-size", format!("`{name}` mixes instance sizes"))
@@ -545,7 +548,7 @@ fn node_group(
     let system = value_or(&spec.system, System::default());
     let release = match (&spec.release, &spec.system) {
         (None, Some(asked)) if system == System::Bottlerocket => {
-            if !report.excused(&["cluster", "node-groups", key, "release"]) {
+            if !report.already_reported(&["cluster", "node-groups", key, "release"]) {
                 let machine = if arm { "arm64" } else { "x86_64" };
                 report.add(
                     Finding::new("cluster/release-missing", format!("`release` of `{name}` is missing"))
@@ -562,7 +565,7 @@ fn node_group(
     };
     let min = value_or(&spec.min, MIN_NODES);
     let max = value_or(&spec.max, (min * 2).clamp(1, 450));
-    let known = !report.excused(&["cluster", "node-groups", key]);
+    let known = !report.already_reported(&["cluster", "node-groups", key]);
     if let Some(at) = spec.max.as_ref().or(spec.min.as_ref()).filter(|_| max < min && known) {
         report.add(
             Finding::new("cluster/nodes", format!("`{name}` has `min = {min}` and `max = {max}`"))
@@ -573,8 +576,8 @@ fn node_group(
     NodeGroup {
         name,
         instance_types: types.iter().map(|it| Text::ours(it.to_string())).collect(),
-        shape: shapes.first().copied().flatten(),
-        pods: shapes.iter().flatten().map(|it| it.pods).max(),
+        instance_size: sizes.first().copied().flatten(),
+        pods: sizes.iter().flatten().map(|it| it.pods).max(),
         types,
         system,
         release,
@@ -586,9 +589,9 @@ fn node_group(
     }
 }
 
-fn shape(of: &InstanceType) -> Option<InstanceSize> {
+fn instance_size(of: &InstanceType) -> Option<InstanceSize> {
     let (family, size) = of.parts();
-    Catalogue::get().shape(family, size)
+    Catalogue::get().instance_size(family, size)
 }
 
 impl NodeGroup {
@@ -607,7 +610,7 @@ impl NodeGroup {
         }
     }
 
-    /// The device of the disk that containers use.
+    /// The device of the disk for containers.
     pub fn device(&self) -> &'static str {
         if self.bottlerocket() { "/dev/xvdb" } else { "/dev/xvda" }
     }

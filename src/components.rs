@@ -1,7 +1,7 @@
 //! The components of a platform, and which of them are enabled. Each component has a file of its own.
 //!
-//! Several of them may answer one need. They stand beside each other in the list below, the default first: that one is enabled
-//! automatically where something has the need, another one where a blueprint has its section instead.
+//! Several components may answer one need. They are next to each other in the list below, the default first: it is enabled
+//! automatically if something has the need, unless the blueprint has the section of another one.
 
 use std::collections::BTreeMap;
 
@@ -28,8 +28,8 @@ pub trait Component {
     /// The need that enables it automatically.
     fn answers(&self) -> Need;
 
-    /// Layers that a platform has only because of it. No application may be called like one of them, even while it is disabled: it could not be renamed
-    /// later.
+    /// Layers that exist only for it. No application may have the name of one of them, even while the component is disabled: the
+    /// application could not be renamed later.
     fn layers(&self) -> &'static [&'static Layer] {
         &[]
     }
@@ -37,7 +37,7 @@ pub trait Component {
     /// Everything that the component adds to an environment. Invalid settings are reported.
     fn contribute(&self, environment: &Environment, report: &mut Report) -> Contribution;
 
-    /// Checks of what the blueprint says. `place` is its section; a component that is enabled automatically has none.
+    /// Checks its section, whose position is `place`. A component that is enabled automatically has none.
     fn examine(&self, _place: &Span, _environment: &Environment, _report: &mut Report) {}
 }
 
@@ -56,7 +56,7 @@ macro_rules! components {
             /// The names of all components as Rust identifiers, with `_` for `-`.
             pub const NAMES: &[&str] = &[$(stringify!($name)),+];
 
-            /// Each component, and what was asked of it.
+            /// Each component, with its settings in the blueprint.
             pub fn all(&self) -> Vec<Provider> {
                 vec![$(Provider::new(stringify!($name), self.$name.clone())),+]
             }
@@ -81,11 +81,11 @@ components! {
     vpc_cni: VpcCni,
 }
 
-/// A component as one that may answer a need.
+/// A component that may answer a need.
 pub struct Provider {
     /// As a blueprint names it.
     pub name: String,
-    /// Where a blueprint names it, if it does.
+    /// The position of its section, if it has one.
     pub asked: Option<Span>,
     /// The component with the settings of its section, or with defaults.
     pub component: Box<dyn Component>,
@@ -106,12 +106,12 @@ impl Provider {
     }
 }
 
-/// The layers that any component may bring.
+/// The layers of all components.
 pub fn layers() -> Vec<&'static Layer> {
     Specs::default().all().iter().flat_map(|it| it.component.layers()).copied().collect()
 }
 
-/// What the enabled components contribute, by name.
+/// The contributions of the enabled components, by name.
 pub fn resolve(
     specs: &Specs,
     needs: Vec<Needed>,
@@ -166,7 +166,7 @@ pub fn choose(
     on.into_values().collect()
 }
 
-/// Those that answer one need, together, in the order in which they came.
+/// Groups the components by the need that they answer, and keeps their order.
 fn by_need(providers: Vec<Provider>) -> Vec<Vec<Provider>> {
     let mut groups: Vec<Vec<Provider>> = Vec::new();
     for provider in providers {
@@ -183,7 +183,7 @@ fn who<'n>(needs: &'n [Needed], provider: &Provider) -> Option<&'n Needed> {
     needs.iter().find(|it| it.need == provider.component.answers())
 }
 
-/// Two that were asked for, and would do the same.
+/// Reports two enabled components for the same need.
 fn two(first: &Provider, second: &Provider) -> Option<Finding> {
     let title = format!("`{}` and `{}` do the same", first.name, second.name);
     let finding = Finding::new("component/choice", title)
@@ -192,7 +192,7 @@ fn two(first: &Provider, second: &Provider) -> Option<Finding> {
     Some(finding)
 }
 
-/// The default is disabled, and of the others none was asked for.
+/// Reports a need without a component: the default is disabled, and no other one is enabled.
 fn nobody(who: &Needed, enabled: &Located<bool>, others: &[Provider]) -> Finding {
     let others: Vec<String> = others.iter().map(|it| format!("`[components.{}]`", it.name)).collect();
     let help = match others.as_slice() {
@@ -227,7 +227,7 @@ pub fn needs(environment: &Environment) -> Vec<Needed> {
     needs
 }
 
-/// The version of an add-on in the blueprint, or else the catalogue's for the version of the cluster.
+/// The version of an add-on in the blueprint, or the one in the catalogue for the version of the cluster.
 fn addon_version(
     name: &str,
     asked: Option<&Located<String>>,

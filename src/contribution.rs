@@ -1,5 +1,5 @@
-//! What one component adds to an environment: typed, so that files which many share can be computed
-//! from all of them. Components never name each other; what others must know of one, it contributes.
+//! What one component adds to an environment. It is typed, so that files about all components can be computed. Components never
+//! name each other; a contribution contains everything that others need to know about a component.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -13,48 +13,48 @@ use crate::{
 /// Everything that one component adds to an environment.
 #[derive(Debug)]
 pub struct Contribution {
-    /// As a blueprint names it.
+    /// Its name in a blueprint.
     pub name: &'static str,
     /// What it does, in one line: its row in the tables of the READMEs.
     pub about: &'static str,
-    /// The needs that it has itself, which enable other components.
+    /// Its own needs, which enable other components.
     pub needs: Vec<Needed>,
-    /// Layers that a platform has only because of it, beside those of its releases.
+    /// Layers that exist only for it, besides those of its releases.
     pub layers: &'static [&'static Layer],
     /// Helm releases that Flux installs.
     pub releases: Vec<HelmRelease>,
-    /// The row of the catalogue with the definitions of the custom resources that it brings.
+    /// The row of the catalogue with the definitions of its custom resources.
     pub definitions: Option<&'static str>,
-    /// Namespaces of its own that no release has.
+    /// Its namespaces, besides those of its releases.
     pub namespaces: Vec<Namespace>,
     /// An add-on that EKS installs.
     pub addon: Option<Addon>,
     /// Its identity in AWS. None if it makes no requests to AWS.
     pub identity: Option<Identity>,
-    /// What must be allowed for it beside what its identity is granted.
+    /// The permissions that it needs besides those of its identity.
     pub rights: Rights,
     /// Whether it writes into the bucket of access logs.
     pub bucket: bool,
-    /// Whether it watches the others.
-    pub watches: bool,
-    /// Whether the runbook installs it, because nothing in the cluster can before it is there.
+    /// Whether it monitors the other components.
+    pub is_monitoring: bool,
+    /// Whether the runbook installs it, because nothing in the cluster can install it.
     pub first: bool,
     /// Secrets that its namespace reads.
     pub secrets: Vec<Secret>,
-    /// Hosts that lead to it.
+    /// Its host names.
     pub hosts: Vec<Domain>,
-    /// Names that no application may have: what goes by them has rights that none should share.
+    /// Names that no application may have, because resources with these names have permissions that applications must not get.
     pub reserved: &'static [&'static str],
-    /// What only it has.
+    /// Its own pages.
     pub pages: Vec<Page>,
-    /// What it adds where somebody watches: what to measure of it, and when to call a person.
-    pub watched: Vec<Page>,
+    /// Its monitors, dashboards and alert rules. They are rendered only if a component monitors the cluster.
+    pub monitoring: Vec<Page>,
 }
 
-/// A component as a reader of the READMEs sees it.
+/// A component in the READMEs.
 #[derive(Clone, Debug)]
 pub struct ComponentSummary {
-    /// As a blueprint names it.
+    /// Its name in a blueprint.
     pub name: &'static str,
     /// What it does, in one line.
     pub about: Label,
@@ -62,8 +62,8 @@ pub struct ComponentSummary {
     pub releases: Vec<HelmRelease>,
     /// The row of the catalogue with the definitions of its custom resources. None if it has none.
     pub definitions: Option<&'static str>,
-    /// Whether it watches the others.
-    pub watches: bool,
+    /// Whether it monitors the other components.
+    pub is_monitoring: bool,
     addon: bool,
     manifest: bool,
 }
@@ -71,13 +71,13 @@ pub struct ComponentSummary {
 impl ComponentSummary {
     /// The summary of a contribution.
     pub fn of(contribution: &Contribution) -> Self {
-        let Contribution { name, about, releases, definitions, watches, addon, .. } = contribution;
+        let Contribution { name, about, releases, definitions, is_monitoring, addon, .. } = contribution;
         Self {
             name,
             about: Label::ours(about),
             releases: releases.clone(),
             definitions: *definitions,
-            watches: *watches,
+            is_monitoring: *is_monitoring,
             addon: addon.is_some(),
             manifest: contribution.has_manifests() && !contribution.first,
         }
@@ -99,17 +99,17 @@ impl ComponentSummary {
 /// A chart of an exact version, installed by Flux.
 #[derive(Clone, Debug)]
 pub struct HelmRelease {
-    /// Its folder, and what its HelmRelease is called.
+    /// The name of its folder and of its HelmRelease.
     pub name: &'static str,
-    /// What the HelmRepository of its chart is called. Releases of one namespace whose charts lie in one repository share it: its index
-    /// may have many megabytes, and each HelmRepository fetches it again. In a registry each chart has a source of its own, which is
-    /// called like the release.
+    /// The name of the HelmRepository of its chart. Releases of one namespace share it if their charts are in one repository: its
+    /// index may have many megabytes, and each HelmRepository fetches it again. In a registry each chart has its own source, with
+    /// the name of the release.
     pub source: &'static str,
-    /// Where it is installed. Other pages of the component may lie in later layers.
+    /// The layer of the release. Other pages of the component may be in later layers.
     pub layer: &'static Layer,
-    /// The component's own, with the service account that installs it.
+    /// The component's own namespace, with the service account that installs it.
     pub namespace: &'static str,
-    /// The pods that its namespace admits.
+    /// The Pod Security Standard of its namespace.
     pub pods: PodSecurity,
     /// The repository of charts: `https://…`, or `oci://…` for a registry, without the name of the chart.
     pub url: Text,
@@ -126,39 +126,39 @@ pub struct HelmRelease {
 pub struct Namespace {
     /// Its name in Kubernetes.
     pub name: &'static str,
-    /// The pods that it admits.
+    /// Its Pod Security Standard.
     pub pods: PodSecurity,
     /// Whether a service account there installs releases.
     pub installs: bool,
 }
 
-/// Which pods a namespace admits, by the standards that Kubernetes calls so.
+/// The Pod Security Standard of a namespace: which pods it admits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PodSecurity {
     /// Only pods without privileges and without access to their node.
     #[default]
     Restricted,
-    /// Any pod: for those that look at their node.
+    /// Any pod: for pods that read data of their node.
     Privileged,
 }
 
 /// An add-on of EKS at an exact version.
 #[derive(Clone, Debug)]
 pub struct Addon {
-    /// As EKS names it.
+    /// Its name in EKS.
     pub name: &'static str,
     /// The exact version, such as `v1.22.4-eksbuild.3`.
     pub version: AddonVersion,
-    /// Nodes need it to become ready. The others need nodes to become active.
+    /// Whether nodes need it to become ready. The other add-ons need nodes to become active.
     pub before_nodes: bool,
-    /// An object in HCL. What EKS chooses by itself, if there is none.
+    /// An object in HCL. Default: the configuration that EKS chooses.
     pub configuration: Option<Hcl>,
 }
 
-/// Who a workload is to AWS, and what it may do there.
+/// The IAM role of a workload, and its permissions.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// The end of the role's name: what the role is for.
+    /// The end of the role's name.
     pub role: &'static str,
     /// The namespace of the service account.
     pub namespace: &'static str,
@@ -171,17 +171,17 @@ pub struct Identity {
 /// One permission.
 #[derive(Clone, Debug)]
 pub struct Statement {
-    /// What it is for, in one word.
+    /// Its name, in one word.
     pub sid: &'static str,
     /// IAM actions, such as `s3:GetObject`.
     pub actions: &'static [&'static str],
     /// ARNs or patterns of ARNs, as expressions in HCL.
     pub resources: Vec<Hcl>,
-    /// All of them must hold.
+    /// All of them must be true.
     pub conditions: Vec<Condition>,
 }
 
-/// When a permission holds.
+/// A condition of a permission.
 #[derive(Clone, Debug)]
 pub struct Condition {
     /// Such as `StringEquals`.
@@ -192,40 +192,40 @@ pub struct Condition {
     pub value: Hcl,
 }
 
-/// A secret value in Parameter Store, and who keeps it.
+/// A secret value in Parameter Store, and who writes it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Secret {
-    /// The namespace whose store reads it: the first part of its path after platform and environment.
+    /// The namespace whose secret store reads it: the first part of its path after platform and environment.
     pub namespace: Bareword,
     /// The rest of its path, such as `grafana/admin-password`.
     pub key: String,
     /// Who writes the value.
     pub writer: Writer,
-    /// What it is, in one line: its row in the runbook and in preflight.
+    /// A description in one line: its row in the runbook and in preflight.
     pub about: &'static str,
 }
 
-/// The numbers under which a secret that Terraform makes up is there: the one in use, and the one before it, for those who still
-/// read that. A new value has a new number and so a new name. In place of another one it could not be written: Parameter Store
-/// wants 30 seconds between the deletion of a name and its next use (AWS Systems Manager API, DeleteParameter), and the provider
-/// overwrites a value without naming the key (hashicorp/aws 6.47, internal/service/ssm/parameter.go), which AWS's own replaces.
+/// The numbers of a generated secret that exist: the one in use, and the previous one for pods that still read it. A new value
+/// has a new number, and so a new name, because it cannot replace another one: Parameter Store requires 30 seconds between the
+/// deletion of a name and its next use (AWS Systems Manager API, DeleteParameter), and the provider overwrites a value without
+/// its KMS key (hashicorp/aws 6.47, internal/service/ssm/parameter.go), so that AWS uses the default key.
 pub fn numbers(current: u32) -> Vec<u32> {
     (current.saturating_sub(1).max(1)..=current).collect()
 }
 
-/// Who writes a secret. Its value never stands in a repository or in a state.
+/// Who writes a secret. No repository and no state contains its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Writer {
-    /// Terraform makes it up and forgets it.
+    /// Terraform generates it, and does not keep it in its state.
     Terraform,
-    /// A person puts it, once: preflight says whether it is there.
+    /// A person puts it into Parameter Store once. preflight checks that it exists.
     Person,
 }
 
-/// What a part of the platform cannot do without, whoever provides it.
+/// A requirement of a part of the platform, which one of several components may meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// Pods have addresses in the network, and network policies hold.
+    /// Pods have addresses in the network, and network policies are enforced.
     PodNetwork,
     /// Services have addresses.
     ServiceNetwork,
@@ -233,39 +233,39 @@ pub enum Need {
     Names,
     /// Claims become volumes.
     Volumes,
-    /// Pods can be somebody to AWS.
+    /// Pods have IAM roles.
     Identities,
-    /// What stands in Git comes into the cluster.
+    /// The manifests in Git are applied to the cluster.
     Delivery,
-    /// The use of processors and memory is measured.
+    /// The CPU and memory usage of pods is measured.
     Usage,
-    /// Node groups grow and shrink with what has to run.
+    /// Node groups grow and shrink with the requests of pods.
     NodeScaling,
-    /// Room is kept free for what comes next.
+    /// Spare capacity is reserved for new pods.
     SpareCapacity,
     /// Secrets come from Parameter Store.
     Secrets,
-    /// An Ingress becomes a load balancer.
+    /// An Ingress gets a load balancer.
     LoadBalancers,
-    /// A host name becomes a record.
+    /// A host name gets a DNS record.
     Records,
-    /// Somebody sees what goes on, and is told when it goes wrong.
+    /// There are metrics, dashboards and alerts.
     Monitoring,
-    /// What only AWS can measure is measured in the cluster, too.
+    /// CloudWatch metrics are available in the cluster.
     CloudMetrics,
 }
 
-/// A need, and who has it.
+/// A need, and what has it.
 #[derive(Clone, Debug)]
 pub struct Needed {
-    /// What is needed.
+    /// The need.
     pub need: Need,
-    /// What has the need, as findings say it, such as "application `shop`, which has a host".
+    /// What has the need, in the words of a finding, such as "application `shop`, which has a host".
     pub by: String,
 }
 
 impl Contribution {
-    /// One that adds nothing yet.
+    /// An empty contribution.
     pub fn new(name: &'static str) -> Self {
         Self {
             name,
@@ -279,31 +279,31 @@ impl Contribution {
             identity: None,
             rights: Rights::default(),
             bucket: false,
-            watches: false,
+            is_monitoring: false,
             first: false,
             secrets: Vec::new(),
             hosts: Vec::new(),
             reserved: &[],
             pages: Vec::new(),
-            watched: Vec::new(),
+            monitoring: Vec::new(),
         }
     }
 
-    /// Whether somebody brings it into the cluster: EKS, or a manifest.
+    /// Whether EKS or a manifest installs it in the cluster.
     pub fn is_installed(&self) -> bool {
         !self.releases.is_empty() || self.addon.is_some() || self.has_manifests()
     }
 
-    /// The namespace from which it watches the others, if it does.
-    pub fn watcher(&self) -> Option<&'static str> {
-        self.namespaces().first().map(|it| it.name).filter(|_| self.watches)
+    /// The namespace from which it monitors the other components, if it does.
+    pub fn monitoring_namespace(&self) -> Option<&'static str> {
+        self.namespaces().first().map(|it| it.name).filter(|_| self.is_monitoring)
     }
 
     fn has_manifests(&self) -> bool {
         self.pages.iter().any(|page| page.place == Place::Manifests)
     }
 
-    /// All that must be allowed for it. What its identity is granted, the boundary lets through.
+    /// All permissions that it needs. The permissions boundary allows what its identity is granted.
     pub fn rights(&self) -> Rights {
         let granted = self.identity.iter().flat_map(|it| &it.statements);
         let open = granted.filter_map(|it| {
@@ -314,7 +314,7 @@ impl Contribution {
         Rights { uses, ..self.rights.clone() }
     }
 
-    /// The namespaces that its releases and its other pods lie in, each once.
+    /// The namespaces of its releases and of its other pods, without duplicates.
     pub fn namespaces(&self) -> Vec<Namespace> {
         let mut namespaces = self.namespaces.clone();
         for HelmRelease { namespace, pods, .. } in &self.releases {
@@ -327,35 +327,35 @@ impl Contribution {
     }
 }
 
-/// Whether the boundary lets an action through only on the resources that the component itself says: it hands on rights.
+/// Whether the boundary allows an action only on the component's own resources, because it passes on permissions.
 fn is_narrow(action: &str) -> bool {
     ["iam:Create", "sts:"].iter().any(|it| action.starts_with(it))
 }
 
 impl HelmRelease {
-    /// Whether its chart lies in a registry. Flux then wants an OCIRepository and a `chartRef`: of a HelmRepository of the type
-    /// `oci` its own documentation says to prefer these (fluxcd/source-controller docs/spec/v1/helmrepositories.md, fluxcd/helm-controller
+    /// Whether its chart is in a registry. Then it needs an OCIRepository and a `chartRef`: Flux's documentation prefers these to a
+    /// HelmRepository of the type `oci` (fluxcd/source-controller docs/spec/v1/helmrepositories.md, fluxcd/helm-controller
     /// docs/spec/v2/helmreleases.md).
     pub fn is_oci(&self) -> bool {
         self.url.begins_with("oci://")
     }
 
-    /// What the object is called that fetches its chart.
+    /// The name of the object that fetches its chart.
     pub fn source_name(&self) -> &'static str {
         if self.is_oci() { self.name } else { self.source }
     }
 
-    /// Where that object fetches from.
+    /// The URL from which that object fetches.
     pub fn source_url(&self) -> Text {
         if self.is_oci() { Text::joined(&self.url, "/", &Text::ours(self.chart)) } else { self.url.clone() }
     }
 
-    /// Its version as a registry knows it: a tag has no `+`, for which Helm writes `_` when it pushes a chart (helm/helm pkg/registry).
+    /// Its version as a tag: a tag cannot contain `+`, for which Helm writes `_` when it pushes a chart (helm/helm pkg/registry).
     pub fn tag(&self) -> String {
         self.version.replace('+', "_")
     }
 
-    /// Where a person finds its version: the key, and the file in the folder of the release.
+    /// The place of its version, for readers: the key, and the file in the folder of the release.
     pub fn pin(&self) -> (&'static str, &'static str) {
         if self.is_oci() { ("tag", "source.yaml") } else { ("version", "release.yaml") }
     }
@@ -369,7 +369,7 @@ impl Identity {
 }
 
 impl Secret {
-    /// `/PLATFORM/ENVIRONMENT/NAMESPACE/KEY`: a reader's rights end with the namespace.
+    /// `/PLATFORM/ENVIRONMENT/NAMESPACE/KEY`. Each reader may read only the path of its namespace.
     pub fn path(&self, platform: &Name, environment: &Name) -> String {
         format!("/{platform}/{environment}/{}/{}", self.namespace, self.key)
     }
@@ -379,7 +379,7 @@ impl Secret {
         self.key.rsplit('/').next().unwrap_or_default()
     }
 
-    /// What Terraform calls it.
+    /// Its name in Terraform.
     pub fn resource(&self) -> String {
         self.name().replace('-', "_")
     }
@@ -401,7 +401,7 @@ impl Secret {
         Text::ours(self.about)
     }
 
-    /// What it lies in, below platform and environment: `monitoring/grafana`.
+    /// Its folder below platform and environment: `monitoring/grafana`.
     pub fn folder(&self) -> String {
         let first = self.key.split('/').next().unwrap_or_default();
         format!("{}/{first}", self.namespace)
@@ -414,7 +414,7 @@ impl Statement {
         self.actions.iter().map(|action| Text::ours(*action)).collect()
     }
 
-    /// Its conditions by test, as IAM lists them.
+    /// Its conditions by test, as in an IAM policy.
     pub fn tests(&self) -> BTreeMap<&'static str, Vec<&Condition>> {
         let mut tests: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for condition in &self.conditions {

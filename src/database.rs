@@ -167,8 +167,8 @@ const DAY: u32 = 24 * 60;
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 impl Database {
-    /// In GiB, as AWS calls the class: `large` has 8 in families of `m` and `t`, 16 of `r`, 32 of `x2g` and `x2idn`, 64 of
-    /// `x2iedn`, and each size twice the one before. Source: AWS, "DB instance class types", hardware specifications.
+    /// In GiB, by the name of the class: `large` has 8 in the families `m` and `t`, 16 in `r`, 32 in `x2g` and `x2idn`, 64 in
+    /// `x2iedn`, and each size has twice as much as the one before. Source: AWS, "DB instance class types", hardware specifications.
     pub fn memory(&self) -> u32 {
         let large = match self.class.family() {
             "x2iedn" => 64,
@@ -187,15 +187,14 @@ impl Database {
         }
     }
 
-    /// A tenth of the initial storage, in GiB: below that RDS adds storage if autoscaling is on.
+    /// A tenth of the initial storage, in GiB. With less free storage, RDS adds some if autoscaling is on.
     pub fn storage_low(&self) -> u32 {
         self.storage / 10
     }
 
-    /// How many connections are unusually many: six tenths of the default limit in its parameter group, which is
-    /// `LEAST({DBInstanceClassMemory/9531392}, 5000)` (AWS, "Quotas and constraints for Amazon RDS"). That memory is the memory
-    /// of the class without that of the system, whose size AWS does not document: the other four tenths are for it and for the
-    /// time to react.
+    /// The threshold of the alert about connections: six tenths of the default limit in its parameter group, which is
+    /// `LEAST({DBInstanceClassMemory/9531392}, 5000)` (AWS, "Quotas and constraints for Amazon RDS"). That memory excludes the
+    /// memory of the system, whose size AWS does not document; the other four tenths are a margin for it and for the time to react.
     pub fn busy_connections(&self) -> u32 {
         let admitted = (u64::from(self.memory()) << 30) / 9_531_392;
         u32::try_from(admitted.min(5000) * 6 / 10).expect("a number below 5000")
@@ -206,8 +205,8 @@ impl Database {
         let spec = spec.map(|spec| (**spec).clone()).unwrap_or_default();
         let storage = value_or(&spec.storage, STORAGE);
         let max_storage = value_or(&spec.max_storage, (storage * 4).min(65536));
-        let known =
-            !report.excused(&["database", "storage"]) && !report.excused(&["database", "max-storage"]);
+        let known = !report.already_reported(&["database", "storage"])
+            && !report.already_reported(&["database", "max-storage"]);
         let short = max_storage < storage || max_storage > storage && max_storage * 10 < storage * 11;
         if let Some(at) = spec.max_storage.as_ref().filter(|_| short && known) {
             let least = (storage * 11).div_ceil(10);
@@ -265,7 +264,7 @@ impl Database {
         self.master_password_version + 1
     }
 
-    /// The numbers of its passwords that Parameter Store holds.
+    /// The numbers of its passwords in Parameter Store.
     pub fn master_passwords(&self) -> Vec<Text> {
         numbers(self.master_password_version).iter().map(|it| Text::ours(it.to_string())).collect()
     }
@@ -293,7 +292,7 @@ impl Database {
 /// The namespace in which the logins are created, with the permissions of the master login.
 pub const NAMESPACE: &str = "database";
 
-/// What the Jobs share that make logins, and for each login the Kustomization that makes it.
+/// The shared objects of the login Jobs, and for each login the Kustomization that creates it.
 pub const LAYER: &Layer = &Layer {
     name: "databases",
     after: Some(Layer::TENANTS),
@@ -336,7 +335,7 @@ fn class(asked: Option<&Located<String>>, region: Option<&Region>, report: &mut 
     };
     let Some(asked) = asked else { return region.map(standard).unwrap_or_default() };
     let decided: Decided<DatabaseClass> = report.read(Some(asked));
-    let unfit = decided.sound().zip(region).filter(|(class, region)| !region.offers(class));
+    let unfit = decided.valid().zip(region).filter(|(class, region)| !region.offers(class));
     let Some((class, region)) = unfit else { return decided.value() };
     let (family, size) = (class.family(), class.size());
     let quoted = |words: Vec<String>| words.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
@@ -345,7 +344,7 @@ fn class(asked: Option<&Located<String>>, region: Option<&Region>, report: &mut 
             ("no such size", format!("`{family}` has the sizes {}", quoted(sizes.to_vec())))
         }
         sizes => {
-            // What was meant is probably of the same kind: `m`, `r` or `t`.
+            // The intended class probably has the same first letter: `m`, `r` or `t`.
             let near = region.families().iter().filter(|it| it[..1] == family[..1]);
             let near = near.map(|it| DatabaseClass::read(&format!("db.{it}.{size}")).unwrap_or_default());
             let near: Vec<String> = near.filter(|it| region.offers(it)).map(|it| it.to_string()).collect();
@@ -359,7 +358,7 @@ fn class(asked: Option<&Located<String>>, region: Option<&Region>, report: &mut 
     decided.value()
 }
 
-/// Without its certificate authority a client cannot verify the database.
+/// Without its root certificates, clients cannot verify the database.
 pub fn trust(region: Option<&Located<String>>, report: &mut Report) {
     let unknown = |it: &&Located<String>| Region::read(it).is_some() && certificates::roots(it).is_none();
     if let Some(asked) = region.filter(unknown) {
@@ -375,10 +374,10 @@ pub fn trust(region: Option<&Located<String>>, report: &mut Report) {
 fn windows(spec: &Spec, report: &mut Report) -> (BackupWindow, MaintenanceWindow) {
     let backup = report.read_or(spec.backup_window.as_ref(), BackupWindow::default());
     let maintenance = report.read_or(spec.maintenance_window.as_ref(), MaintenanceWindow::default());
-    let sound = backup.sound().is_some() && maintenance.sound().is_some();
-    let known = sound
-        && !report.excused(&["database", "backup-window"])
-        && !report.excused(&["database", "maintenance-window"]);
+    let valid = backup.valid().is_some() && maintenance.valid().is_some();
+    let known = valid
+        && !report.already_reported(&["database", "backup-window"])
+        && !report.already_reported(&["database", "maintenance-window"]);
     let (backup, maintenance) = (backup.value(), maintenance.value());
     let at = spec.backup_window.as_ref().or(spec.maintenance_window.as_ref());
     if let Some(at) = at.filter(|_| known && maintenance.meets(backup)) {
@@ -394,7 +393,7 @@ fn windows(spec: &Spec, report: &mut Report) -> (BackupWindow, MaintenanceWindow
     (backup, maintenance)
 }
 
-/// All databases of the instance share its roles, so no two have the same name, and none has the name of a login of another.
+/// All databases of the instance share its roles, so names must be unique, and none may be the name of a login of another.
 pub fn apart(names: &[(&Located<String>, &DatabaseName)], report: &mut Report) {
     let all: BTreeSet<&DatabaseName> = names.iter().map(|(_, name)| *name).collect();
     let mut before: BTreeSet<&DatabaseName> = BTreeSet::new();
@@ -417,7 +416,7 @@ impl ApplicationSpec {
     /// The name in the base. `application` is the application's name, with its position.
     pub fn name(&self, application: &Located<String>, report: &mut Report) -> Decided<DatabaseName> {
         match (&self.name, Name::read(application)) {
-            (None, None) => Decided::Unsound(DatabaseName::default()),
+            (None, None) => Decided::Placeholder(DatabaseName::default()),
             (None, Some(name)) => report.read(Some(&Located::new(application.span(), name.identifier()))),
             (asked, _) => report.read(asked.as_ref()),
         }

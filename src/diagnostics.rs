@@ -13,11 +13,11 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Report {
     findings: Vec<Finding>,
-    /// Where in `findings` those of a code and a place stand.
+    /// The indices in `findings` of those with a code and a place.
     known: BTreeMap<(&'static str, Span), Vec<usize>>,
-    excused: BTreeSet<Scope>,
+    removed: BTreeSet<Scope>,
     environments: BTreeSet<String>,
-    here: Option<String>,
+    current: Option<String>,
 }
 
 /// A key of a blueprint, in one environment or outside `[environments]`, which all of them build on.
@@ -27,7 +27,7 @@ struct Scope {
     path: Vec<String>,
 }
 
-/// What a mistake is, before it is said where: that alone cannot be reported.
+/// A finding without its place. It cannot be reported yet.
 #[derive(Debug)]
 pub struct Mistake {
     severity: Severity,
@@ -35,28 +35,28 @@ pub struct Mistake {
     title: String,
 }
 
-/// One mistake: a code to look up, a place, a title, and a way out.
+/// One mistake: a code to look up, a place, a title, and what to do.
 #[derive(Debug)]
 pub struct Finding {
     severity: Severity,
     code: &'static str,
     place: Span,
-    /// What stands once in the file is one finding, but its words may differ from environment to environment.
-    said: Vec<Words>,
+    /// One place in the file is one finding, but its message may differ between environments.
+    messages: Vec<Message>,
 }
 
-/// What is said of a mistake, and where it holds.
+/// The message of a finding, and the environments that it is about.
 #[derive(Debug)]
-struct Words {
+struct Message {
     title: String,
     label: String,
     help: Option<String>,
     environments: BTreeSet<String>,
-    /// Whether it also holds outside `[environments]`.
+    /// Whether it is also about the keys outside `[environments]`.
     everywhere: bool,
 }
 
-/// An error renders nothing. A warning renders what was asked and says what it lacks.
+/// With an error nothing is rendered. With a warning the blueprint is rendered as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
     /// Nothing is rendered.
@@ -68,21 +68,21 @@ pub enum Severity {
 impl Report {
     /// The findings that are added from now on are about this environment.
     pub fn enter(&mut self, environment: Option<&str>) {
-        self.here = environment.map(str::to_owned);
-        self.environments.extend(self.here.clone());
+        self.current = environment.map(str::to_owned);
+        self.environments.extend(self.current.clone());
     }
 
-    /// A mistake that stands once in the file is one mistake, in however many environments it is found.
+    /// A mistake at one place of the file is one finding, in however many environments it is found.
     pub fn add(&mut self, mut finding: Finding) {
-        for words in &mut finding.said {
-            words.environments.extend(self.here.clone());
-            words.everywhere = self.here.is_none();
+        for message in &mut finding.messages {
+            message.environments.extend(self.current.clone());
+            message.everywhere = self.current.is_none();
         }
         let known = self.known.entry((finding.code, finding.place.clone())).or_default();
-        let twin = known.iter().copied().find(|it| self.findings[*it].says(&finding));
+        let duplicate = known.iter().copied().find(|it| self.findings[*it].covers(&finding));
         let elsewhere =
-            || known.iter().copied().find(|it| !self.findings[*it].holds_in(self.here.as_deref()));
-        match twin.or_else(elsewhere) {
+            || known.iter().copied().find(|it| !self.findings[*it].holds_in(self.current.as_deref()));
+        match duplicate.or_else(elsewhere) {
             Some(known) => self.findings[known].join(finding),
             None => {
                 known.push(self.findings.len());
@@ -91,44 +91,44 @@ impl Report {
         }
     }
 
-    /// Remembers a key that was taken out of the tree, so that nobody calls it missing.
-    pub fn excuse(&mut self, path: Vec<String>) {
-        self.excused.insert(Scope { environment: self.here.clone(), path });
+    /// Records a key that was removed from the tree, so that no rule reports it as missing.
+    pub fn mark_removed(&mut self, path: Vec<String>) {
+        self.removed.insert(Scope { environment: self.current.clone(), path });
     }
 
-    /// Whether this very key was taken out, of this environment or of what it builds on.
-    pub fn taken<K: AsRef<str>>(&self, path: &[K]) -> bool {
+    /// Whether exactly this key was removed, from this environment or from the keys outside `[environments]`.
+    pub fn was_removed<K: AsRef<str>>(&self, path: &[K]) -> bool {
         let same = |scope: &Scope| scope.path.len() == path.len() && starts_with(&scope.path, path);
         self.within_reach().any(same)
     }
 
-    /// Whether any key was taken out at all.
-    pub fn has_excuses(&self) -> bool {
-        !self.excused.is_empty()
+    /// Whether any key was removed.
+    pub fn has_removed(&self) -> bool {
+        !self.removed.is_empty()
     }
 
-    /// Whether this key, what holds it or what it holds was taken out. A rule that misses something
-    /// asks this first.
-    pub fn excused(&self, path: &[&str]) -> bool {
+    /// Whether this key, a table around it or a key inside it was removed, which was reported. A rule about a missing key checks
+    /// this first.
+    pub fn already_reported(&self, path: &[&str]) -> bool {
         self.within_reach().any(|scope| starts_with(&scope.path, path) || starts_with(path, &scope.path))
     }
 
     fn within_reach(&self) -> impl Iterator<Item = &Scope> {
-        self.excused.iter().filter(|it| it.environment.is_none() || it.environment == self.here)
+        self.removed.iter().filter(|it| it.environment.is_none() || it.environment == self.current)
     }
 
-    /// Reads a word by its rule. A missing word was reported by its shape, if it must be there.
+    /// Reads a word by its rule. `validation` has reported a required word that is missing.
     pub fn read<W: Word>(&mut self, word: Option<&Located<String>>) -> Decided<W> {
         let read = word.and_then(|word| self.try_read(word));
-        read.map_or_else(|| Decided::Unsound(W::default()), Decided::Said)
+        read.map_or_else(|| Decided::Placeholder(W::default()), Decided::Set)
     }
 
-    /// The same for a value that no rule compares.
+    /// The same, for a value that no rule compares.
     pub fn value<W: Word>(&mut self, word: Option<&Located<String>>) -> W {
         self.read::<W>(word).value()
     }
 
-    /// The same, where nobody has to say anything.
+    /// The same, for an optional value.
     pub fn read_or<W: Word>(&mut self, word: Option<&Located<String>>, default: W) -> Decided<W> {
         match word {
             None => Decided::Default(default),
@@ -161,7 +161,7 @@ impl Report {
         self.sorted().iter().map(|finding| finding.code).collect()
     }
 
-    /// Empty if nothing was found.
+    /// All findings as text. Empty if there are none.
     pub fn render(&self, source: &Source) -> String {
         if self.findings.is_empty() {
             return String::new();
@@ -181,17 +181,17 @@ impl Report {
 }
 
 impl Mistake {
-    /// `label` says what is wrong with what stands there.
+    /// `label` says what is wrong with the text at this place.
     pub fn at(self, place: Span, label: impl Into<String>) -> Finding {
         let Self { severity, code, title } = self;
-        let said = Words {
+        let message = Message {
             title,
             label: label.into(),
             help: None,
             environments: BTreeSet::new(),
             everywhere: false,
         };
-        Finding { severity, code, place, said: vec![said] }
+        Finding { severity, code, place, messages: vec![message] }
     }
 }
 
@@ -210,54 +210,54 @@ impl Finding {
     /// Adds what to write instead.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         let help = help.into();
-        self.said.iter_mut().for_each(|words| words.help = Some(help.clone()));
+        self.messages.iter_mut().for_each(|message| message.help = Some(help.clone()));
         self
     }
 
-    /// Whether the other one says nothing new.
-    fn says(&self, other: &Self) -> bool {
-        other.said.iter().all(|new| self.said.iter().any(|it| it.same(new)))
+    /// Whether the other one has no new message.
+    fn covers(&self, other: &Self) -> bool {
+        other.messages.iter().all(|new| self.messages.iter().any(|it| it.same(new)))
     }
 
-    /// Whether it was found here already. What is found twice in one environment is two mistakes.
+    /// Whether it already has a message about this environment. Two messages in one environment are two findings.
     fn holds_in(&self, environment: Option<&str>) -> bool {
-        let here = |words: &Words| match environment {
-            None => words.everywhere,
-            Some(name) => words.environments.contains(name),
+        let here = |message: &Message| match environment {
+            None => message.everywhere,
+            Some(name) => message.environments.contains(name),
         };
-        self.said.iter().any(here)
+        self.messages.iter().any(here)
     }
 
     fn join(&mut self, other: Self) {
-        for new in other.said {
-            match self.said.iter_mut().find(|it| it.same(&new)) {
+        for new in other.messages {
+            match self.messages.iter_mut().find(|it| it.same(&new)) {
                 Some(known) => {
                     known.environments.extend(new.environments);
                     known.everywhere |= new.everywhere;
                 }
-                None => self.said.push(new),
+                None => self.messages.push(new),
             }
         }
     }
 
     fn render(&self, text: &str, path: &str, all: usize) -> String {
-        let [words, others @ ..] = self.said.as_slice() else { return String::new() };
-        let place = AnnotationKind::Primary.span(self.place.range()).label(shown(&words.label));
+        let [message, others @ ..] = self.messages.as_slice() else { return String::new() };
+        let place = AnnotationKind::Primary.span(self.place.range()).label(shown(&message.label));
         let level = match self.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let title = level.primary_title(shown(&words.title)).id(self.code);
+        let title = level.primary_title(shown(&message.title)).id(self.code);
         let mut group = Group::with_title(title).element(Snippet::source(text).path(path).annotation(place));
-        if !words.everywhere && !words.environments.is_empty() && words.environments.len() < all {
-            group = group.element(Level::NOTE.message(words.place()));
+        if !message.everywhere && !message.environments.is_empty() && message.environments.len() < all {
+            group = group.element(Level::NOTE.message(message.place()));
         }
         for other in others {
             let note = format!("{}: {}: {}", other.place(), other.title, other.label);
             group = group.element(Level::NOTE.message(shown(&note)));
         }
-        let first = words.help.iter().cloned();
-        let differing = others.iter().filter(|other| other.help != words.help);
+        let first = message.help.iter().cloned();
+        let differing = others.iter().filter(|other| other.help != message.help);
         let rest = differing.filter_map(|it| Some(format!("{}: {}", it.place(), it.help.as_ref()?)));
         for help in first.chain(rest) {
             group = group.element(Level::HELP.message(shown(&help)));
@@ -266,7 +266,7 @@ impl Finding {
     }
 }
 
-impl Words {
+impl Message {
     fn same(&self, other: &Self) -> bool {
         (&self.title, &self.label, &self.help) == (&other.title, &other.label, &other.help)
     }

@@ -63,7 +63,7 @@ impl Dns {
         let zone: Decided<Domain> = report.read(spec.zone.as_ref());
         let hosted_zone = value_or(&spec.hosted_zone, HostedZone::default());
         let parent: Option<Domain> = spec.parent_zone.as_ref().and_then(|asked| report.try_read(asked));
-        if let (Some(asked), Some(parent), Some(zone)) = (&spec.parent_zone, &parent, zone.sound()) {
+        if let (Some(asked), Some(parent), Some(zone)) = (&spec.parent_zone, &parent, zone.valid()) {
             let finding = |title: String| Finding::new("dns/parent-zone", title);
             if hosted_zone == HostedZone::Existing {
                 report.add(
@@ -90,7 +90,7 @@ impl Dns {
     /// The full name of a host, which the blueprint gives as a label below the zone or as a full name. None if the certificate
     /// does not cover it.
     pub fn host(&self, asked: &Located<String>, report: &mut Report) -> Option<Domain> {
-        let zone = self.zone.sound()?;
+        let zone = self.zone.valid()?;
         let whole =
             if asked.contains('.') { asked.to_string() } else { format!("{}.{zone}", asked.as_str()) };
         let title = |what: &str| format!("`{}` {what}", asked.escape_debug());

@@ -11,11 +11,11 @@ use crate::{
 };
 
 /// The keys in the blueprint.
-pub struct Asked<'a> {
+pub struct Settings<'a> {
     /// None if it is missing or invalid.
     pub host: Option<&'a Located<String>>,
     /// Whether the host is invalid, which was reported.
-    pub excused: bool,
+    pub already_reported: bool,
     /// The key `public`. None if it is not set.
     pub public: Option<&'a Located<bool>>,
     /// The key `allowed-ranges`. None if it is not set.
@@ -24,7 +24,7 @@ pub struct Asked<'a> {
     pub others: Vec<(&'static str, Span)>,
 }
 
-/// What was decided.
+/// The resolved settings.
 #[derive(Clone, Debug)]
 pub struct Entrance {
     /// The full host name.
@@ -38,21 +38,21 @@ pub struct Entrance {
 /// None without a host. Keys that have no effect without a host are refused, because a reader would rely on them. `public` is the
 /// default of this key.
 pub fn resolve(
-    asked: &Asked,
+    settings: &Settings,
     public: bool,
     environment: &Environment,
     report: &mut Report,
 ) -> Option<Entrance> {
-    let ranges = asked.allowed_ranges.unwrap_or_default();
+    let ranges = settings.allowed_ranges.unwrap_or_default();
     let read: Vec<Option<Ipv4Net>> =
         ranges.iter().map(|range| cidr::read(range, Purpose::Entrance, report)).collect();
-    let Some(host) = asked.host else {
+    let Some(host) = settings.host else {
         let keys = [
-            ("public", asked.public.map(Located::span)),
+            ("public", settings.public.map(Located::span)),
             ("allowed-ranges", ranges.first().map(Located::span)),
         ];
         let keys = keys.into_iter().filter_map(|(key, span)| Some((key, span?)));
-        for (key, span) in keys.chain(asked.others.clone()).filter(|_| !asked.excused) {
+        for (key, span) in keys.chain(settings.others.clone()).filter(|_| !settings.already_reported) {
             report.add(
                 Finding::new("application/exposure", format!("`{key}` has no effect without a `host`"))
                     .at(span, "there is no `host`")
@@ -61,14 +61,14 @@ pub fn resolve(
         }
         return None;
     };
-    if environment.dns.is_none() && !report.excused(&["dns"]) {
+    if environment.dns.is_none() && !report.already_reported(&["dns"]) {
         report.add(
             Finding::new("application/zone", "`host` needs a DNS zone")
                 .at(host.span(), "there is no zone for its record")
                 .help("add `[dns]` with `zone = \"example.com\"`"),
         );
     }
-    let public = asked.public.map_or(public, |asked| **asked);
+    let public = settings.public.map_or(public, |asked| **asked);
     let mut ranges: Vec<Ipv4Net> = read.into_iter().flatten().collect();
     if ranges.is_empty() && public {
         ranges.push(Ipv4Net::default());

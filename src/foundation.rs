@@ -16,12 +16,12 @@ use crate::{
     words::{Account, Atomic, Bare, Bareword, Label, Name, Repository, Text},
 };
 
-/// What all environments share. Files that belong to no environment see only this.
+/// What all environments share. Files that belong to no environment are rendered from this alone.
 #[derive(Clone, Debug)]
 pub struct Foundation {
     /// The platform's name.
     pub name: Name,
-    /// The purpose, in the words of the blueprint.
+    /// The purpose, as in the blueprint.
     pub purpose: Option<Text>,
     /// The GitHub owner and repositories.
     pub github: Github,
@@ -58,9 +58,9 @@ pub struct Environment {
     pub github: Github,
     /// Whether Flux sets the tags of images.
     pub image_automation: bool,
-    /// What a person's own Terraform may do.
+    /// The permissions for a platform's own Terraform.
     pub grants: Rights,
-    /// The first environment of an account creates what an account can have only once.
+    /// Whether it is the first environment of its account, which creates what an account can have only once.
     pub first_of_account: bool,
     /// The versions and limits of blueprint itself.
     pub catalogue: &'static Catalogue,
@@ -74,7 +74,7 @@ impl Foundation {
 }
 
 impl Foundation {
-    /// As Docker names them: `linux/amd64,linux/arm64`.
+    /// For Docker: `linux/amd64,linux/arm64`.
     pub fn platforms(&self) -> Label {
         Label::list(",", self.architectures.iter().map(|it| Bareword::of("linux").and('/', it)))
     }
@@ -89,7 +89,7 @@ impl Foundation {
         if self.is_emulated() { 60 } else { 30 }
     }
 
-    /// The words of a list in a shell: `amd64 arm64`.
+    /// As a list in a shell: `amd64 arm64`.
     pub fn architecture_words(&self) -> Text {
         Text::ours(self.architectures.join(" "))
     }
@@ -102,7 +102,7 @@ impl Environment {
         Bareword::of(&self.platform).and('-', &self.name)
     }
 
-    /// What the statements of its policies are made of.
+    /// The names for the statements of its policies.
     pub fn names(&self) -> Names {
         Names {
             account: self.account.to_string(),
@@ -126,7 +126,7 @@ impl Environment {
         format!("BOOTSTRAPPED_{}", self.name.to_string().to_uppercase().replace('-', "_"))
     }
 
-    /// The credential with which Flux reads Git: a person puts it before the first run, and only the apply role reads it.
+    /// The credential with which Flux reads Git. A person puts it before the first run, and only the apply role reads it.
     pub fn git_credential(&self) -> Vec<Secret> {
         let secret = |key: &str, about| Secret {
             namespace: Bareword::of("flux-system"),
@@ -226,7 +226,7 @@ impl Environment {
     }
 }
 
-/// As its name.
+/// Displays its name.
 impl Atomic for Environment {}
 impl Bare for Environment {}
 

@@ -100,7 +100,7 @@ impl Github {
         let infrastructure = named(names.infrastructure.as_ref(), INFRASTRUCTURE);
         let manifests = named(names.kubernetes_manifest.as_ref(), MANIFESTS);
         if let Some(asked) = names.kubernetes_manifest.as_ref().or(names.infrastructure.as_ref())
-            && let (Some(infrastructure), Some(manifests)) = (infrastructure.sound(), manifests.sound())
+            && let (Some(infrastructure), Some(manifests)) = (infrastructure.valid(), manifests.valid())
             && infrastructure.same(manifests)
         {
             report.add(
@@ -113,7 +113,9 @@ impl Github {
             );
         }
         let ids = spec.ids.and_then(|ids| Some((*ids.owner?, *ids.infrastructure?)));
-        if let (None, Some(owner)) = (ids, &spec.owner.filter(|_| !report.excused(&["github", "ids"]))) {
+        if let (None, Some(owner)) =
+            (ids, &spec.owner.filter(|_| !report.already_reported(&["github", "ids"])))
+        {
             report.add(
                 Finding::warning("github/ids", "`[github.ids]` is missing")
                     .at(owner.span(), "tokens of repositories created since 2026-07-15 contain these ids")

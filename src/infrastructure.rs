@@ -1,5 +1,4 @@
-//! The repository for the Terraform code. Which components there are is already decided; here their
-//! contributions to AWS become one set of files.
+//! The repository for the Terraform code. The AWS parts of all contributions become one set of files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +25,7 @@ mod state;
 
 use parameters::Folders;
 
-/// What belongs to no environment. `environments` is for lists that name them all; examples speak of the first.
+/// Pages that belong to no environment. `environments` is for lists of all environments; examples use the first one.
 pub fn shared(foundation: &Foundation, environments: &Vec<Environment>) -> Vec<Page> {
     let first = &environments[0];
     pages! { { foundation: Foundation, environments: Vec<Environment>, first: Environment }
@@ -48,7 +47,7 @@ pub fn shared(foundation: &Foundation, environments: &Vec<Environment>) -> Vec<P
     }
 }
 
-/// One environment: what stands before Terraform can run, its root, its caller, its runbook.
+/// The pages of one environment: bootstrap stack, Terraform roots, workflow and runbook.
 #[expect(clippy::too_many_arguments, reason = "each is one thing that a template of this environment reads")]
 pub fn pages(
     environment: &Environment,
@@ -60,7 +59,7 @@ pub fn pages(
     workloads: &[Workload],
     stack: &Stack,
 ) -> Vec<Page> {
-    let delivered = &delivery::opened(workloads);
+    let pull_request_repositories = &delivery::pull_request_repositories(workloads);
     let identities = &workload_roles(contributions, workloads);
     let permitted = &workloads.iter().any(|it| !it.permissions.is_empty());
     let before = &addons(contributions, true);
@@ -70,17 +69,17 @@ pub fn pages(
     let bottlerocket = &environment.cluster.node_groups.iter().any(NodeGroup::bottlerocket);
     let readers = &readers(secrets, stack.wide);
     let folders = &parameters::written(secrets, stack.wide);
-    let puts = &puts(secrets, environment);
-    // Who makes what vouches for GitHub's tokens in the account.
+    let manual_secrets = &manual_secrets(secrets, environment);
+    // Who creates the IAM OIDC provider for GitHub's tokens in the account.
     let provider = &match environment.github.oidc_provider {
         _ if environment.makes_provider() => "ours",
         OidcProvider::Existing => "existing",
         OidcProvider::Create => "first",
     };
-    // Whether a person puts a credential of a registry.
-    let private = &secrets.iter().any(|it| it.key == "registry/docker-config");
-    // Whether a person puts a secret that only the first apply makes the key for.
-    let late = &puts.iter().any(|it| it.key != EARLY);
+    // Whether there is a registry credential, which a person writes into Parameter Store.
+    let private_images = &secrets.iter().any(|it| it.key == "registry/docker-config");
+    // Whether any of them is encrypted with a key that the first apply creates.
+    let any_after_apply = &manual_secrets.iter().any(|it| it.key != EARLY);
     let demands = &quotas::demands(&environment.cluster, &environment.network);
     let sums = &quotas::sums(demands);
     let single = &(environment.network.nat == Nat::Single);
@@ -90,7 +89,7 @@ pub fn pages(
             identities: Vec<WorkloadRole>, before: Vec<AddonRow>, after: Vec<AddonRow>, addon_roles: Vec<Bareword>, single: bool,
             permitted: bool, bucket: bool, bottlerocket: bool, readers: Vec<Reader>,
             folders: Folders, secrets: Vec<Secret>, shares: Vec<Share>,
-            puts: Vec<ManualSecret>, provider: &'static str, private: bool, late: bool, delivered: Vec<Repository>,
+            manual_secrets: Vec<ManualSecret>, provider: &'static str, private_images: bool, any_after_apply: bool, pull_request_repositories: Vec<Repository>,
             demands: Vec<Demand>, sums: Vec<Sum>,
         }
         Unlisted "infrastructure/.github/workflows/terraform-{environment}.yml",
@@ -130,7 +129,7 @@ pub fn pages(
     pages
 }
 
-/// What stands before Terraform can run.
+/// The stack that an administrator deploys before Terraform can run.
 pub fn bootstrap(environment: &Environment, stack: &Stack) -> Page {
     let pages = pages! { { environment: Environment, stack: Stack }
         Unlisted "infrastructure/environments/{environment}/bootstrap/stack.yaml",
@@ -138,7 +137,7 @@ pub fn bootstrap(environment: &Environment, stack: &Stack) -> Page {
     pages.into_iter().next().expect("one template is one page")
 }
 
-/// All that must be allowed in an environment. `wide` is whether a pattern stands for the parameters of all applications.
+/// All permissions of an environment. `wide` is whether one pattern matches the parameters of all applications.
 pub fn rights(
     environment: &Environment,
     contributions: &[Contribution],
@@ -156,7 +155,7 @@ pub fn rights(
             environment.cluster.rights(names, environment.pod_identity()),
         ]
         .into_iter()
-        .chain(passed(environment, contributions, workloads))
+        .chain(pass_role_rights(environment, contributions, workloads))
         .chain(environment.database.iter().map(|it| it.rights(names)))
         .chain(environment.dns.iter().map(|it| it.rights(names)))
         .chain([parameters::rights(names, &folders, wide, secrets.is_empty())])
@@ -167,8 +166,8 @@ pub fn rights(
     )
 }
 
-/// Whom Terraform gives a role to by name: add-ons, or with Pod Identity every service account.
-fn passed(
+/// The permission to pass roles to EKS: those of add-ons, or with Pod Identity those of all service accounts.
+fn pass_role_rights(
     environment: &Environment,
     contributions: &[Contribution],
     workloads: &[Workload],
@@ -195,7 +194,7 @@ fn passed(
         .then(|| Rights { change: others.into_iter().chain(applications).collect(), ..Rights::default() })
 }
 
-/// The service accounts that are somebody to AWS.
+/// The service accounts with an IAM role.
 fn workload_roles(contributions: &[Contribution], workloads: &[Workload]) -> Vec<WorkloadRole> {
     let own = contributions.iter().filter_map(|it| it.identity.clone()).map(WorkloadRole::from);
     own.chain(workloads.iter().filter_map(WorkloadRole::of)).collect()
@@ -215,14 +214,14 @@ struct ManualSecret {
     about: Text,
 }
 
-/// The ends of the keys whose values have several lines.
+/// The last parts of keys whose values have several lines.
 const FILES: [&str; 4] = ["/identity", "/known-hosts", "/app-private-key", "/docker-config"];
 
-/// The account's own key for parameters.
+/// The AWS managed key for parameters.
 const EARLY: &str = "alias/aws/ssm";
 
-/// The Git credential is put before the platform has keys of its own, so the account's encrypts it.
-fn puts(secrets: &[Secret], environment: &Environment) -> Vec<ManualSecret> {
+/// A person writes the Git credential before the platform has its own keys, so the AWS managed key encrypts it.
+fn manual_secrets(secrets: &[Secret], environment: &Environment) -> Vec<ManualSecret> {
     let first = format!("{}/", environment.git_credential_path());
     let put = |it: &Secret| {
         let path = it.path(&environment.platform, &environment.name);
@@ -241,10 +240,10 @@ struct Reader {
     folders: Vec<Text>,
 }
 
-/// The namespace that creates the logins of all applications, so it reads their passwords.
+/// The namespace that creates the logins of all applications, and therefore reads their passwords.
 const DATABASES: &str = "database";
 
-/// `wide` is whether one pattern stands for the logins of all applications.
+/// `wide` is whether one pattern matches the logins of all applications.
 fn readers(secrets: &[Secret], wide: bool) -> Vec<Reader> {
     let mut readers: BTreeMap<Bareword, BTreeSet<String>> = BTreeMap::new();
     for Secret { namespace, .. } in secrets {
@@ -287,7 +286,7 @@ impl From<Identity> for WorkloadRole {
 }
 
 impl WorkloadRole {
-    /// None without permissions: then there is nothing that a role would be for.
+    /// None without permissions, because then the application needs no role.
     fn of(workload: &Workload) -> Option<Self> {
         let Workload { application, permissions, .. } = workload;
         (!permissions.is_empty()).then(|| Self {

@@ -1,5 +1,5 @@
-//! The layers of a cluster: what Flux carries out together, and in which order. Whoever puts files into a layer brings the layer
-//! with it, so nothing here knows all of them.
+//! The layers of a cluster: what Flux applies together, and in which order. The module that adds files to a layer also provides
+//! the layer, so there is no complete list here.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -8,17 +8,16 @@ use crate::words::{Atomic, Bare, Label, Text};
 /// One Kustomization of Flux, and the folder of a cluster that it applies. A new layer is one constant.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Layer {
-    /// What its folder and its Kustomization are called. A layer that is renamed deletes what it applied, because the name is part
-    /// of Flux's inventory.
+    /// The name of its folder and of its Kustomization. It must not change: Flux would delete what the old Kustomization applied.
     pub name: &'static str,
-    /// The layer before it. Where a cluster has no such layer, it comes after the one before that.
+    /// The layer before it. If a cluster does not have that layer, the one before that counts.
     pub after: Option<&'static Layer>,
     /// When it is ready.
     pub wait: Wait,
-    /// Whether it stands beside the chain: no other layer may come after it. A release in it that fails is kept and tried again,
-    /// in the chain it is removed or rolled back.
+    /// Whether it is outside the chain: no other layer may come after it. A failed release in it is kept and tried again; in the
+    /// chain it is removed or rolled back.
     pub beside: bool,
-    /// What it holds, in one line: its row in the README.
+    /// Its content, in one line: its row in the README.
     pub about: &'static str,
 }
 
@@ -27,15 +26,15 @@ pub struct Layer {
 pub enum Wait {
     /// Once everything in it is ready, within a quarter of an hour.
     ForAll,
-    /// Once everything in it is applied. The reason stands in the rendered file.
+    /// Once everything in it is applied. The reason is in the rendered file.
     ForNothing(&'static str),
-    /// Once everything in it is applied. It holds Kustomizations that wait for themselves, and whoever needs one of them waits for
-    /// that one: no layer waits for this one. The reason stands in the rendered file.
+    /// Once everything in it is applied. It contains Kustomizations with their own checks; dependents wait for a single one of
+    /// these, and no layer waits for this one. The reason is in the rendered file.
     ForEach(&'static str),
 }
 
 impl Layer {
-    /// The charts of the components. What comes later finds the definitions and the webhooks of these there.
+    /// The charts of the components. Later layers need their custom resource definitions and webhooks.
     pub const CONTROLLERS: &'static Self = &Self {
         name: "controllers",
         after: None,
@@ -55,7 +54,7 @@ impl Layer {
         about: "custom resources of the components in controllers",
     };
 
-    /// What the platform decides about each application.
+    /// The namespace of each application, with its limits and permissions.
     pub const TENANTS: &'static Self = &Self {
         name: "tenants",
         after: Some(Self::CONFIGS),
@@ -66,7 +65,7 @@ impl Layer {
         about: "for each application: namespace, quota, limits, deployer permissions",
     };
 
-    /// What measures and alerts, of all components.
+    /// The monitoring of all components.
     pub const MONITORING: &'static Self = &Self {
         name: "monitoring",
         after: Some(Self::CONFIGS),
@@ -75,12 +74,12 @@ impl Layer {
         about: "Prometheus, Alertmanager and Grafana, on which no other layer depends",
     };
 
-    /// Whether it is ready only when all that it holds is. The others are ready when what they hold is applied.
+    /// Whether it is ready only when everything in it is ready. The others are ready when everything in them is applied.
     pub fn waits(&self) -> bool {
         self.wait == Wait::ForAll
     }
 
-    /// Why it does not wait.
+    /// The reason why it does not wait.
     pub fn reason(&self) -> Option<Text> {
         match self.wait {
             Wait::ForAll => None,
@@ -88,12 +87,12 @@ impl Layer {
         }
     }
 
-    /// What it holds, for the README.
+    /// Its content, for the README.
     pub fn about(&self) -> Label {
         Label::ours(self.about)
     }
 
-    /// The layers before it, the nearest first.
+    /// The layers before it, the previous one first.
     fn before(&self) -> impl Iterator<Item = &'static Self> {
         std::iter::successors(self.after, |it| it.after)
     }
@@ -108,16 +107,16 @@ impl fmt::Display for Layer {
     }
 }
 
-/// Layers in the order in which people read of them: the chain from its beginning, then those beside it.
+/// Layers in the order for readers: the chain from its start, then those outside it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Layers(Vec<&'static Layer>);
 
 impl Layers {
-    /// Each of these once, and every layer before it.
+    /// These layers without duplicates, and every layer before them.
     ///
     /// # Panics
     ///
-    /// If two layers have one name, or one comes after a layer that stands beside the chain: bugs of ours.
+    /// If two layers have the same name, or one comes after a layer outside the chain: these are bugs.
     pub fn of(layers: impl IntoIterator<Item = &'static Layer>) -> Self {
         let mut known: BTreeMap<&str, &'static Layer> = BTreeMap::new();
         for layer in layers.into_iter().flat_map(|it| std::iter::once(it).chain(it.before())) {
@@ -127,12 +126,12 @@ impl Layers {
             assert!(before.is_none(), "`{layer}` waits for a layer beside the chain");
         }
         let mut layers: Vec<_> = known.into_values().collect();
-        // Sorting is stable: layers of one rank stay in the order of their names.
+        // Sorting is stable: layers of equal rank stay in the order of their names.
         layers.sort_by_key(|it| (it.beside, if it.beside { 0 } else { it.before().count() }));
         Self(layers)
     }
 
-    /// Those that hold something.
+    /// The layers that this cluster uses.
     pub fn used(&self, holds: impl Fn(&Layer) -> bool) -> Self {
         Self(self.0.iter().copied().filter(|it| holds(it)).collect())
     }
@@ -147,7 +146,7 @@ impl Layers {
         self.0.iter().any(|it| it.name == name)
     }
 
-    /// The layer here that must be ready before this one begins.
+    /// The layer of this cluster that must be ready before this one.
     pub fn before(&self, layer: &Layer) -> Option<&'static Layer> {
         layer.before().find(|it| self.has(it.name) && !matches!(it.wait, Wait::ForEach(_)))
     }

@@ -2,19 +2,22 @@
 //!
 //! ```text
 //! Source ──▶ Blueprint ──▶ Platform ──▶ Plan ──▶ Changes ──▶ disk
-//!            asked         decided      meant    differs
+//!            parsed       resolved    rendered  compared
 //! ```
 //!
 //! The modules are listed in dependency order: a module uses only those above it. Everything before
 //! `disk` is a pure function of its arguments: no clock, no environment variables, no network, no
 //! randomness.
+//!
+//! A `Spec` is a table as the blueprint sets it, and a variable named `asked` is one value of it; `resolve` makes the final
+//! values of them.
 
 // Basic types, used everywhere.
 pub mod source;
 pub mod words;
 pub mod diagnostics;
 pub mod syntax;
-pub mod shape;
+pub mod validation;
 pub mod yaml;
 pub mod format;
 pub mod page;

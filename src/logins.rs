@@ -1,5 +1,5 @@
-//! How logins are created: for each valid login a Job, which Flux applies with a Kustomization of its own, and what these Jobs
-//! share. The names and the number of logins are decided in `database`; the namespace and its secret store are rendered like
+//! Creates logins: for each valid login a Job, which Flux applies with a Kustomization of its own, and the shared objects of
+//! these Jobs. `database` resolves the names and the numbers of logins; the namespace and its secret store are rendered like
 //! those of every other namespace.
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     words::{Bareword, Cpu, Memory},
 };
 
-/// The Jobs of one environment, and what they share.
+/// The Jobs of one environment, and their shared objects.
 pub fn pages(environment: &Environment, shares: &[Share]) -> Vec<Page> {
     let Some(database) = &environment.database else { return Vec::new() };
     let capacity = &JobCapacity { jobs: shares.iter().map(|it| it.logins().len() as u32).sum() };
@@ -45,14 +45,14 @@ pub fn pages(environment: &Environment, shares: &[Share]) -> Vec<Page> {
         }
     }
     pages.extend(files);
-    // One for all logins: a patch here outlives each of them.
+    // One folder for all logins, so that a user's patches survive rotations.
     pages.extend(seeded(pages! { { environment: Environment }
         Unlisted "kubernetes-manifest/clusters/{environment}/databases/logins/local/kustomization.yaml",
     }));
     pages
 }
 
-/// The folders that Flux builds, one for each login.
+/// The folders that Flux builds: one for each login.
 pub fn roots(environment: &Environment, shares: &[Share]) -> Vec<String> {
     let folder = environment.cluster_folder();
     let of_share = |share: &Share| {
@@ -68,7 +68,7 @@ pub fn roots(environment: &Environment, shares: &[Share]) -> Vec<String> {
 
 /// The resources of the Jobs, for the quota of the namespace.
 struct JobCapacity {
-    /// How many there are.
+    /// The number of Jobs.
     jobs: u32,
 }
 

@@ -1,5 +1,4 @@
-//! The repository that Flux syncs. Which components there are was decided before; here what all of
-//! them contribute to the cluster becomes one tree of layers.
+//! The repository that Flux syncs. The cluster parts of all contributions become one tree of layers.
 
 use std::collections::BTreeSet;
 
@@ -18,23 +17,23 @@ use crate::{
     yaml,
 };
 
-/// What belongs to no environment. `environments` is for lists that name them all; examples speak of the first.
+/// Pages that belong to no environment. `environments` is for lists of all environments; examples use the first one.
 pub fn shared(
     foundation: &Foundation,
     environments: &Vec<Environment>,
     applications: &Vec<Application>,
-    parts: &Vec<ComponentSummary>,
+    component_summaries: &Vec<ComponentSummary>,
     layers: &Layers,
     example: &Example,
-    ways: &DeliveryRoutes,
+    routes: &DeliveryRoutes,
 ) -> Vec<Page> {
     let first = &environments[0].name;
-    let keeper = &applications.iter().find(|it| it.database.is_some()).cloned();
+    let database_application = &applications.iter().find(|it| it.database.is_some()).cloned();
     pages! {
         {
             foundation: Foundation, environments: Vec<Environment>, applications: Vec<Application>,
-            keeper: Option<Application>, parts: Vec<ComponentSummary>, layers: Layers, first: Name, example: Example,
-            ways: DeliveryRoutes,
+            database_application: Option<Application>, component_summaries: Vec<ComponentSummary>, layers: Layers, first: Name, example: Example,
+            routes: DeliveryRoutes,
         }
         Unlisted "kubernetes-manifest/.gitattributes",
         Unlisted "kubernetes-manifest/.github/requirements.txt",
@@ -48,20 +47,20 @@ pub fn shared(
     }
 }
 
-/// The first environment as it is, for what the README draws.
+/// The first environment, for the diagrams of the README.
 pub struct Example {
     environment: Environment,
     workloads: Vec<Workload>,
     stores: Vec<Store>,
 }
 
-/// Where a namespace's secrets come from.
+/// Who writes the secrets of a namespace.
 struct Store {
     namespace: Bareword,
-    /// Whether Terraform makes some of them up.
-    made: bool,
-    /// Whether a person puts some of them.
-    put: bool,
+    /// Whether Terraform generates some of them.
+    generated: bool,
+    /// Whether a person writes some of them.
+    manual: bool,
 }
 
 impl Example {
@@ -71,39 +70,39 @@ impl Example {
         let git = environment.git_credential();
         for Secret { namespace, writer, .. } in secrets.iter().filter(|it| !git.contains(it)) {
             if stores.last().is_none_or(|it| it.namespace != *namespace) {
-                stores.push(Store { namespace: namespace.clone(), made: false, put: false });
+                stores.push(Store { namespace: namespace.clone(), generated: false, manual: false });
             }
             let Some(store) = stores.last_mut() else { continue };
             match writer {
-                Writer::Terraform => store.made = true,
-                Writer::Person => store.put = true,
+                Writer::Terraform => store.generated = true,
+                Writer::Person => store.manual = true,
             }
         }
         Self { environment: environment.clone(), workloads: workloads.to_vec(), stores }
     }
 
-    /// Whether a node group has room between its bounds.
+    /// Whether a node group can grow.
     fn grows(&self) -> bool {
         self.environment.cluster.node_groups.iter().any(|it| it.min < it.max)
     }
 
-    /// Whether Terraform makes up any secret.
-    fn made(&self) -> bool {
-        self.stores.iter().any(|it| it.made)
+    /// Whether Terraform generates any secret.
+    fn generated(&self) -> bool {
+        self.stores.iter().any(|it| it.generated)
     }
 
-    /// Whether a person puts any.
-    fn put(&self) -> bool {
-        self.stores.iter().any(|it| it.put)
+    /// Whether a person writes any secret.
+    fn manual(&self) -> bool {
+        self.stores.iter().any(|it| it.manual)
     }
 
-    /// One that users find by a name.
+    /// A workload with a host name.
     fn endpoint(&self) -> Option<Workload> {
         self.workloads.iter().find(|it| it.exposure.is_some()).cloned()
     }
 }
 
-/// What the components bring into one cluster, and what every application there may do.
+/// The pages of all components in one cluster, and the role of the service account that deploys applications.
 pub fn pages(
     environment: &Environment,
     contributions: Vec<Contribution>,
@@ -113,7 +112,7 @@ pub fn pages(
     let mut pages = pages! { { environment: Environment }
         Resource "kubernetes-manifest/clusters/{environment}/tenants/deployer.yaml",
     };
-    let is_watched = contributions.iter().any(|it| it.watches);
+    let is_monitored = contributions.iter().any(|it| it.is_monitoring);
     let database = Namespace { name: database::NAMESPACE, pods: PodSecurity::Restricted, installs: false };
     let namespaces = contributions.iter().flat_map(Contribution::namespaces);
     for namespace in
@@ -126,11 +125,11 @@ pub fn pages(
     }
     pages.extend(stores(environment, secrets, tenants));
     let mut sources = BTreeSet::new();
-    for Contribution { name, releases, pages: mut own, watched, .. } in contributions {
-        own.extend(watched.into_iter().filter(|_| is_watched));
+    for Contribution { name, releases, pages: mut own, monitoring, .. } in contributions {
+        own.extend(monitoring.into_iter().filter(|_| is_monitored));
         for release in &releases {
             own.extend(values(release, environment));
-            // The first in the order of the layers, which the others come after.
+            // The source belongs to the release in the first layer, because the others come after it.
             if sources.insert((release.namespace, release.source_name())) {
                 own.extend(source(release, environment));
             }
@@ -140,8 +139,8 @@ pub fn pages(
     pages
 }
 
-/// Where each namespace finds its secrets. A namespace of the platform is there before the store is; an application's
-/// comes with the tenants, and its store with it.
+/// The secret store of each namespace. Namespaces of the platform exist before their store; the namespace of an application is
+/// in the layer of the tenants, together with its store.
 fn stores(environment: &Environment, secrets: &[Secret], tenants: &[&Name]) -> Vec<Page> {
     let namespaces: BTreeSet<&Bareword> = secrets.iter().map(|it| &it.namespace).collect();
     let tenants: BTreeSet<Bareword> = tenants.iter().map(Bareword::of).collect();
@@ -163,7 +162,7 @@ fn source(release: &HelmRelease, environment: &Environment) -> Vec<Page> {
     }
 }
 
-/// What a person adds to the values of a release.
+/// The values in the blueprint, as a patch of the release.
 fn values(release: &HelmRelease, environment: &Environment) -> Option<Page> {
     let HelmRelease { layer, name, namespace, values, .. } = release;
     if values.is_empty() {
@@ -178,13 +177,13 @@ fn values(release: &HelmRelease, environment: &Environment) -> Option<Page> {
     Some(Page::computed(Place::Manifests, path, Role::Patch, body))
 }
 
-/// The layers that every platform has, and those that components bring.
+/// The layers that every platform has, and those of components.
 pub fn known(components: impl IntoIterator<Item = &'static Layer>) -> Layers {
     let own = [Layer::TENANTS, database::LAYER, application::LAYER];
     Layers::of(own.into_iter().chain(components))
 }
 
-/// Each layer waits for the one before, and has a place for a person's own files.
+/// The Kustomization of each layer, and its folder for a user's own files.
 pub fn layers(environment: &Environment, used: &Layers) -> Vec<Page> {
     let mut pages = pages! { { environment: Environment, used: Layers }
         Resource "kubernetes-manifest/clusters/{environment}/layers.yaml",

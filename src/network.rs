@@ -22,6 +22,7 @@ pub(crate) use rights::{Made, log_groups, made, security_groups};
 pub struct Spec {
     /// The address range of the VPC, from a /16 to a /20. Fixed after the first apply: another range would replace the VPC and
     /// everything in it.
+    // Source: hashicorp/terraform-provider-aws@00081ce41cc6 internal/service/ec2/vpc_.go: `cidr_block` has `ForceNew`.
     #[schemars(extend("default" = default_range().to_string()))]
     pub range: Option<Located<String>>,
     /// The number of availability zones. Default: 3, or all zones of a region that has fewer.
@@ -118,7 +119,7 @@ impl Network {
     pub fn resolve(spec: Option<&Spec>, region: Option<&Region>, report: &mut Report) -> Self {
         let spec = spec.cloned().unwrap_or_default();
         let range = cidr::read_or(spec.range.as_ref(), Purpose::Network, default_range(), report);
-        let sound = range.sound().is_some() && !report.excused(&["network", "range"]);
+        let valid = range.valid().is_some() && !report.already_reported(&["network", "range"]);
         let range = range.value();
         let (unknown, region) = (region.is_none(), &region.cloned().unwrap_or_default());
         let known = region.zones().len();
@@ -133,7 +134,7 @@ impl Network {
                 .help(format!("write {known} or fewer")),
             );
         }
-        let peers = peers(spec.peers.as_deref(), Some(range).filter(|_| sound), report);
+        let peers = peers(spec.peers.as_deref(), Some(range).filter(|_| valid), report);
         let mut endpoints: Vec<InterfaceEndpoint> = spec.endpoints.iter().flatten().map(|it| **it).collect();
         endpoints.sort();
         endpoints.dedup();

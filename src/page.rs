@@ -9,7 +9,7 @@ use crate::{
     words::{Atomic, Bareword},
 };
 
-/// One file to render, and where it belongs.
+/// One file to render, and its path.
 #[derive(Debug)]
 pub struct Page {
     /// None if its text was computed.
@@ -22,7 +22,7 @@ pub struct Page {
     pub role: Role,
     /// Whether renders keep updating it.
     pub owner: Ownership,
-    /// The starts of lines whose value is maintained by somebody else: for example, a pull request or Flux sets the
+    /// The starts of lines whose value is maintained by someone else: for example, a pull request or Flux sets the
     /// tag of an image. The value on disk is kept.
     pub shared: &'static [&'static str],
     /// The component or application that contributed it. None for what every platform has.
@@ -30,7 +30,7 @@ pub struct Page {
     body: String,
 }
 
-/// The repository of a page. The plan knows its name.
+/// The repository of a page. The plan resolves its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// The repository for the Terraform code.
@@ -68,7 +68,7 @@ pub enum Ownership {
     /// It is updated, and deleted when it is no longer planned.
     #[default]
     Managed,
-    /// Written once; then it belongs to the user.
+    /// Created once. Renders do not change or delete it.
     Seeded,
 }
 
@@ -104,12 +104,12 @@ impl Page {
         Self { template: None, place, path, role, owner: Ownership::Managed, shared: &[], by: None, body }
     }
 
-    /// The same page, in which the values of lines with these starts are maintained by somebody else.
+    /// The same page, in which the values of lines with these starts are maintained by someone else.
     pub fn shared(self, shared: &'static [&'static str]) -> Self {
         Self { shared, ..self }
     }
 
-    /// Changes with the text. Pods that must restart for a new configuration have it as an annotation.
+    /// A checksum of the text. Pods that must restart for a new configuration have it as an annotation.
     pub fn checksum(&self) -> String {
         Sha1::digest(self.text()).iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -118,7 +118,7 @@ impl Page {
     pub fn text(&self) -> String {
         let words = match self.owner {
             Ownership::Managed => "Written by blueprint. Change the blueprint instead.",
-            Ownership::Seeded => "Yours. Written once by blueprint, which leaves it alone from now on.",
+            Ownership::Seeded => "Created once by blueprint. Edit freely: renders do not change this file.",
         };
         let Some((open, close)) = comment(&self.path) else { return self.body.clone() };
         let first = if self.body.starts_with("#!") || self.body.starts_with("# syntax=") {
@@ -136,7 +136,7 @@ fn comment(path: &str) -> Option<(&'static str, &'static str)> {
     known_comment(path).unwrap_or_else(|| panic!("`{path}`: no header is known for its format"))
 }
 
-/// None for a format that no page has; nothing within for one without comments.
+/// None for an unknown format, `Some(None)` for a format without comments.
 fn known_comment(path: &str) -> Option<Option<(&'static str, &'static str)>> {
     let file = path.rsplit('/').next().unwrap_or(path);
     Some(match file.rsplit_once('.').map(|(_, ending)| ending) {
@@ -153,8 +153,8 @@ fn known_comment(path: &str) -> Option<Option<(&'static str, &'static str)>> {
     })
 }
 
-/// Whether a render of any version may have written these bytes as a managed file: they bear its header. A lock that somebody made
-/// up then leads to no file of a person.
+/// Whether any version of blueprint may have written these bytes as a managed file: they have its header. So a forged lock
+/// cannot lead to the deletion of a user's file.
 pub fn may_be_ours(path: &str, bytes: &[u8]) -> bool {
     match known_comment(path) {
         None => false,

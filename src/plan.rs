@@ -1,4 +1,4 @@
-//! The files that should exist, by repository, each with one owner. How they differ from what is there is not known here.
+//! The files that should exist, by repository, each with one owner. `compare` finds how they differ from those on disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,7 @@ use crate::{
     words::{Bareword, Name},
 };
 
-/// Files by path. A `BTreeMap`, so that every walk over it is in the same order.
+/// Files by path. A `BTreeMap`, so that the order is always the same.
 pub type Files = BTreeMap<String, File>;
 
 /// One file of the plan.
@@ -34,7 +34,7 @@ pub struct File {
     pub owner: Ownership,
     /// The complete text, with its header.
     pub text: String,
-    /// Beginnings of lines whose value someone else keeps up to date.
+    /// The starts of lines whose value is maintained by someone else.
     pub shared: &'static [&'static str],
     /// The component or application that contributed it.
     pub by: Option<String>,
@@ -57,26 +57,27 @@ pub struct Plan {
 
 /// Renders all files of a platform in memory.
 pub fn plan(platform: Platform) -> Plan {
-    let Platform { foundation, applications, stages } = platform;
+    let Platform { foundation, applications, environment_plans } = platform;
     let applications: Vec<Application> = applications.iter().map(|it| Application::clone(it)).collect();
-    let environments = stages.iter().map(|stage| stage.environment.clone()).collect();
-    let parts = parts(&stages);
-    let first = &stages[0];
+    let environments = environment_plans.iter().map(|it| it.environment.clone()).collect();
+    let component_summaries = component_summaries(&environment_plans);
+    let first = &environment_plans[0];
     let example = Example::new(&first.environment, &first.workloads, &first.secrets);
-    let every_way = &every_way(&applications, &stages);
+    let delivery_routes = &delivery_routes(&applications, &environment_plans);
     let mut pages: Vec<Page> = Vec::new();
-    let running = running(&stages);
+    let running = running(&environment_plans);
     for it in &applications {
         let running = running.get(&it.name).map(Vec::as_slice).unwrap_or_default();
         let workloads: Vec<&Workload> = running.iter().map(|(workload, _)| *workload).collect();
-        let ways = DeliveryRoutes::of(running.iter().copied());
+        let routes = DeliveryRoutes::of(running.iter().copied());
         pages.extend(contributed(&it.name, it.pages(&foundation)));
-        let repository = repository::pages(it, &foundation, &environments, &workloads, &ways);
+        let repository = repository::pages(it, &foundation, &environments, &workloads, &routes);
         pages.extend(contributed(&it.name, repository));
     }
-    let known = manifests::known(stages.iter().flat_map(|stage| &stage.contributions).flat_map(layers));
-    let (mut lists, mut layers, mut watcher) = (Lists::new(known.clone()), BTreeSet::new(), None);
-    for EnvironmentPlan { environment, contributions, workloads, secrets, stack } in stages {
+    let known = manifests::known(environment_plans.iter().flat_map(|it| &it.contributions).flat_map(layers));
+    let (mut lists, mut layers, mut monitoring_namespace) =
+        (Lists::new(known.clone()), BTreeSet::new(), None);
+    for EnvironmentPlan { environment, contributions, workloads, secrets, stack } in environment_plans {
         let shares = workloads.iter().filter_map(|it| it.database.clone()).collect();
         let mut own = infrastructure::pages(
             &environment,
@@ -93,20 +94,20 @@ pub fn plan(platform: Platform) -> Plan {
             lists.add(&root, ListEntry::Component("../local".to_owned()));
         }
         let tenants: Vec<_> = workloads.iter().map(|it| &it.application.name).collect();
-        let watched_from = contributions.iter().find_map(Contribution::watcher);
+        let namespace = contributions.iter().find_map(Contribution::monitoring_namespace);
         own.extend(manifests::pages(&environment, contributions, &secrets, &tenants));
         own.extend(delivery::pages(&workloads, &foundation, &environment));
         for workload in &workloads {
             own.extend(contributed(&workload.application.name, workload.pages(&environment)));
             let overlay = format!("apps/{}/overlays/{environment}", workload.application.name);
             lists.add(&overlay, ListEntry::Resource("../../base".to_owned()));
-            if watched_from.is_some() {
+            if namespace.is_some() {
                 lists.add(&overlay, ListEntry::Resource("../../monitoring".to_owned()));
             }
             let image = foundation.image(&workload.application.repository);
             lists.add(&overlay, ListEntry::Image(image, delivery::marker(workload)));
         }
-        watcher = watcher.or(watched_from);
+        monitoring_namespace = monitoring_namespace.or(namespace);
         own.extend(
             workloads.iter().flat_map(|it| contributed(&it.application.name, it.delivery(&environment))),
         );
@@ -115,9 +116,11 @@ pub fn plan(platform: Platform) -> Plan {
         layers.extend(used.iter().map(|it| it.name));
         pages.extend(own);
     }
-    if let Some(watcher) = &watcher {
-        let watched = |it: &Application| contributed(&it.name, monitoring::pages(it, &foundation, watcher));
-        pages.extend(applications.iter().flat_map(watched));
+    if let Some(monitoring_namespace) = &monitoring_namespace {
+        let application_monitoring = |it: &Application| {
+            contributed(&it.name, monitoring::pages(it, &foundation, monitoring_namespace))
+        };
+        pages.extend(applications.iter().flat_map(application_monitoring));
     }
     let layers = known.used(|it| layers.contains(it.name));
     pages.extend(infrastructure::shared(&foundation, &environments));
@@ -125,10 +128,10 @@ pub fn plan(platform: Platform) -> Plan {
         &foundation,
         &environments,
         &applications,
-        &parts,
+        &component_summaries,
         &layers,
         &example,
-        every_way,
+        delivery_routes,
     ));
     lists.fill(&pages);
     pages.extend(lists.pages());
@@ -178,9 +181,9 @@ fn nearest(asked: &str, plan: &Plan) -> Option<String> {
 /// Each application's workloads, in the order of the environments.
 type Running<'s> = BTreeMap<&'s Name, Vec<(&'s Workload, &'s Environment)>>;
 
-fn running(stages: &[EnvironmentPlan]) -> Running<'_> {
+fn running(environment_plans: &[EnvironmentPlan]) -> Running<'_> {
     let mut running = Running::new();
-    for EnvironmentPlan { environment, workloads, .. } in stages {
+    for EnvironmentPlan { environment, workloads, .. } in environment_plans {
         for workload in workloads {
             running.entry(&workload.application.name).or_default().push((workload, environment));
         }
@@ -189,25 +192,26 @@ fn running(stages: &[EnvironmentPlan]) -> Running<'_> {
 }
 
 /// How the releases of all applications reach each environment, by application.
-fn every_way(applications: &[Application], stages: &[EnvironmentPlan]) -> DeliveryRoutes {
-    let running = running(stages);
+fn delivery_routes(applications: &[Application], environment_plans: &[EnvironmentPlan]) -> DeliveryRoutes {
+    let running = running(environment_plans);
     DeliveryRoutes::of(applications.iter().filter_map(|it| running.get(&it.name)).flatten().copied())
 }
 
 /// Each component that any environment has, by name.
-fn parts(stages: &[EnvironmentPlan]) -> Vec<ComponentSummary> {
-    let contributions = stages.iter().flat_map(|stage| &stage.contributions);
+fn component_summaries(environment_plans: &[EnvironmentPlan]) -> Vec<ComponentSummary> {
+    let contributions = environment_plans.iter().flat_map(|it| &it.contributions);
     let installed = contributions.filter(|it| it.is_installed());
-    let parts: BTreeMap<_, _> = installed.map(|it| (it.name, ComponentSummary::of(it))).collect();
-    parts.into_values().collect()
+    let component_summaries: BTreeMap<_, _> =
+        installed.map(|it| (it.name, ComponentSummary::of(it))).collect();
+    component_summaries.into_values().collect()
 }
 
-/// The layers that a component brings.
+/// The layers of a component.
 fn layers(contribution: &Contribution) -> impl Iterator<Item = &'static Layer> {
     contribution.layers.iter().copied().chain(contribution.releases.iter().map(|it| it.layer))
 }
 
-/// The layers that hold something. A file that lies in none of them would be applied before all others, with the layers themselves.
+/// The layers with files. A file in none of them would be applied before all others, together with the layers themselves.
 fn used(known: &Layers, pages: &[Page], cluster: &str) -> Layers {
     let below = pages.iter().filter(|page| page.place == Place::Manifests);
     let below = below.filter_map(|page| page.path.strip_prefix(cluster)?.strip_prefix('/')?.split_once('/'));
@@ -266,7 +270,7 @@ enum ListEntry {
         namespace: &'static str,
         file: String,
     },
-    /// An image, whose tag is set here and nowhere else, and what a robot finds that line by.
+    /// An image, whose tag is set only here, and the marker by which automation finds the line.
     Image(Bareword, String),
 }
 
@@ -297,7 +301,7 @@ impl Lists {
         }
     }
 
-    /// A folder that nobody builds by itself is listed by the folder above it.
+    /// A folder that is not built by itself is listed in the folder above it.
     fn add(&mut self, folder: &str, entry: ListEntry) {
         self.entries.entry(folder.to_owned()).or_default().insert(entry);
         if !self.is_root(folder) {
@@ -341,7 +345,7 @@ impl Lists {
 }
 
 impl ListEntry {
-    /// The list it stands in, and how.
+    /// The list that contains it, and its line.
     fn text(&self) -> (String, String) {
         let (title, line) = match self {
             Self::Resource(name) => ("resources", format!("  - {name}\n")),
@@ -361,7 +365,7 @@ impl ListEntry {
     }
 }
 
-/// A folder, and what lies in it.
+/// Splits a path into folder and file name.
 fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').expect("every manifest lies in a folder")
 }

@@ -33,7 +33,7 @@ pub struct Platform {
     /// The applications, as they are in every environment.
     pub applications: Vec<Rc<Application>>,
     /// The environments, in the order of the blueprint: at least one.
-    pub stages: Vec<EnvironmentPlan>,
+    pub environment_plans: Vec<EnvironmentPlan>,
 }
 
 /// One environment, and what runs in it.
@@ -45,9 +45,9 @@ pub struct EnvironmentPlan {
     pub contributions: Vec<Contribution>,
     /// The applications in this environment.
     pub workloads: Vec<Workload>,
-    /// All that Parameter Store keeps for it, by namespace and key.
+    /// All its secrets in Parameter Store, by namespace and key.
     pub secrets: Vec<Secret>,
-    /// The policies of its pipeline.
+    /// The policies of its bootstrap stack.
     pub stack: Stack,
 }
 
@@ -64,7 +64,7 @@ pub fn resolve(blueprint: &Blueprint, report: &mut Report) -> Option<Platform> {
         catalogue: Catalogue::get(),
     };
     let applications = applications(base, &foundation.github, report);
-    let mut stages: Vec<EnvironmentPlan> = Vec::new();
+    let mut environment_plans: Vec<EnvironmentPlan> = Vec::new();
     let known: Vec<String> = blueprint
         .environments
         .iter()
@@ -73,11 +73,12 @@ pub fn resolve(blueprint: &Blueprint, report: &mut Report) -> Option<Platform> {
     for (name, spec) in &blueprint.environments {
         report.enter(name.as_ref().map(|name| name.as_str()));
         grants::check(spec.aws.as_ref().and_then(|it| it.grants.as_ref()), &known, report);
-        let first = |account: &Account| stages.iter().all(|stage| *stage.environment.account != *account);
+        let first =
+            |account: &Account| environment_plans.iter().all(|plan| *plan.environment.account != *account);
         let stateful = applications.iter().any(|it| it.database.is_some());
         let place = name.as_ref().map_or_else(|| blueprint.place.clone(), Located::span);
         let environment = environment((name.as_ref(), &place), spec, &foundation, (first, stateful), report);
-        let nested = stages.iter().find(|it| it.environment.nests(&environment));
+        let nested = environment_plans.iter().find(|it| it.environment.nests(&environment));
         if let (Some(other), Some(name)) = (nested, name) {
             let title =
                 format!("the names of `{}` and `{}` are ambiguous", other.environment, environment.name);
@@ -87,45 +88,45 @@ pub fn resolve(blueprint: &Blueprint, report: &mut Report) -> Option<Platform> {
                     .help("rename one of them: a pipeline may change everything in its account whose name starts with its environment and `-`"),
             );
         }
-        let twin = stages.iter().find(|it| it.environment.same_zone(&environment));
-        if let (Some(twin), Some(asked)) = (twin, spec.dns.as_ref().and_then(|dns| dns.zone.as_ref()))
-            && !report.excused(&["dns"])
+        let other = environment_plans.iter().find(|it| it.environment.same_zone(&environment));
+        if let (Some(other), Some(asked)) = (other, spec.dns.as_ref().and_then(|dns| dns.zone.as_ref()))
+            && !report.already_reported(&["dns"])
         {
             report.add(
                 Finding::new("dns/shared", format!("two environments use the zone `{}`", asked.escape_debug()))
-                    .at(asked.span(), format!("`{}` uses it as well", twin.environment))
+                    .at(asked.span(), format!("`{}` uses it as well", other.environment))
                     .help("use one zone for each environment, such as `[environments.staging] dns.zone = \"staging.example.com\"`"),
             );
         }
-        stages.push(stage((environment, &place), spec, base, &applications, report));
+        environment_plans.push(environment_plan((environment, &place), spec, base, &applications, report));
     }
     let mut zones: BTreeMap<&Domain, Vec<&EnvironmentPlan>> = BTreeMap::new();
-    for stage in &stages {
-        if let Some(dns) = &stage.environment.dns {
-            zones.entry(&dns.zone).or_default().push(stage);
+    for plan in &environment_plans {
+        if let Some(dns) = &plan.environment.dns {
+            zones.entry(&dns.zone).or_default().push(plan);
         }
     }
-    for (stage, (name, _)) in stages.iter().zip(&blueprint.environments) {
+    for (plan, (name, _)) in environment_plans.iter().zip(&blueprint.environments) {
         report.enter(name.as_ref().map(|name| name.as_str()));
-        delegated(stage, &zones, report);
+        delegated(plan, &zones, report);
     }
     report.enter(None);
-    let built_for = |arm| stages.iter().any(|stage| stage.environment.cluster.has(arm));
+    let built_for = |arm| environment_plans.iter().any(|plan| plan.environment.cluster.has(arm));
     let architectures = [(false, "amd64"), (true, "arm64")];
     foundation.architectures =
         architectures.into_iter().filter(|(arm, _)| built_for(*arm)).map(|(_, it)| it).collect();
-    (!report.failed()).then_some(Platform { foundation, applications, stages })
+    (!report.failed()).then_some(Platform { foundation, applications, environment_plans })
 }
 
 fn applications(base: &Spec, github: &Github, report: &mut Report) -> Vec<Rc<Application>> {
-    // GitHub and many disks take two spellings of one word for one name.
+    // GitHub and many file systems ignore case in names.
     let of_platform = [&github.infrastructure, &github.manifests].map(|it| it.lower());
     let mut taken: BTreeSet<Repository> = of_platform.into();
     let specs = base.applications.iter().flatten();
     let resolve = |(name, spec): (&Located<String>, _)| {
         let application = Application::resolve(name, spec, report);
-        let sound = application.repository.sound();
-        if sound.is_some_and(|it| !taken.insert(it.lower())) {
+        let valid = application.repository.valid();
+        if valid.is_some_and(|it| !taken.insert(it.lower())) {
             let title = format!("two repositories are named `{}`", application.repository);
             report.add(
                 Finding::new("application/repository", title)
@@ -137,7 +138,7 @@ fn applications(base: &Spec, github: &Github, report: &mut Report) -> Vec<Rc<App
     };
     let applications: Vec<Rc<Application>> = specs.map(resolve).collect();
     let names = base.applications.iter().flatten().map(|(name, _)| name).zip(&applications);
-    let names: Vec<_> = names.filter_map(|(name, it)| Some((name, it.database.as_ref()?.sound()?))).collect();
+    let names: Vec<_> = names.filter_map(|(name, it)| Some((name, it.database.as_ref()?.valid()?))).collect();
     database::apart(&names, report);
     applications
 }
@@ -165,7 +166,9 @@ fn environment(
     let region = aws.region.as_ref().and_then(|asked| Region::read(asked));
     let network = Network::resolve(spec.network.as_ref(), region.as_ref(), report);
     let at = &aws.account.as_ref().map_or_else(|| place.clone(), Located::span);
-    if let Some(asked) = spec.database.as_ref().filter(|_| !stateful && !report.excused(&["applications"])) {
+    if let Some(asked) =
+        spec.database.as_ref().filter(|_| !stateful && !report.already_reported(&["applications"]))
+    {
         report.add(
             Finding::warning("database/unused", "`[database]` is not used")
                 .at(asked.span(), "no application has a `database`")
@@ -200,7 +203,7 @@ fn environment(
     environment
 }
 
-fn stage(
+fn environment_plan(
     (environment, place): (Environment, &Span),
     spec: &Spec,
     base: &Spec,
@@ -211,7 +214,7 @@ fn stage(
     for (name, spec) in spec.applications.iter().flatten() {
         if base.applications.as_ref().is_some_and(|base| base.contains_key(name)) {
             workloads.extend(known.next().map(|it| it.workload(name, spec, &environment, report)));
-        } else if !report.taken(&["applications"]) {
+        } else if !report.was_removed(&["applications"]) {
             report.add(
                 Finding::new(
                     "application/unknown",
@@ -249,8 +252,8 @@ fn stage(
     EnvironmentPlan { environment, contributions, workloads, secrets, stack }
 }
 
-/// The stack with each resource by its name, if IAM and CloudFormation take it, else with patterns for what applications have alike.
-/// `place` is where most is asked.
+/// The stack with exact resources if they fit into the limits of IAM and CloudFormation, else with patterns for the resources of
+/// applications. `place` is the position for findings.
 fn fitting(
     make: impl Fn(bool) -> Stack,
     environment: &Environment,
@@ -258,9 +261,9 @@ fn fitting(
     report: &mut Report,
 ) -> Stack {
     let names = environment.names();
-    // What stands in for a mistake need not render.
-    let sound = !report.failed();
-    let length = |stack| if sound { infrastructure::bootstrap(environment, stack).text().len() } else { 0 };
+    // Placeholders need not fit.
+    let valid = !report.failed();
+    let length = |stack| if valid { infrastructure::bootstrap(environment, stack).text().len() } else { 0 };
     let exact = make(false);
     if exact.excess(&names, length(&exact)).is_empty() {
         return exact;
@@ -280,17 +283,17 @@ fn fitting(
 /// A volume belongs to one zone, and its pod can run only there. A group with fewer nodes than zones leaves a zone without a node.
 fn zones(contributions: &[Contribution], spec: &Spec, environment: &Environment, report: &mut Report) {
     let (groups, zones) = (&environment.cluster.node_groups, environment.network.zones.len() as u32);
-    let excused = report.excused(&["cluster"]) || report.excused(&["network"]);
-    let has_volumes = contributions.iter().any(|it| it.watches);
+    let already_reported = report.already_reported(&["cluster"]) || report.already_reported(&["network"]);
+    let has_volumes = contributions.iter().any(|it| it.is_monitoring);
     let Some(largest) = groups.iter().max_by_key(|group| group.min) else { return };
-    if excused || !has_volumes || largest.min >= zones {
+    if already_reported || !has_volumes || largest.min >= zones {
         return;
     }
     let cluster = spec.cluster.as_ref();
     let asked = cluster.and_then(|it| it.node_groups.as_ref()).into_iter().flatten();
     let group = asked.filter(|(name, _)| name.as_str() == largest.name.to_string());
     let at = group.map(|(name, group)| group.min.as_ref().map_or_else(|| name.span(), Located::span)).next();
-    // Three nodes lie in as many zones, if nobody says anything else of either.
+    // By default there are three nodes in three zones.
     let Some(at) = at.or_else(|| Some(spec.network.as_ref()?.zones.as_ref()?.span())) else { return };
     report.add(
         Finding::warning("monitoring/zones", "a volume of monitoring can be in a zone without a node")
@@ -318,12 +321,13 @@ fn hosts(workloads: &[Workload], contributions: &[Contribution], report: &mut Re
     }
 }
 
-/// If one environment has a zone below that of another, that zone answers for its names, and records in the upper zone have no effect.
-fn delegated(stage: &EnvironmentPlan, zones: &BTreeMap<&Domain, Vec<&EnvironmentPlan>>, report: &mut Report) {
-    for Workload { place, exposure, .. } in &stage.workloads {
+/// If the zone of one environment is a subdomain of another one's zone, DNS resolves its names there, and records for them in the
+/// parent zone have no effect.
+fn delegated(plan: &EnvironmentPlan, zones: &BTreeMap<&Domain, Vec<&EnvironmentPlan>>, report: &mut Report) {
+    for Workload { place, exposure, .. } in &plan.workloads {
         let Some(Exposure { host, .. }) = exposure else { continue };
         let others = zones.get(host).into_iter().flatten();
-        if let Some(other) = others.copied().find(|it| it.environment.name != stage.environment.name) {
+        if let Some(other) = others.copied().find(|it| it.environment.name != plan.environment.name) {
             report.add(
                 Finding::new(
                     "application/host",
@@ -340,7 +344,7 @@ fn delegated(stage: &EnvironmentPlan, zones: &BTreeMap<&Domain, Vec<&Environment
 /// account, so that name must be free.
 fn names(contributions: &[Contribution], spec: &Spec, report: &mut Report) {
     let mut taken = vec!["default", "flux-system", "kube-node-lease", "kube-public", "kube-system"];
-    // What lies beside the files that are named for applications.
+    // Names in the folders that also contain files with the names of applications.
     taken.extend(["kustomization", "local"]);
     let layers = manifests::known(components::layers());
     taken.extend(layers.iter().map(|it| it.name));
@@ -352,7 +356,7 @@ fn names(contributions: &[Contribution], spec: &Spec, report: &mut Report) {
     let stateful = spec.applications.iter().flatten().filter(|(_, it)| it.has_database());
     let stateful: BTreeSet<&str> = stateful.map(|(name, _)| name.as_str()).collect();
     for name in spec.applications.iter().flatten().map(|(name, _)| name) {
-        // A login of a database has a Kustomization in `flux-system`, too.
+        // Each database login has a Kustomization in `flux-system`, too.
         let login = name
             .rsplit_once("-login-")
             .filter(|(other, number)| stateful.contains(other) && number.parse::<u32>().is_ok());

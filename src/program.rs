@@ -1,4 +1,5 @@
-//! The programming language of an application, and the commands that check its code. How the image is built is in the template of the Dockerfile.
+//! The programming language of an application, and the commands that check its code. The template of the Dockerfile builds the
+//! image.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -38,13 +39,13 @@ pub struct Commands {
 /// The language and the commands of an application.
 #[derive(Clone, Debug)]
 pub struct Program {
-    /// None if only commands are given: then toolchain and Dockerfile are a person's own.
+    /// None if only commands are set: then the user provides toolchain and Dockerfile.
     pub language: Option<Language>,
     /// The steps of the static checks. Empty if there are none.
     pub lint: Vec<Step>,
     /// The steps of the tests: at least one.
     pub test: Vec<Step>,
-    /// Whether a first program is written, once.
+    /// Whether a starter program is written once.
     pub starter: bool,
 }
 
@@ -73,12 +74,12 @@ impl Program {
         let Commands { lint, test } = commands.cloned().unwrap_or_default();
         let mut steps = |asked: Option<Vec<Located<String>>>, own: fn(Language) -> &'static [Own]| match asked
         {
-            Some(asked) => asked.iter().map(|it| Step::asked(it, report)).collect::<Vec<_>>(),
+            Some(asked) => asked.iter().map(|it| Step::from_command(it, report)).collect::<Vec<_>>(),
             None => language.map(own).unwrap_or_default().iter().map(Step::ours).collect(),
         };
         let (lint, test) = (steps(lint, Language::lint), steps(test, Language::test));
-        let known = !report.excused(&["applications", name, "language"])
-            && !report.excused(&["applications", name, "commands"]);
+        let known = !report.already_reported(&["applications", name, "language"])
+            && !report.already_reported(&["applications", name, "commands"]);
         if test.is_empty() && known {
             report.add(
                 Finding::new("application/commands", "`commands.test` is missing")
@@ -108,20 +109,20 @@ impl Program {
         }
     }
 
-    /// Below this, a service that answers a few requests is at risk, and in which language. Without a language nothing is known.
+    /// The language, and the least memory for a service that answers a few requests. None without a language.
     pub fn least_memory(&self) -> Option<(&'static str, Memory)> {
-        // What the runtime, its HTTP server and metrics take before the program holds anything of its own, and as much again.
+        // Twice the memory of the runtime with its HTTP server and metrics.
         Some(match self.language? {
             Language::Go => ("Go", Memory(32)),
             Language::Node => ("Node", Memory(128)),
             Language::Python => ("Python", Memory(64)),
             Language::Rust => ("Rust", Memory(16)),
-            // 308 MB are 294 MiB. The runtime's heap takes half of the limit, so with less, its own parts do not fit beside it.
+            // 308 MB are 294 MiB. The heap takes half of the limit, so with less, the rest of the runtime does not fit beside it.
             Language::Java => ("Java", Memory(384)),
         })
     }
 
-    /// The files whose change makes layers of an image worthless, as arguments of `hashFiles`.
+    /// The files whose change invalidates cached image layers, as arguments of `hashFiles`.
     pub fn layers(&self) -> Text {
         let lock = match self.language {
             Some(Language::Go) => ", 'go.sum'",
@@ -135,14 +136,13 @@ impl Program {
     }
 
     /// The exit codes of a program that shut down gracefully after SIGTERM, as shell patterns.
-    pub fn ends(&self) -> &'static str {
+    pub fn exit_codes(&self) -> &'static str {
         match self.language {
-            // Both end with what `main` returns. Without a handler, Go ends with 2 as the first process of a container, and a
-            // program in Rust does not end at all: the kernel gives that process no signal which it does not handle.
+            // Both exit with the result of `main`. Without a handler, Go exits with 2 as the first process of a container, and a
+            // Rust program does not exit at all: the kernel does not deliver unhandled signals to that process.
             Some(Language::Go | Language::Rust) => "0",
-            // 143 is 128 + SIGTERM. A JVM ends with it once its shutdown hooks have run, and Spring Boot with it. Node and
-            // Python end with 0 by themselves; frameworks that end by the signal they got, such as uvicorn since 0.29, end
-            // with 143 where an init process stands before them.
+            // 143 is 128 + SIGTERM. A JVM, and so Spring Boot, exits with it after its shutdown hooks. Node and Python exit with
+            // 0; frameworks that raise the signal again, such as uvicorn since 0.29, exit with 143 under an init process.
             _ => "0 | 143",
         }
     }
@@ -202,7 +202,7 @@ impl Step {
         Self { name: Text::ours(*name), run: Text::ours(*run) }
     }
 
-    fn asked(command: &Located<String>, report: &mut Report) -> Self {
+    fn from_command(command: &Located<String>, report: &mut Report) -> Self {
         if command.is_empty() {
             report.add(
                 Finding::new("application/commands", "a command is empty")

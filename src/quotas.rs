@@ -1,5 +1,5 @@
-//! What an environment uses of the quotas of its account: vCPUs of nodes, and elastic IP addresses. Whether the account has
-//! enough left is not known here: preflight asks AWS.
+//! How much of the quotas of its account an environment uses: vCPUs of nodes, and elastic IP addresses. preflight compares it
+//! with the quotas in AWS.
 //!
 //! Other quotas do not stop a first run: the defaults allow 100 clusters, 40 database instances, 5 NAT gateways in each zone, and
 //! an internet gateway for each VPC.
@@ -17,15 +17,15 @@ pub struct Demand {
     pub code: &'static str,
     /// `on-demand` or `spot`.
     pub capacity: &'static str,
-    /// The letters with which the families of this quota begin, with commas.
+    /// The first letters of the families of this quota, separated by commas.
     pub families: Text,
-    /// How many nodes the first apply makes.
+    /// How many nodes the first apply creates.
     pub least: u32,
     /// The maximum number of nodes.
     pub most: u32,
-    /// How many more there are while they are replaced.
+    /// How many nodes are added during a replacement.
     pub surge: u32,
-    /// With commas.
+    /// The instance types, separated by commas.
     pub types: Text,
     /// The vCPUs of a node, if its type is known.
     processors: Option<u32>,
@@ -63,11 +63,11 @@ fn demand(group: &NodeGroup, zones: u32) -> Option<Demand> {
         families: Text::ours(families.join(",")),
         least: group.min,
         most: group.max,
-        // EKS starts up to two nodes in each zone before it takes the first one away (EKS user guide, "Understand each phase of
-        // node updates"); a group that is replaced comes up with its fewest.
+        // EKS starts up to two nodes in each zone before it removes the first one (EKS user guide, "Understand each phase of
+        // node updates"). A group that is replaced starts with its minimum.
         surge: (2 * zones).max(group.min),
         types: Text::ours(types.join(",")),
-        processors: group.shape.map(|it| it.processors),
+        processors: group.instance_size.map(|it| it.processors),
     })
 }
 

@@ -1,10 +1,9 @@
-//! The repository of an application: what builds, checks and releases it, and its starter program. How it runs is decided in
-//! the manifests.
+//! The repository of an application: workflows, Dockerfile and starter program. The manifests define how it runs.
 
 use crate::{
     application::{
         Application, Variable, Workload,
-        container::Trial,
+        container::SmokeTest,
         delivery::{Delivery, DeliveryRoutes},
     },
     certificates,
@@ -14,19 +13,19 @@ use crate::{
     program::Language,
 };
 
-/// `environments` is for lists that name them all, and `ways` say how a release reaches each of them.
+/// `environments` is for lists of all environments, `routes` for how a release reaches each of them.
 pub fn pages(
     application: &Application,
     foundation: &Foundation,
     environments: &Vec<Environment>,
     workloads: &[&Workload],
-    ways: &DeliveryRoutes,
+    routes: &DeliveryRoutes,
 ) -> Vec<Page> {
     let Application { repository, program, .. } = application;
     let regions = regions(application, environments);
     let trusting = &!regions.is_empty();
-    let trial = &trial(application, foundation, workloads);
-    let mut pages = pages! { { application: Application, foundation: Foundation, ways: DeliveryRoutes }
+    let smoke_test = &smoke_test(application, foundation, workloads);
+    let mut pages = pages! { { application: Application, foundation: Foundation, routes: DeliveryRoutes }
         Unlisted "{repository}/.github/pull_request_template.md",
         Unlisted "{repository}/.dockerignore",
         Unlisted "{repository}/.gitattributes",
@@ -43,14 +42,14 @@ pub fn pages(
         Unlisted "{repository}/.github/scripts/version.sh",
     };
     pages.extend(pages! { {
-        application: Application, foundation: Foundation, environments: Vec<Environment>, ways: DeliveryRoutes
+        application: Application, foundation: Foundation, environments: Vec<Environment>, routes: DeliveryRoutes
     }
         Unlisted "{repository}/README.md",
     });
-    pages.extend(pages! { { application: Application, foundation: Foundation, trial: Trial }
+    pages.extend(pages! { { application: Application, foundation: Foundation, smoke_test: SmokeTest }
         Unlisted "{repository}/.github/scripts/smoke.sh",
     });
-    // Without a language, what builds the image is a person's own.
+    // Without a language, the user writes the Dockerfile.
     if program.language.is_some() {
         pages.extend(pages! { { application: Application, foundation: Foundation, trusting: bool }
             Unlisted "{repository}/Dockerfile",
@@ -64,7 +63,7 @@ pub fn pages(
             certificates::bundle(regions),
         ));
     }
-    if !ways.pulled().is_empty() {
+    if !routes.pulled().is_empty() {
         pages.extend(pages! { { application: Application, foundation: Foundation }
             Unlisted "{repository}/.github/scripts/deliver.sh",
         });
@@ -78,7 +77,7 @@ pub fn pages(
     pages.extend(pages! { { application: Application, foundation: Foundation, pinned: Vec<String> }
         Unlisted "{repository}/renovate.json",
     });
-    pages.extend(seeded(pages! { { application: Application, trial: Trial }
+    pages.extend(seeded(pages! { { application: Application, smoke_test: SmokeTest }
         Unlisted "{repository}/.github/smoke.env",
         Unlisted "{repository}/.gitignore",
     }));
@@ -88,14 +87,14 @@ pub fn pages(
     pages
 }
 
-/// Variables that only environments name are taken from the first of them.
-fn trial(application: &Application, foundation: &Foundation, workloads: &[&Workload]) -> Trial {
+/// Variables that only environments set have the value of the first environment that sets them.
+fn smoke_test(application: &Application, foundation: &Foundation, workloads: &[&Workload]) -> SmokeTest {
     let only: Vec<Variable> = workloads.iter().flat_map(|it| it.variables.clone()).collect();
     let permitted = workloads.iter().any(|it| !it.permissions.is_empty());
-    Trial::of(application, &only, permitted, foundation.is_emulated())
+    SmokeTest::of(application, &only, permitted, foundation.is_emulated())
 }
 
-/// The files in which Renovate would find versions, which are updated by blueprint instead.
+/// Files with versions that blueprint updates, so that Renovate must ignore them.
 fn pinned(pages: &[Page]) -> Vec<String> {
     let holds = |path: &&str| {
         [".github/workflows/", ".github/requirements.txt", "Dockerfile"].iter().any(|it| path.starts_with(it))
@@ -103,16 +102,16 @@ fn pinned(pages: &[Page]) -> Vec<String> {
     pages.iter().map(|page| page.path.as_str()).filter(holds).map(str::to_owned).collect()
 }
 
-/// Where the certificates of the databases lie. No `.dockerignore` of ours hides it.
+/// The file with the root certificates of the databases. The rendered `.dockerignore` does not exclude it.
 const CERTIFICATES: &str = "certificates/rds.pem";
 
-/// The image is one for all environments, so it knows the databases of all of them.
+/// All environments run the same image, so it contains the root certificates for the regions of all of them.
 fn regions(application: &Application, environments: &[Environment]) -> Vec<String> {
     let databases = environments.iter().filter(|it| it.database.is_some() && application.database.is_some());
     databases.map(|it| it.region.to_string()).collect()
 }
 
-/// How long the starter takes to end, in milliseconds: together less than what it is given.
+/// The durations of the starter's shutdown in milliseconds, together less than the drain.
 struct Ending {
     drain: u32,
     stop: u32,
@@ -125,7 +124,7 @@ impl Ending {
     }
 }
 
-/// A program that shows how to meet the requirements of the platform. It belongs to the user after its first commit.
+/// A program that meets the requirements of the platform. It is written once, and renders do not change it.
 fn starter(application: &Application, foundation: &Foundation) -> Vec<Page> {
     let repository = &application.repository;
     let ending = &Ending::of(application);

@@ -1,6 +1,5 @@
-//! What the pipeline and the platform's own roles may do in AWS: typed statements of whoever needs them, and the one place that makes
-//! the policies of the bootstrap stack of them and knows what IAM and CloudFormation take. Who needs what, each part of the platform
-//! says beside what it makes.
+//! The AWS permissions of the pipeline and of the platform's roles. Each module that needs permissions returns typed statements;
+//! only this module arranges them into the policies of the bootstrap stack, within the limits of IAM and CloudFormation.
 
 use std::fmt;
 
@@ -9,40 +8,40 @@ use crate::{
     words::{Bareword, Name, RolePath, StackWord, Text},
 };
 
-mod asked;
+mod spec;
 mod limits;
 
-pub use asked::{IamAction, Resource, Spec, begins_a_name, meet};
 pub use limits::{Excess, INLINE, length};
+pub use spec::{IamAction, Resource, Spec, has_name_prefix, patterns_overlap};
 
-/// What one part of a platform must be allowed.
+/// The permissions that one part of a platform needs.
 #[derive(Clone, Debug, Default)]
 pub struct Rights {
-    /// What a plan reads. The apply role reads it as well.
+    /// What a plan reads. The apply role has these permissions as well.
     pub read: Vec<Statement>,
-    /// What an apply changes, and which role it passes to which service.
+    /// What an apply changes, and which roles it passes to which service.
     pub change: Vec<Statement>,
-    /// What the roles that Terraform makes are granted: together it is the ceiling of the permissions boundary.
+    /// What the roles that Terraform creates are granted. The permissions boundary allows the sum of these, and no more.
     pub uses: Vec<Statement>,
 }
 
-/// One statement of a policy. Those of one policy with the same `Sid` become one, if the same conditions hold.
+/// One statement of a policy. Statements of one policy with the same `Sid` and conditions are merged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
     policy: Policy,
-    /// Its name: letters and digits.
+    /// The name of the statement: letters and digits.
     pub sid: String,
-    /// Why it is there, or why it is as wide as it is: the comment above it, line by line.
+    /// The reason for the statement or for its scope: the comment above it, line by line.
     why: &'static str,
     effect: Effect,
-    /// Whether it is about every action but these.
+    /// Whether it applies to every action except these.
     excludes: bool,
-    /// What it is about.
+    /// The actions.
     pub actions: Vec<StackWord>,
-    /// With what.
+    /// The ARNs, or patterns of ARNs.
     pub resources: Vec<StackWord>,
     conditions: Vec<Condition>,
-    /// Resources that one pattern stands for where there are too many: the resource, and the pattern.
+    /// Resources that are replaced by a pattern if there are too many: each resource, and its pattern.
     wide: Vec<(StackWord, StackWord)>,
 }
 
@@ -52,19 +51,19 @@ enum Effect {
     Deny,
 }
 
-/// When a statement holds: all conditions of a statement must hold.
+/// A condition of a statement. All of them must be true.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
     /// Such as `StringEquals`.
     pub test: &'static str,
-    /// What is compared.
+    /// The condition key.
     pub key: StackWord,
-    /// One of them is enough.
+    /// The condition is true if one of them matches.
     pub values: Vec<StackWord>,
 }
 
-/// The policies of the pipeline's roles, in the order of the stack. Their names and descriptions never change: under a name that is
-/// fixed, CloudFormation cannot replace a policy, and IAM cannot change a description.
+/// The policies of the pipeline's roles, in the order of the stack. Their names and descriptions never change: CloudFormation
+/// cannot replace a policy that has a fixed name, and IAM cannot change a description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Policy {
     /// What both roles read.
@@ -75,36 +74,36 @@ pub enum Policy {
     ApplyCluster,
     /// Roles, and the cluster's issuer.
     ApplyIdentity,
-    /// Zone, certificate and the bucket of access logs, as they are read.
+    /// Reads zone, certificate and the bucket of access logs.
     ReadEdge,
     /// The same, as they are changed.
     ApplyEdge,
-    /// Database and parameters, as they are read.
+    /// Reads database and parameters.
     ReadData,
     /// The same, as they are changed.
     ApplyData,
-    /// The second root.
+    /// The second Terraform root, `gitops`.
     ApplyGitops,
-    /// Of whatever has no policy of its own: components, and a platform's own Terraform. The number is that of the part.
+    /// Everything without a policy of its own: components, and a platform's own Terraform. The number counts these policies.
     Apply(u8),
 }
 
-/// What the things of one environment are called in AWS.
+/// The names of the resources of one environment in AWS.
 #[derive(Clone, Debug)]
 pub struct Names {
     /// The account, in 12 digits.
     pub account: String,
-    /// Where everything is.
+    /// The region of all resources.
     pub region: Region,
-    /// The platform's own name.
+    /// The platform's name.
     pub platform: Name,
     /// The environment's name.
     pub environment: Name,
-    /// Where the roles lie that Terraform makes.
+    /// The path of the roles that Terraform creates.
     pub role_path: RolePath,
-    /// The ARN of the policy that limits every role that Terraform makes.
+    /// The ARN of the permissions boundary of every role that Terraform creates.
     pub boundary: Text,
-    /// The bucket of the states.
+    /// The name of the state bucket.
     pub state_bucket: String,
 }
 
@@ -115,31 +114,31 @@ pub struct Stack {
     pub policies: Vec<ManagedPolicy>,
     /// Statements of the permissions boundary.
     pub boundary: Vec<Statement>,
-    /// What is read and stands in both roles themselves.
+    /// The inline policy of both roles: what a plan reads.
     pub plan: Vec<Statement>,
-    /// What is changed and stands in the apply role itself.
+    /// The inline policy of the apply role: what an apply changes.
     pub apply: Vec<Statement>,
-    /// Whether patterns stand for the parameters and roles of single applications.
+    /// Whether patterns replace the parameters and roles of single applications.
     pub wide: bool,
 }
 
 /// A policy of the stack, attached to the apply role, and to the plan role if it reads.
 #[derive(Clone, Debug)]
 pub struct ManagedPolicy {
-    /// Which one it is.
+    /// Its place in the stack.
     pub policy: Policy,
     /// It never changes.
     pub description: Text,
-    /// What it says.
+    /// Its statements.
     pub statements: Vec<Statement>,
 }
 
-/// The state bucket, and its key, as the stack makes them.
+/// The state bucket, which the stack creates.
 pub const STATE_BUCKET: StackWord = StackWord::Arn("StateBucket");
-/// The key of the states, as the stack makes it.
+/// The key that encrypts the states, which the stack creates.
 pub const STATE_KEY: StackWord = StackWord::Arn("StateKey");
 
-/// What lies in the state bucket.
+/// A path in the state bucket.
 pub fn in_state_bucket(path: &'static str) -> StackWord {
     StackWord::Below("StateBucket", path)
 }
@@ -166,27 +165,27 @@ impl Statement {
         }
     }
 
-    /// One that allows these actions, on nothing yet.
+    /// A statement that allows these actions, without resources yet.
     pub fn allow(sid: impl Into<String>, actions: &[&str]) -> Self {
         Self::new(Effect::Allow, sid, actions)
     }
 
-    /// One that denies these actions, on nothing yet.
+    /// A statement that denies these actions, without resources yet.
     pub fn deny(sid: impl Into<String>, actions: &[&str]) -> Self {
         Self::new(Effect::Deny, sid, actions)
     }
 
-    /// About every action but these.
+    /// A statement that denies every action except these.
     pub fn deny_all_but(sid: impl Into<String>, actions: &[&str]) -> Self {
         Self { excludes: true, ..Self::new(Effect::Deny, sid, actions) }
     }
 
-    /// What a role of the platform is granted, on whatever it is granted it.
+    /// Actions that roles of the platform are granted. The role's own policy limits the resources.
     pub fn uses(actions: &[&str]) -> Self {
         Self::allow("", actions).on(vec![any()])
     }
 
-    /// Only on roles under the platform's boundary.
+    /// Only on roles that have the platform's permissions boundary.
     pub fn under_the_boundary(mut self, names: &Names) -> Self {
         let key = StackWord::ours("iam:PermissionsBoundary");
         let values = vec![StackWord::Word(names.boundary.clone())];
@@ -208,13 +207,13 @@ impl Statement {
         self
     }
 
-    /// On each of these resources, and on all that its pattern means where they are too many.
+    /// On each of these resources, or on its pattern if there are too many.
     pub fn on_each(mut self, resources: Vec<(StackWord, StackWord)>) -> Self {
         self.wide = resources.clone();
         self.on(resources.into_iter().map(|(exact, _)| exact).collect())
     }
 
-    /// What it is about.
+    /// Sets the actions.
     pub fn to(mut self, actions: Vec<StackWord>) -> Self {
         self.actions = Vec::new();
         union(&mut self.actions, actions);
@@ -234,13 +233,13 @@ impl Statement {
         self
     }
 
-    /// Only what bears the tags of this platform and environment.
-    pub fn of_ours(self, names: &Names) -> Self {
+    /// Only on resources with the tags of this platform and environment.
+    pub fn with_resource_tags(self, names: &Names) -> Self {
         self.tagged("aws:ResourceTag", names)
     }
 
-    /// Only with the tags of this platform and environment.
-    pub fn as_ours(self, names: &Names) -> Self {
+    /// Only in requests that set the tags of this platform and environment.
+    pub fn with_request_tags(self, names: &Names) -> Self {
         self.tagged("aws:RequestTag", names)
     }
 
@@ -249,13 +248,13 @@ impl Statement {
             .when("StringEquals", format!("{key}/project"), [names.platform.to_string().as_str()])
     }
 
-    /// The comment above it. Of several statements with one `Sid`, the first that has one.
+    /// Sets the comment above it. Of merged statements, the first comment is kept.
     pub fn why(mut self, why: &'static str) -> Self {
         self.why = why;
         self
     }
 
-    /// The policy that it stands in.
+    /// Sets the policy that contains it.
     pub fn within(mut self, policy: Policy) -> Self {
         self.policy = policy;
         self
@@ -276,7 +275,7 @@ impl Statement {
         self.effect == Effect::Allow
     }
 
-    /// As a policy writes it.
+    /// The value of `Effect`.
     pub fn effect(&self) -> &'static str {
         match self.effect {
             Effect::Allow => "Allow",
@@ -302,7 +301,7 @@ impl Statement {
         tests
     }
 
-    /// Whether both are about the same: then one may stand for both.
+    /// Whether both can be merged into one.
     fn is_like(&self, other: &Self) -> bool {
         let keys = |it: &Self| it.conditions.iter().map(|it| (it.test, it.key.clone())).collect::<Vec<_>>();
         (self.policy, &self.sid, self.effect, self.excludes)
@@ -322,7 +321,7 @@ impl Statement {
         }
     }
 
-    /// With patterns for resources that have one.
+    /// With the pattern of each resource that has one.
     fn widened(mut self) -> Self {
         for (exact, pattern) in std::mem::take(&mut self.wide) {
             self.resources.retain(|it| *it != exact);
@@ -340,7 +339,7 @@ fn union(words: &mut Vec<StackWord>, others: Vec<StackWord>) {
     words.dedup();
 }
 
-/// Each once: what has the same `Sid`, policy and conditions is one statement.
+/// Merges the statements that have the same `Sid`, policy and conditions.
 fn joined(statements: impl IntoIterator<Item = Statement>) -> Vec<Statement> {
     let mut all: Vec<Statement> = Vec::new();
     for statement in statements {
@@ -353,7 +352,7 @@ fn joined(statements: impl IntoIterator<Item = Statement>) -> Vec<Statement> {
 }
 
 impl Rights {
-    /// The rights of several parts as those of one.
+    /// The sum of several.
     pub fn all(parts: impl IntoIterator<Item = Self>) -> Self {
         let mut all = Self::default();
         for Self { read, change, uses } in parts {
@@ -365,11 +364,11 @@ impl Rights {
     }
 }
 
-/// Services whose requests name no region of a platform: they have one endpoint for all regions.
+/// Services with one endpoint for all regions: their requests do not name the region of the platform.
 const WITHOUT_REGION: [&str; 3] = ["iam", "route53", "shield"];
 
 impl Stack {
-    /// `bounded` is whether the stack makes the boundary. Exact resources where they fit; patterns for them, where they do not.
+    /// `bounded` is whether the stack creates the boundary, `wide` whether patterns replace exact resources that do not fit.
     pub fn new(names: &Names, rights: &Rights, bounded: bool, wide: bool) -> Self {
         let widened = |it: Statement, wide: bool| if wide { it.widened() } else { it };
         let read = rights.read.iter().cloned().map(|mut it| {
@@ -395,8 +394,8 @@ impl Stack {
     }
 }
 
-/// The statements of the boundary. It grants nothing, so what a role is granted on single resources is let through on all, and the
-/// role's own policy limits it; only statements with resources of their own are kept as they are.
+/// The statements of the boundary. A boundary grants nothing, so it allows these actions on all resources, and the role's own
+/// policy limits them. Only statements with resources or conditions are kept as they are.
 fn ceiling(names: &Names, uses: &[Statement]) -> Vec<Statement> {
     let is_open = |it: &Statement| it.is_allowing() && it.resources == [any()] && it.conditions.is_empty();
     let mut services: Vec<StackWord> =
@@ -421,14 +420,14 @@ fn ceiling(names: &Names, uses: &[Statement]) -> Vec<Statement> {
 }
 
 impl ManagedPolicy {
-    /// The characters of its document, as IAM counts them.
+    /// The length of its document in characters, as IAM counts them.
     pub fn length(&self, names: &Names) -> usize {
         limits::policy(names, &self.statements)
     }
 }
 
 impl Policy {
-    /// Whether plans need it as well.
+    /// Whether it is also attached to the plan role.
     pub fn reads(self) -> bool {
         matches!(self, Self::Read | Self::ReadEdge | Self::ReadData)
     }
@@ -456,7 +455,7 @@ impl Policy {
         self.end().split('-').map(capital).collect::<String>() + "Policy"
     }
 
-    /// IAM never changes it, so no word of it may ever change.
+    /// IAM cannot change it, so it must stay the same for ever.
     fn description(self, prefix: &str) -> String {
         match self {
             Self::Read => format!("What a Terraform plan of {prefix} reads, and its lock"),
@@ -512,22 +511,22 @@ impl fmt::Display for Policy {
 }
 
 impl Names {
-    /// What the names of everything in this environment begin with.
+    /// The prefix of all names in this environment.
     pub fn prefix(&self) -> String {
         format!("{}-{}", self.platform, self.environment)
     }
 
-    /// The ARN of something in the platform's region and account, such as `arn("ec2", "vpc/*")`.
+    /// An ARN in the platform's region and account, such as `arn("ec2", "vpc/*")`.
     pub fn arn(&self, service: &str, resource: impl fmt::Display) -> StackWord {
         StackWord::ours(format!("arn:aws:{service}:{}:{}:{resource}", self.region, self.account))
     }
 
-    /// The ARN of something of IAM, such as `iam("oidc-provider/*")`.
+    /// An ARN of IAM, such as `iam("oidc-provider/*")`.
     pub fn iam(&self, resource: impl fmt::Display) -> StackWord {
         StackWord::ours(format!("arn:aws:iam::{}:{resource}", self.account))
     }
 
-    /// A role that Terraform makes, by the end of its name.
+    /// A role that Terraform creates, by the end of its name.
     pub fn role(&self, end: &str) -> StackWord {
         self.iam(format!("role{}{}-{end}", self.role_path, self.prefix()))
     }

@@ -1,5 +1,5 @@
-//! The version of TOML. The parser takes TOML 1.1, but editors and other readers of a blueprint know 1.0: what only 1.1 allows is
-//! reported here. Whether a text is TOML at all, the parser says before.
+//! Reports what only TOML 1.1 allows. Our parser accepts it, but editors and other readers of a blueprint may support only 1.0.
+//! Syntax errors are reported by the parser.
 //!
 //! TOML 1.1 (toml-lang/toml, 1.1.0 of 2025) allows line breaks and a last comma in inline tables, `\xHH` and `\e` in strings, and
 //! times without seconds.
@@ -16,7 +16,7 @@ use crate::{
     source::Source,
 };
 
-/// Only for a text that the parser took: how deep its tables lie was limited there.
+/// Only for a text that the parser accepted, because that limits the depth of tables.
 pub fn check(source: &Source, report: &mut Report) {
     let text = toml_parser::Source::new(&source.text);
     let mut reader = Reader { text: &source.text, report, open: Vec::new(), comma: None };
@@ -26,9 +26,9 @@ pub fn check(source: &Source, report: &mut Report) {
 struct Reader<'a> {
     text: &'a str,
     report: &'a mut Report,
-    /// The inline tables and arrays around the event: each table with where it begins, until a line break in it was reported.
+    /// The inline tables and arrays around the event. Each table has its start, until a line break in it was reported.
     open: Vec<Open>,
-    /// The last comma, if nothing followed yet.
+    /// The last comma, if no value has followed it yet.
     comma: Option<Range<usize>>,
 }
 
@@ -55,7 +55,7 @@ impl Reader<'_> {
             EventKind::SimpleKey | EventKind::Scalar => self.word(span, event.encoding()),
             _ => {}
         }
-        // A value follows the comma, or begins.
+        // A value follows the comma.
         if matches!(
             event.kind(),
             EventKind::SimpleKey
@@ -82,7 +82,7 @@ impl Reader<'_> {
         let word = &self.text[span.clone()];
         match encoding {
             Some(Encoding::BasicString | Encoding::MlBasicString) => self.escapes(span),
-            // Of all words without quotes, only a time has a colon: two digits follow it, and then the seconds.
+            // Among the words without quotes, only a time has a colon. Two digits follow it, then `:` and the seconds.
             None => {
                 let colon = word.find(':').filter(|colon| word.as_bytes().get(colon + 3) != Some(&b':'));
                 if colon.is_some() {

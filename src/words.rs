@@ -1,4 +1,4 @@
-//! Typed strings, and the only ways to write them into a file.
+//! Typed strings, and the only functions that write them into a file.
 //!
 //! An *atom* needs no quotes and no escapes in any language that we render. Every other string is [`Text`],
 //! which has no `Display`: a template must use the filter of the language.
@@ -29,7 +29,7 @@ pub trait Word: Default {
     fn read(word: &str) -> Option<Self>;
 }
 
-/// What a filter for any words takes.
+/// What the filters for any text accept.
 pub trait Words {
     /// The string itself, without quotes or escapes.
     fn words(&self) -> &str;
@@ -81,7 +81,7 @@ macro_rules! atoms {
     )+};
 }
 
-/// Atoms whose rule keeps them from being misread: none begins with a digit or ends with `:`, and none is a word of YAML.
+/// Atoms that YAML cannot misread: none begins with a digit or ends with `:`, and none is a YAML keyword.
 macro_rules! bare {
     ($($name:ident),+ $(,)?) => { $(impl Bare for $name {})+ };
 }
@@ -143,7 +143,7 @@ atoms! {
         |word| word.len() == 12 && word.bytes().all(|b| b.is_ascii_digit()) && word != "000000000000"
     );
 
-    /// A zone or a host in DNS. The first name of a certificate has at most 64 characters (RFC 5280, which ACM follows).
+    /// A DNS zone or host name. The common name of a certificate has at most 64 characters (RFC 5280, which ACM follows).
     Domain(
         "dns/zone",
         "a valid domain name",
@@ -220,8 +220,8 @@ atoms! {
         |word| word.strip_prefix("db.").is_some_and(|rest| InstanceType::read(rest).is_some())
     );
 
-    /// A PostgreSQL database, and the role that owns it. Logins append `_` and a number, and PostgreSQL cuts off what
-    /// is longer than 63. A name that needs no quotes in SQL is spelled the same everywhere.
+    /// A PostgreSQL database, and the role that owns it. Logins append `_` and a number, and PostgreSQL truncates names at 63
+    /// bytes. A name that needs no quotes in SQL is written the same everywhere.
     DatabaseName(
         "database/name",
         "a valid database name",
@@ -237,7 +237,7 @@ atoms! {
         }
     );
 
-    /// A release of the image of a node: `1.36.4-20260923`, `1.63.0-d4932ff8`.
+    /// A release of a node image: `1.36.4-20260923`, `1.63.0-d4932ff8`.
     NodeImageRelease(
         "cluster/release",
         "a valid node image release",
@@ -271,7 +271,7 @@ atoms! {
         }
     );
 
-    /// The path of a URL, such as `/readyz`. It holds no query and no `..`.
+    /// The path of a URL, such as `/readyz`, without a query and without `..`.
     UrlPath(
         "application/path",
         "a valid URL path",
@@ -330,22 +330,22 @@ pub struct Memory(pub u32);
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Text(String);
 
-/// A Terraform expression from our own code. Text from a blueprint becomes part of one only as [`Text`], quoted.
+/// A Terraform expression from our own code. Text from a blueprint can be part of one only as quoted [`Text`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hcl(String);
 
-/// A word in a template of CloudFormation, written by us, or a reference to what the same stack makes.
+/// A value in a CloudFormation template: a literal from our own code, or a reference to a resource of the same stack.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StackWord {
-    /// A word as it is.
+    /// A literal.
     Word(Text),
     /// The ARN of a resource of the stack.
     Arn(&'static str),
-    /// What lies below the ARN of a resource of the stack.
+    /// The ARN of a resource of the stack, and a path below it.
     Below(&'static str, &'static str),
 }
 
-/// A GitHub action at a commit: a tag can be moved, a commit cannot. The tag is for readers.
+/// A GitHub action, pinned to a commit because a tag can be moved. The tag is for readers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GithubAction {
     /// The repository of the action and a path in it, such as `actions/checkout`.
@@ -484,7 +484,7 @@ impl DatabaseClass {
 }
 
 impl DatabaseName {
-    /// The database of which a login may be called so: what stands before `_` and a number.
+    /// The database whose logins could have this name: the part before `_` and a number.
     pub fn owner(&self) -> Option<Self> {
         let (owner, number) = self.0.rsplit_once('_')?;
         let counts = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
@@ -493,7 +493,7 @@ impl DatabaseName {
 }
 
 impl Name {
-    /// Role names join platform, environment and purpose, and AWS allows 64 characters.
+    /// A role name consists of platform, environment and purpose, and AWS allows 64 characters.
     pub const MAX: usize = 20;
 
     /// For languages whose identifiers cannot contain `-`.
@@ -518,7 +518,7 @@ impl Repository {
         Self::read(word).expect("our own names follow our own rule")
     }
 
-    /// Container registries know no capitals.
+    /// Names in container registries are lower-case.
     pub fn lower(&self) -> Self {
         Self(self.0.to_ascii_lowercase())
     }
@@ -530,7 +530,7 @@ impl Repository {
 }
 
 impl SecretKey {
-    /// The name of the Kubernetes Secret: a new key gives a new Secret, so that pods that use it restart.
+    /// The name of the Kubernetes Secret. A new key means a new Secret, so that the pods that use it restart.
     pub fn secret(&self) -> Bareword {
         Bareword::of(Self(self.0.replace('/', "-")))
     }
@@ -563,7 +563,7 @@ impl RolePath {
 }
 
 impl GithubOwner {
-    /// Container registries know no capitals.
+    /// Names in container registries are lower-case.
     pub fn lower(&self) -> Self {
         Self(self.0.to_ascii_lowercase())
     }
@@ -608,7 +608,7 @@ impl Word for Memory {
     }
 }
 
-/// A whole number above zero, without a leading zero. Six digits of Gi or cores still fit into a `u32` of the smaller unit.
+/// A whole number above zero, without a leading zero. Six digits of Gi or cores fit into a `u32` of the smaller unit.
 fn amount(digits: &str, factor: u32) -> Option<u32> {
     let valid = digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0') && digits.len() <= 6;
     valid.then(|| digits.parse::<u32>().ok()?.checked_mul(factor))?
@@ -643,7 +643,7 @@ impl Text {
         self.0.len()
     }
 
-    /// Of an ARN: the pattern for all that the same service has in the same region and account.
+    /// For an ARN: the pattern for all resources of the same service, region and account.
     pub fn all_alike(&self) -> Self {
         let places: Vec<&str> = self.0.splitn(6, ':').take(5).collect();
         Self(format!("{}:*", places.join(":")))
@@ -654,7 +654,7 @@ impl Text {
         Self(format!("{}{between}{}", first.0, second.0))
     }
 
-    /// Whether its first words are these.
+    /// Whether it starts with this text.
     pub fn begins_with(&self, words: &str) -> bool {
         self.0.starts_with(words)
     }
@@ -666,23 +666,23 @@ impl Text {
 }
 
 impl StackWord {
-    /// A word of our own.
+    /// A literal from our own code.
     pub fn ours(word: impl Into<String>) -> Self {
         Self::Word(Text::ours(word))
     }
 
-    /// Whether a pattern of IAM, with a `*` at its end or without, means all that another one means.
+    /// Whether an IAM pattern, with or without a `*` at its end, matches everything that the other one matches.
     pub fn covers(&self, other: &Self) -> bool {
         let (Self::Word(Text(pattern)), Self::Word(Text(word))) = (self, other) else { return self == other };
         pattern.strip_suffix('*').map_or(pattern == word, |stem| word.starts_with(stem))
     }
 
-    /// Whether it is a word that begins so.
+    /// Whether it is a literal that starts with this text.
     pub fn begins(&self, start: &str) -> bool {
         matches!(self, Self::Word(Text(word)) if word.starts_with(start))
     }
 
-    /// As YAML takes it: without quotes where every reader takes it for a string.
+    /// In YAML: without quotes if every parser reads it as a string.
     fn yaml(&self) -> String {
         match self {
             Self::Arn(resource) => format!("!GetAtt {resource}.Arn"),

@@ -14,7 +14,7 @@ pub fn block(table: &Table, indent: usize) -> String {
     table.iter().map(entry).collect()
 }
 
-/// What follows `key:` or `-`.
+/// The text after `key:` or `-`.
 fn nested(value: &Value, indent: usize) -> String {
     match value {
         Value::Table(table) if !table.is_empty() => {
@@ -29,7 +29,7 @@ fn nested(value: &Value, indent: usize) -> String {
     }
 }
 
-/// A collection in a list begins on the line of its `-`.
+/// A collection in a list starts on the line of its `-`.
 fn item(value: &Value, indent: usize) -> String {
     let text = nested(value, indent);
     match text.strip_prefix('\n') {

@@ -1,4 +1,4 @@
-// Opens one connection over TLS that believes in a file, read as the JDBC driver of PostgreSQL reads it:
+// Opens one connection over TLS that trusts a file, read as the JDBC driver of PostgreSQL reads it:
 // `java Client.java FILE PORT`.
 import java.io.FileInputStream;
 import java.security.KeyStore;

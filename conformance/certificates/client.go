@@ -1,4 +1,4 @@
-// Opens one connection over TLS that believes in a file: `go run client.go FILE PORT`.
+// Opens one connection over TLS that trusts a file: `go run client.go FILE PORT`.
 package main
 
 import (

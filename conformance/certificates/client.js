@@ -1,4 +1,4 @@
-// Opens one connection over TLS that believes in a file: `client.js FILE PORT`.
+// Opens one connection over TLS that trusts a file: `client.js FILE PORT`.
 const fs = require('node:fs');
 const tls = require('node:tls');
 

@@ -1,4 +1,4 @@
-# Opens one connection over TLS that believes in a file: `client.py FILE PORT`.
+# Opens one connection over TLS that trusts a file: `client.py FILE PORT`.
 import socket
 import ssl
 import sys

@@ -1,1 +1,1 @@
-# A rendered Flux repository on a real control plane: README.md says what that proves and what it cannot.
+# A rendered Flux repository on a real control plane: README.md describes what this proves and what it cannot.

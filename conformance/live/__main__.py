@@ -1,4 +1,4 @@
-"""Proves a Flux repository on a real control plane. README.md says what that is worth.
+"""Proves a Flux repository on a real control plane. README.md describes what this proves.
 
   run check DIR PATH [--infrastructure DIR] [SCENARIO…]    up, sync, prove, down; what the proof calls
   run check DIR PATH --without-person [SCENARIO…]          the same, without what a person must put

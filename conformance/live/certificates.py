@@ -1,5 +1,5 @@
-# The certificates of webhooks that pods make after their chart is installed: the Jobs of kube-prometheus-stack (kube-webhook-certgen)
-# and External Secrets' certificate controller, each with the rights of its service account.
+# The certificates of webhooks that pods create after their chart is installed: the Jobs of kube-prometheus-stack
+# (kube-webhook-certgen) and External Secrets' certificate controller, each with the permissions of its service account.
 import base64
 import functools
 import subprocess

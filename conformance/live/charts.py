@@ -1,5 +1,4 @@
-# Charts: real ones from a folder or from the build, those made of rendered objects for the rest. All come out byte for byte the same
-# each time.
+# Charts: real ones from a folder or from the build, the others made of rendered objects. The output is always the same, byte for byte.
 import functools
 import gzip
 import io
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from live import rendered
 
-# A page, and where a value asks for it a Deployment whose pod needs a ConfigMap.
+# A page, and if a value enables it, a Deployment whose pod needs a ConfigMap.
 PROBE_POD = b"""{{- with .Values.waitsFor }}
 apiVersion: apps/v1
 kind: Deployment
@@ -33,7 +32,7 @@ spec:
 {{- end }}
 """
 PROBE_PAGE = b"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\n  namespace: {{ .Release.Namespace }}\n"
-# A chart that every Helm repository has, with one ConfigMap: the scenarios `lockdown` and `recover` try to install it.
+# A chart in every Helm repository, with one ConfigMap, which the scenarios `lockdown` and `recover` try to install.
 PROBE = "live-probe"
 CHART, MADE, OTHER = "the chart itself", "rendered objects", "another version only"
 
@@ -113,7 +112,12 @@ def made(kubectl, name, version):
 
 def probe(version):
     about = {"apiVersion": "v2", "name": PROBE, "version": version}
-    files = {"Chart.yaml": json.dumps(about).encode(), "values.yaml": b"{}\n", "templates/probe.yaml": PROBE_PAGE, "templates/pod.yaml": PROBE_POD}
+    files = {
+        "Chart.yaml": json.dumps(about).encode(),
+        "values.yaml": b"{}\n",
+        "templates/probe.yaml": PROBE_PAGE,
+        "templates/pod.yaml": PROBE_POD,
+    }
     return archive(PROBE, files)
 
 

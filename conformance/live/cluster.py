@@ -1,5 +1,5 @@
-# Starts and ends the control plane and its nodes as plain processes on loopback. Flux begins later (`live/flux.py`): which flags
-# it gets stands in the repository under test.
+# Starts and stops the control plane and its nodes as plain processes on loopback. Flux starts later (`live/flux.py`): its flags are
+# in the repository under test.
 import base64
 import json
 import os
@@ -17,18 +17,16 @@ from live import nodes, programs, rendered
 from live.kube import Kube, Refused
 
 HERE = pathlib.Path(__file__).resolve().parent
-# Seconds for what comes within a few, so that nothing fails because the machine has other work.
+# A limit in seconds for events that take a few, so that nothing fails because the machine is busy.
 PATIENCE = 900
 
 
 def default_work():
-    return pathlib.Path(
-        os.environ.get("BLUEPRINT_LIVE_WORK") or pathlib.Path(os.environ.get("TMPDIR", "/tmp")) / "blueprint-live"
-    )
+    return pathlib.Path(os.environ.get("BLUEPRINT_LIVE_WORK") or pathlib.Path(os.environ.get("TMPDIR", "/tmp")) / "blueprint-live")
 
 
 class Cluster:
-    """One running harness. Everything it knows lies in its work folder, so each command can pick it up again."""
+    """One running harness. Its state is in its work folder, so that each command can continue with it."""
 
     def __init__(self, work):
         self.work = pathlib.Path(work)
@@ -52,7 +50,7 @@ class Cluster:
         return json.loads(file.read_text()) if file.exists() else {}
 
     def write(self, name, value):
-        """In one step: other processes read these files while they are written."""
+        """Atomically, because other processes read these files."""
         fresh = self.work / f".{name}"
         fresh.write_text(json.dumps(value))
         fresh.replace(self.work / name)
@@ -98,7 +96,7 @@ def free_ports(count):
 
 
 def started(pid):
-    """When a process began; together with its id that names it for good. None: it is gone."""
+    """The start time of a process, which identifies it together with its id. None if it has ended."""
     try:
         fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except OSError:
@@ -107,7 +105,7 @@ def started(pid):
 
 
 def running(work):
-    """(id, name) of what was started here and still runs. An id that the system gave to another process is left out."""
+    """(id, name) of the processes that were started here and still run, without ids that the system reused."""
     try:
         lines = (pathlib.Path(work) / "pids").read_text().splitlines()
     except OSError:
@@ -117,7 +115,7 @@ def running(work):
 
 def down(work, keep_logs=False):
     for sign, patience in ((signal.SIGTERM, 2), (signal.SIGKILL, 5)):
-        # Clients first: a controller that loses its API server only fills its log.
+        # Clients first, because a controller without its API server only fills its log.
         for pid, _ in reversed(running(work)):
             os.kill(pid, sign)
         end = time.time() + patience
@@ -129,7 +127,7 @@ def down(work, keep_logs=False):
 
 
 def reap():
-    """Children that ended are gone only once their parent has looked."""
+    """Ended children disappear only after their parent waited for them."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -208,7 +206,7 @@ def up(work, wanted, region):
             f"--tls-cert-file={work}/tls.crt",
             f"--tls-private-key-file={work}/tls.key",
             f"--token-auth-file={work}/tokens.csv",
-            # Without it the controller manager and the scheduler wait for a ConfigMap that never comes.
+            # Without it, the controller manager and the scheduler wait for a ConfigMap that is never created.
             f"--client-ca-file={work}/tls.crt",
             "--anonymous-auth=false",
             "--authorization-mode=Node,RBAC",
@@ -219,7 +217,7 @@ def up(work, wanted, region):
             f"--service-account-signing-key-file={work}/tls.key",
             "--service-cluster-ip-range=172.20.0.0/16",
             "--allow-privileged=true",
-            # Webhooks and aggregated APIs are asked at a ready endpoint of their Service, which `live/network.py` stands for.
+            # Webhooks and aggregated APIs are called at a ready endpoint of their Service, which `live/network.py` plays.
             "--enable-aggregator-routing=true",
             f"--egress-selector-config-file={work}/egress.json",
             # The reconciler would publish 127.0.0.1 as the endpoint of the service `kubernetes`, which validation refuses.
@@ -244,7 +242,7 @@ def up(work, wanted, region):
             f"--service-account-private-key-file={work}/tls.key",
             f"--root-ca-file={work}/tls.crt",
             "--allocate-node-cidrs=false",
-            # An autoscaler that looks every two seconds proves the same as one that looks every fifteen.
+            # An interval of two seconds proves the same as the default of fifteen.
             "--horizontal-pod-autoscaler-sync-period=2s",
             "--horizontal-pod-autoscaler-initial-readiness-delay=1s",
             "--horizontal-pod-autoscaler-cpu-initialization-period=1s",
@@ -286,7 +284,7 @@ def up(work, wanted, region):
 def egress(work):
     """Tells the API server the way to pods, and returns the socket at its end."""
     place = work / "egress.sock"
-    if len(str(place)) > 100:  # what a socket's path may have
+    if len(str(place)) > 100:  # the maximum length of a socket's path
         place = pathlib.Path(tempfile.mkdtemp(prefix="live-")) / "egress.sock"
     connection = {"proxyProtocol": "HTTPConnect", "transport": {"uds": {"udsName": str(place)}}}
     config = {

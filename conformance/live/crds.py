@@ -1,7 +1,7 @@
-# Makes definitions that a real API server takes out of the strict JSON Schemas among the facts, for charts made of rendered objects. The schemas
-# carry the whole structure, CEL rules and list types, but no defaults. Those come from the definitions themselves where a Go module has
-# them; the others stand in crds/defaults.json, which `tools/defaults.py` writes. What differs from the
-# upstream file: no descriptions, no printer columns, no conversion webhook.
+# Converts the strict JSON Schemas in the facts into definitions that a real API server accepts, for charts made of rendered objects.
+# The schemas contain the structure, CEL rules and list types, but no defaults. Those come from the definitions in a Go module if there
+# is one, else from crds/defaults.json, which `tools/defaults.py` writes. Differences to upstream: no descriptions, no printer columns,
+# no conversion webhook.
 import functools
 import json
 import os
@@ -57,7 +57,7 @@ def structural(schema):
             if "null" in value:
                 out["nullable"] = True
             if len(kinds) == 1:
-                out["type"] = kinds[0]  # two kinds are only ever int-or-string, which says so itself
+                out["type"] = kinds[0]  # the type of these two kinds is always int-or-string
         elif key == "properties":
             out[key] = {k: structural(v) for k, v in value.items()}
         elif key in ("items", "not") or (key == "additionalProperties" and isinstance(value, dict)):

@@ -1,6 +1,6 @@
-# Flux as the repository's FluxInstance orders it: the operator's own builder turns the instance into manifests, these go into the
-# cluster, and each controller starts with the flags, the environment and the service account of its Deployment. What must differ,
-# because a process on loopback is no pod, stands in `HERE_INSTEAD`. The operator itself does not run.
+# Flux as configured by the repository's FluxInstance: the operator's own builder renders the manifests, these are applied to the
+# cluster, and each controller starts with the flags, the environment and the service account of its Deployment. `HERE_INSTEAD` has
+# the differences, because a process on loopback is no pod. The operator itself does not run.
 import re
 import subprocess
 import time
@@ -9,8 +9,8 @@ from live import cluster, programs
 from live import kube as k
 
 CONTROLLERS = ("source-controller", "kustomize-controller", "helm-controller")
-# Where a controller listens, stores and sends: addresses of pods and Services, paths in containers. And the election of a leader
-# among its pods, whose namespace it reads from a file that only pods have.
+# Addresses of pods and Services and paths in containers that a controller uses; and leader election, whose namespace is in a file
+# that only pods have.
 HERE_INSTEAD = (
     "--events-addr",
     "--storage-path",
@@ -118,7 +118,5 @@ def environment(container, namespace):
 
 def instances(things):
     return [
-        thing
-        for thing in things
-        if thing["kind"] == "FluxInstance" and re.match("fluxcd.controlplane.io/", thing["apiVersion"])
+        thing for thing in things if thing["kind"] == "FluxInstance" and re.match("fluxcd.controlplane.io/", thing["apiVersion"])
     ]

@@ -1,4 +1,4 @@
-# Watches what Flux does, from before it begins, so that nothing that mends itself goes unseen, and decides when it is over.
+# Watches Flux from before it starts, so that temporary failures are recorded, and decides when it has finished.
 import calendar
 import time
 
@@ -11,9 +11,9 @@ FLUX = {
 }
 SOURCES = ["gitrepositories", "helmrepositories", "ocirepositories", "helmcharts"]
 WORKLOADS = ["deployments", "statefulsets", "replicasets", "daemonsets"]
-# Seconds after which a pod that still waits will wait for ever; on an idle machine none takes ten.
+# Seconds after which a waiting pod counts as stuck; on an idle machine none waits for ten.
 SLOW = 60
-# Ready=False for these reasons is a station on the way, not a failure.
+# Ready=False for these reasons is progress, not a failure.
 PASSING = {
     "DependencyNotReady",
     "Progressing",
@@ -99,7 +99,7 @@ class History:
                 self.failures.append(entry)
 
     def excused(self, key, thing):
-        """Whether it may be as unready as it likes: it is to wait, or belongs to what is to wait."""
+        """Whether it may stay unready: it must wait, or belongs to an object that must wait."""
         labels = thing["metadata"].get("labels") or {}
         owner = "kustomize.toolkit.fluxcd.io/{}"
         by = f"Kustomization {labels.get(owner.format('namespace'))}/{labels.get(owner.format('name'))}"
@@ -114,7 +114,7 @@ class History:
         return min(age(stamp), time.time() - self.begin)
 
     def stuck(self):
-        """Why waiting longer is useless, a sentence each."""
+        """The reasons why waiting longer is useless, as sentences."""
         found = []
         for key, thing in list(self.workloads.items()):
             failure, progress = condition(thing, "ReplicaFailure"), condition(thing, "Progressing")
@@ -185,12 +185,12 @@ class History:
             }
             values = set(states.values())
             if values <= {"ready", "suspended"}:
-                # What is to wait gets its chance to be ready by mistake.
+                # Time for objects that must wait to become ready by mistake.
                 outcome, patience = "ready", 10 if self.waiting else 1.5
             elif "busy" not in values:
                 outcome, patience = "failed", 6
             elif any(states.get(key) != "ready" for key, _, _ in self.failures):
-                outcome, patience = "failed", 20  # it may be trying again; that it failed once stands anyway
+                outcome, patience = "failed", 20  # it may be retrying, but the failure counts
             elif self.stuck():
                 outcome, patience = "stuck", 12
             else:

@@ -1,4 +1,4 @@
-# A small client for the Kubernetes API: JSON over HTTPS with a token, nothing that the standard library lacks.
+# A small client for the Kubernetes API: JSON over HTTPS with a token, using only the standard library.
 import contextlib
 import json
 import ssl
@@ -100,7 +100,7 @@ class Kube:
             try:
                 resources = self.get(root(group))["resources"]
             except Refused:
-                continue  # an aggregated API whose server is away
+                continue  # an aggregated API whose server is unavailable
             for resource in resources:
                 if "/" not in resource["name"] and "list" in resource["verbs"]:
                     yield group, resource["kind"], resource["name"], resource["namespaced"]
@@ -136,7 +136,7 @@ class Watch(threading.Thread):
                         if event["type"] in ("ADDED", "MODIFIED", "DELETED"):
                             self.seen(event["type"], event["object"])
             except (OSError, Refused, ValueError):
-                time.sleep(0.3)  # a kind that does not exist yet, or a watch that ran out
+                time.sleep(0.3)  # a kind that does not exist yet, or a watch that expired
 
     def stop(self):
         self.over = True

@@ -1,6 +1,6 @@
-# The part of a kubelet that kwok does not play: a pod starts only once every Secret and ConfigMap that it names is there, and once
-# what its programs do at their start is done. Until then it stays Pending, its containers waiting with CreateContainerConfigError or
-# RunContainerError. kwok's stage `pod-start` waits for the condition.
+# The part of a kubelet that kwok does not play: a pod starts only when all its Secrets and ConfigMaps exist and the start-up work of
+# its programs is done. Until then it stays Pending, and its containers wait with CreateContainerConfigError or RunContainerError.
+# kwok's stage `pod-start` waits for the condition.
 import sys
 import threading
 import time
@@ -75,7 +75,7 @@ def missing(api, pod):
 
 
 def refused(pod, pods, operators):
-    """Why a program cannot do what it does at its start, or None once it is done."""
+    """The reason why the start-up work of a program fails, or None when it is done."""
     try:
         for container in pod["spec"]["containers"]:
             what = work_of(container)

@@ -1,6 +1,6 @@
-# The way from the API server to a pod: for webhooks and for APIs that a pod serves. The API server itself resolves the Service to a
-# ready endpoint; its egress selector hands the address to this, which asks whether the pod runs, listens there and lets the API
-# server in, and answers in its place, with the certificate that the pod mounts.
+# Connections from the API server to a pod: for webhooks and for APIs that a pod serves. The API server resolves the Service to a
+# ready endpoint; its egress selector passes the address to this proxy, which checks that the pod runs, listens there and admits the
+# API server, and answers for the pod, with the certificate that the pod mounts.
 import ipaddress
 import json
 import os
@@ -17,7 +17,7 @@ from live import kube as k
 from live.pods import mounted, work_of
 
 POLICIES = "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies"
-# What says yes to whatever it is asked, and changes nothing.
+# Webhooks that allow every request and change nothing.
 WEBHOOKS = ("secrets webhook", "load balancers")
 
 
@@ -66,7 +66,7 @@ def serve(work, api, pods, operators, metrics):
 
 
 class Webhook(socketserver.StreamRequestHandler):
-    """One review, one answer, and the connection ends: the next one finds out anew who is there."""
+    """One answer for each connection, so that the next one finds the current pods."""
 
     def handle(self):
         length = 0

@@ -1,4 +1,4 @@
-# Nodes as an EKS managed node group with Amazon Linux would register them. Nothing runs on them: kwok plays their kubelets.
+# Nodes like those of an EKS managed node group with Amazon Linux. Nothing runs on them: kwok plays their kubelets.
 import pathlib
 import re
 import secrets
@@ -64,7 +64,7 @@ def add_node(kube, name, kind, zone, region, group, taints=()):
     cores, gib, pods, architecture = INSTANCES[kind]
     # The CPU that Bottlerocket and AL2023 reserve: 6 % of the first core, 1 % of the second, 0.5 % of the next two, 0.25 % beyond.
     reserved = 60 + (10 if cores > 1 else 0) + 5 * min(max(cores - 2, 0), 2) + int(2.5 * max(cores - 4, 0))
-    usable = int(gib * 1024 * 0.965)  # what firmware and kernel leave of the nominal memory
+    usable = int(gib * 1024 * 0.965)  # the part of the nominal memory that firmware and kernel leave
     free = usable - (255 + 11 * pods) - 100  # kube-reserved, hard eviction threshold
     labels = {
         "kubernetes.io/arch": architecture,

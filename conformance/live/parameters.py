@@ -1,5 +1,5 @@
-# Which parameters the rendered infrastructure writes, which a person must put, and which namespace may read which. Read out of
-# the files as they stand: `names.txt` and the Terraform of the platform's root. What this cannot read it refuses.
+# Which parameters the rendered infrastructure writes, which a person must put, and which namespace may read which: parsed from
+# `names.txt` and the Terraform of the platform's root. It fails on text that it cannot parse.
 import dataclasses
 import pathlib
 import re
@@ -14,7 +14,7 @@ TEMPLATE = re.compile(r"\$\{([^}]*)\}")
 
 @dataclasses.dataclass
 class Parameters:
-    person: set  # a person puts these
+    person: set  # a person writes these
     written: set  # Terraform writes these
     readers: dict  # namespace: the folders that its store's role reads
     prefix: str  # all of them begin with it

@@ -1,4 +1,4 @@
-# What the API server says of pods, kept up to date by a watch; which program each container runs; and the API as a pod sees it.
+# The pods in the API server, kept up to date by a watch; the program of each container; and the API with a pod's permissions.
 import base64
 
 from live import kube as k

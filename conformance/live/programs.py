@@ -1,5 +1,5 @@
-# The programs that the harness runs, built from their Go modules into a folder whose name is a key over the pinned versions: a
-# changed pin builds anew, an unchanged one costs nothing. Starts none of them.
+# Builds the programs of the harness from their Go modules, into a folder whose name depends on the pinned versions, so that they are
+# built again only if a pin changes. Starts none of them.
 import fcntl
 import hashlib
 import json
@@ -30,7 +30,7 @@ PROGRAMS = [
     ("operator", "flux-operator", "github.com/controlplaneio-fluxcd/flux-operator/cmd/cli"),
 ]
 OPERATOR = "github.com/controlplaneio-fluxcd/flux-operator"
-# What travels in modules beside the programs: module of `tools`, Go module, its folder, the name that it gets here.
+# Files in modules besides the programs: module of `tools`, Go module, its folder, the name that it gets here.
 DATA = [
     ("operator", OPERATOR, "config/crd/bases", "flux-operator-definitions"),
     ("operator", OPERATOR, "config/data", "flux-operator-manifests"),
@@ -42,7 +42,7 @@ DATA = [
     ),
 ]
 DEFINITIONS = [name for *_, name in DATA if name.endswith("-definitions")]
-# The oldest Go that the modules take.
+# The oldest Go version that the modules support.
 MINIMUM = (1, 26, 0)
 
 
@@ -74,9 +74,7 @@ def go():
             found = re.search(r"go(\d+)\.(\d+)(?:\.(\d+))?", said)
             if found and tuple(int(part or 0) for part in found.groups()) >= MINIMUM:
                 return str(candidate)
-    raise SystemExit(
-        "live: there is no Go of at least 1.26: put one on PATH, or run `conformance/run --live`, which brings one"
-    )
+    raise SystemExit("live: there is no Go of at least 1.26: put one on PATH, or run `conformance/run --live`, which brings one")
 
 
 def environment():
@@ -160,7 +158,7 @@ def keep_charts(target):
         place = target / "charts" / name
         if place.exists():
             continue
-        # Go refuses to unpack a module that wants a newer Go, yet fetches and sums it: the chart comes out of the archive.
+        # Go fetches a module that requires a newer Go but does not unpack it, so the chart is taken from the archive.
         done = subprocess.run(
             [go(), "mod", "download", "-json", module],
             check=False,

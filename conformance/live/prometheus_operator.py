@@ -1,5 +1,5 @@
-# The operator of Prometheus and Alertmanager, which is real: for each of its pods it runs as a process on loopback, with the arguments,
-# the variables, the certificate and the rights of that pod. What it makes of the custom resources is what comes up in the cluster.
+# The real operator of Prometheus and Alertmanager: for each of its pods it runs as a process on loopback, with the arguments, the
+# variables, the certificate and the permissions of that pod. The cluster contains the objects that it creates from custom resources.
 import os
 import signal
 import sys

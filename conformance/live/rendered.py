@@ -1,6 +1,6 @@
-# Charts made of what the real ones render: the objects in `charts/rendered` among the facts, under the chart's own name and version,
-# with our values laid over them where it is known which field a value sets (`live/values.py`). A value that nobody knows, or that
-# differs from the one that a file was rendered with, makes the release fail with the name of that file.
+# Charts made of the output of the real ones: the objects in `charts/rendered` of the facts, with the chart's own name and version, and
+# with our values applied if it is known which field a value sets (`live/values.py`). An unknown value, or one that differs from that
+# with which a file was rendered, makes the release fail with the name of that file.
 import functools
 import json
 import subprocess
@@ -115,7 +115,7 @@ def path(thing, rule, file):
             step = names.index(step)
             thing = thing[step]
         else:
-            thing = (thing or {}).get(step)  # what is not there yet is made
+            thing = (thing or {}).get(step)  # missing fields are created
         yield step
 
 

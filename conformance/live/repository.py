@@ -1,4 +1,4 @@
-# The repository under test: what stands in it, what its kustomizations build, and how it is committed for Flux to fetch.
+# The repository under test: its objects, the builds of its kustomizations, and the commits that Flux fetches.
 import base64
 import os
 import re
@@ -86,9 +86,7 @@ def wanted_charts(things):
             chart = (spec.get("chart") or {}).get("spec") or {}
             if chart.get("chart") and (chart.get("sourceRef") or {}).get("kind", "HelmRepository") == "HelmRepository":
                 repository = (chart.get("sourceRef") or {}).get("name", "")
-                wanted.append(
-                    {"repository": repository, "name": chart["chart"], "version": charts.concrete(chart.get("version"))}
-                )
+                wanted.append({"repository": repository, "name": chart["chart"], "version": charts.concrete(chart.get("version"))})
         elif thing["kind"] == "HelmRepository":
             # The chart of the scenario `lockdown`: every repository has it.
             wanted.append({"repository": thing["metadata"]["name"], "name": charts.PROBE, "version": "1.0.0"})

@@ -1,9 +1,9 @@
-# The only places where the cluster gets something else than the repository says: sources point at what is served here, and
-# autoscalers shrink without patience. Policies of the API server do it at admission, so every path by which an object may come is covered.
+# The only differences between the cluster and the repository: sources point to the local server, and autoscalers scale down
+# immediately. Policies of the API server apply them at admission, so they cover objects from every client.
 from live import cluster
 
 GIT, HELM, OCI = "gitrepositories", "helmrepositories", "ocirepositories"
-# Seconds that an autoscaler waits before it shrinks, and between two steps.
+# Seconds that an autoscaler waits before it scales down, and between two steps.
 PATIENCE = 5
 
 
@@ -52,7 +52,7 @@ def rules(live, source):
     # On an update the object is rewritten already, so this rule must leave its own result alone.
     oci = f"object.spec.url.startsWith({there}) ? object.spec.url : object.spec.url.replace('oci://', {there})"
     secret = ["secretRef", "certSecretRef", "proxySecretRef", "verify", "serviceAccountName"]
-    # An autoscaler's patience, so that one can see it shrink: what it waits for stays, how long does not.
+    # The stabilization window of an autoscaler is shortened, so that it can be observed; its other settings stay.
     down = "/spec/behavior/scaleDown"
     policies = "object.spec.behavior.scaleDown.policies"
     patience = f'[JSONPatch{{op: "add", path: "{down}/stabilizationWindowSeconds", value: {PATIENCE}}}]' + "".join(

@@ -1,4 +1,4 @@
-# Breaks the sample in one way after the other and requires that the scenario meant for it says so, for that reason: a harness that
+# Plants one defect at a time in the sample and requires that the intended scenario reports it, for the right reason: a harness that
 # never fails proves nothing.
 import dataclasses
 import pathlib
@@ -12,7 +12,7 @@ from live import cluster, repository, scenarios, sync
 SAMPLE = pathlib.Path(__file__).resolve().parent / "sample"
 MANIFESTS, INFRASTRUCTURE, CHARTS = SAMPLE / "kubernetes-manifest", SAMPLE / "infrastructure", SAMPLE / "charts"
 CLUSTER = "clusters/production"
-# Seconds for what must come up; a busy machine takes its time.
+# A limit in seconds for objects that must become ready, also on a busy machine.
 PATIENCE = 900
 BASE, SECRETS = "apps/shop/base/", "platform/controllers/external-secrets.yaml"
 
@@ -28,11 +28,11 @@ class Edit:
 class Case:
     name: str
     edits: list[Edit]
-    scenario: str  # the one that must fail; none: the run must end before anything is carried out
-    says: str  # a pattern of what it must say
-    fresh: bool = False  # needs a cluster that has seen nothing
-    settle: bool = True  # whether Flux must have carried it out first
-    person: bool = True  # whether what a person puts is there
+    scenario: str  # the one that must fail; none: the run must end before anything is applied
+    says: str  # a pattern of its message
+    fresh: bool = False  # needs a new cluster
+    settle: bool = True  # whether Flux must have applied it first
+    person: bool = True  # whether the secrets that a person writes exist
     short: bool = False  # part of the gate
 
 
@@ -153,9 +153,7 @@ CASES = [
         "reapply",
         "ConfigMap default/both",
     ),
-    Case(
-        "chart-version", [Edit("platform/controllers/landing.yaml", 'version: "0.1.0"', 'version: "0.2.0"')], "ready", "0.2.0"
-    ),
+    Case("chart-version", [Edit("platform/controllers/landing.yaml", 'version: "0.1.0"', 'version: "0.2.0"')], "ready", "0.2.0"),
     Case(
         "chart-refuses-values",
         [Edit("platform/controllers/external-dns.yaml", "    policy: upsert-only\n", "")],

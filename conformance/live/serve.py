@@ -1,4 +1,4 @@
-# What lies outside the cluster, and what the programs in its pods would do, in one process, on loopback only:
+# The services outside the cluster, and the work of programs in its pods, in one process, on loopback only:
 #
 #   /git/…      the repository under test, smart HTTP (source-controller speaks no other)
 #   /helm/NAME  a Helm repository with a chart for each HelmRelease that names the HelmRepository NAME
@@ -105,11 +105,7 @@ class Web(Handler):
             self.missing()
 
     def do_POST(self):
-        body = (
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if "Content-Length" in self.headers
-            else self.chunked()
-        )
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)) if "Content-Length" in self.headers else self.chunked()
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         if self.path == "/events":

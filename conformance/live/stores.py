@@ -1,8 +1,8 @@
-# Plays External Secrets, as long as a pod of it is ready and with the rights of that pod's service account, and Parameter Store
-# behind it. A store is ready if its service account is there, gives a token and bears the role that
-# Terraform makes for the namespace; an ExternalSecret, if its store is ready, every parameter it reads is one that the rendered
-# infrastructure writes or tells a person to put, and the namespace's role may read it. `parameters.json` in the work folder says
-# which there are, and which are withheld. Without it (no infrastructure was given) every parameter is there.
+# Plays External Secrets while one of its pods is ready, with the permissions of that pod's service account, and Parameter Store.
+# A store is ready if its service account exists, gets a token and has the role that Terraform creates for the namespace. An
+# ExternalSecret is ready if its store is ready, the rendered infrastructure writes each of its parameters or tells a person to put
+# it, and the namespace's role may read it. `parameters.json` in the work folder lists the parameters, and those that are withheld.
+# Without it (no infrastructure was given) every parameter exists.
 import json
 import sys
 import time
@@ -53,7 +53,7 @@ def why_no_store(api, store, known):
         return "the store is none of Parameter Store"
     if known["known"] and provider.get("region") != known["region"]:
         return f"the store asks in {provider.get('region')}, the parameters lie in {known['region']}"
-    # A store takes accounts of its own namespace only, whatever it says.
+    # A store can use only service accounts of its own namespace.
     namespace = store["metadata"]["namespace"]
     if known["known"] and namespace not in known["readers"]:
         return f"AccessDenied: Terraform makes no role {known['role']}{namespace}"
@@ -77,10 +77,8 @@ def why_no_store(api, store, known):
 
 def why_no_secret(api, secret, known):
     namespace, ref = secret["metadata"]["namespace"], secret["spec"].get("secretStoreRef") or {}
-    # Its own namespace's stores are all that the release looks after.
-    store = ref.get("kind") != "ClusterSecretStore" and api.find(
-        f"{GROUP}/namespaces/{namespace}/secretstores/{ref.get('name')}"
-    )
+    # The release handles only the stores of its own namespace.
+    store = ref.get("kind") != "ClusterSecretStore" and api.find(f"{GROUP}/namespaces/{namespace}/secretstores/{ref.get('name')}")
     if not store:
         return f"could not get {ref.get('kind', 'SecretStore')} {ref.get('name')}"
     if k.condition(store, "Ready").get("status") != "True":
@@ -132,7 +130,7 @@ def write(api, secret):
         there = api.find(f"{where}/{name}")
         if not there or set(there.get("data") or {}) != set(wanted["stringData"]) or there.get("type") != kind:
             api.apply(wanted)
-    for other in api.list(where):  # what a new name of the target leaves behind
+    for other in api.list(where):  # the old Secret after the name of the target changed
         owners = other["metadata"].get("ownerReferences") or []
         if other["metadata"]["name"] != name and any(each["uid"] == meta["uid"] for each in owners):
             api.delete(api.path(other))

@@ -1,4 +1,4 @@
-# Lets the real Flux controllers carry out a repository, from an empty cluster or as the next commit, and tells what became of it.
+# Lets the real Flux controllers apply a repository, to an empty cluster or as the next commit, and reports the result.
 import json
 import time
 

@@ -1,8 +1,8 @@
-# Which of our values reach which field of the objects in `charts/rendered`, chart by chart. The files were rendered once, with the
-# values of one day; what is named here follows a change of ours, what is fixed must stay as it was then. Renders nothing.
+# Which of our values set which field of the objects in `charts/rendered`, chart by chart. The files were rendered once: values that
+# are listed here may change, fixed values must stay as they were then. Renders nothing.
 import dataclasses
 
-ANY = object()  # a value that reaches nothing that the harness plays: an argument of a program that does not run here
+ANY = object()  # a value without effect in the harness: an argument of a program that does not run here
 
 
 @dataclasses.dataclass
@@ -88,9 +88,7 @@ SIDECARS = ("grafana-sc-dashboard", "grafana-sc-datasources")
 
 
 def stack():
-    found = pods(
-        OPERATOR, f"Deployment {STACK}-operator", STACK, "securityContext", "containerSecurityContext", "replicas", "env"
-    )
+    found = pods(OPERATOR, f"Deployment {STACK}-operator", STACK, "securityContext", "containerSecurityContext", "replicas", "env")
     found += account([*OPERATOR, "serviceAccount"], f"ServiceAccount {STACK}-operator")
     for job, container in (("create", "create"), ("patch", "patch")):
         thing = f"Job {STACK}-admission-{job}"
@@ -113,9 +111,7 @@ def stack():
     found.append(rule(["alertmanager", "templateFiles"], routing, "data", how="files"))
     grafana = f"Deployment {STACK}-grafana"
     containers = ["spec", "template", "spec", "containers"]
-    found += pods(
-        ["grafana"], grafana, "grafana", "securityContext", "containerSecurityContext", "replicas", "env", "variables"
-    )
+    found += pods(["grafana"], grafana, "grafana", "securityContext", "containerSecurityContext", "replicas", "env", "variables")
     for sidecar in SIDECARS:
         found.append(rule(["grafana", "sidecar", "resources"], grafana, *containers, sidecar, "resources"))
     login = ["grafana", "admin"]
@@ -145,9 +141,7 @@ def stack():
         "variables",
     )
     for kind in ("ServiceAccount", "Service", "DaemonSet", "ServiceMonitor"):
-        found.append(
-            rule(["prometheus-node-exporter", "namespaceOverride"], f"{kind} {NODE_EXPORTER}", "metadata", "namespace")
-        )
+        found.append(rule(["prometheus-node-exporter", "namespaceOverride"], f"{kind} {NODE_EXPORTER}", "metadata", "namespace"))
     return found
 
 
@@ -295,7 +289,7 @@ CHARTS = {
         },
         certificate={"secret": "metrics-server", "service": "metrics-server"},
     ),
-    # The objects of the nearest version that could be had.
+    # The objects of the closest available version.
     "flux-operator": Chart(
         "flux-operator",
         "flux-system",
@@ -315,10 +309,10 @@ CHARTS = {
             "kubeEtcd.enabled": False,
             "kubeProxy.enabled": False,
             "kubeScheduler.enabled": False,
-            # Nothing here evaluates a rule; promtool does, in another part of the proof.
+            # Rules are not evaluated here, but by promtool in another part of the proof.
             "defaultRules": ANY,
             "prometheusOperator.admissionWebhooks.failurePolicy": "Ignore",
-            # Arguments of the operator, which hands them on to the pods that it makes.
+            # Arguments of the operator, which passes them on to the pods that it creates.
             "prometheusOperator.prometheusConfigReloader.resources.requests.cpu": "10m",
             "prometheusOperator.prometheusConfigReloader.resources.requests.memory": "32Mi",
             "prometheusOperator.prometheusConfigReloader.resources.limits.memory": "64Mi",
@@ -339,7 +333,7 @@ CHARTS = {
             "grafana.grafana.ini": ANY,
             "kube-state-metrics.collectorsExclude": ["secrets"],
         },
-        # The configuration by which Grafana finds its dashboards; the file has none of those.
+        # The configuration with which Grafana finds its dashboards, which the file does not contain.
         added=[
             {
                 "apiVersion": "v1",

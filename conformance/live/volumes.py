@@ -1,5 +1,5 @@
-# The part of the EBS CSI driver that others wait for: a claim whose pod has a node gets a volume in that node's zone, and a volume whose
-# claim is gone goes too. Nothing is attached or mounted.
+# The part of the EBS CSI driver on which others depend: a claim whose pod has a node gets a volume in that node's zone, and a volume
+# is deleted with its claim. Nothing is attached or mounted.
 import sys
 import threading
 import time

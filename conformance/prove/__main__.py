@@ -62,7 +62,7 @@ from prove.steps import Failure, print_outcome, run_steps
 from prove.tree import Tree
 
 CHECKOUT = HERE.parent
-# Read once, however many copies of a tree the self-test makes.
+# Read once, because the self-test makes many copies of a tree.
 KNOWN_SCHEMAS, LOCK = {}, threading.Lock()
 
 
@@ -177,7 +177,7 @@ def main():
     arguments = parser.parse_args()
     if arguments.offline and not arguments.public:
         parser.error("`--offline` is a part of `--public`")
-    # A stop from outside ends what was started, too.
+    # A signal also ends the processes that were started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     scratch = tempfile.mkdtemp(prefix="conformance-")
     begin, outcomes = time.monotonic(), []
@@ -210,7 +210,14 @@ def main():
                 run_steps([step for step in every if is_quick(step)], report)
             if not arguments.selftest:
                 print("-- blueprints", flush=True)
-                checks = [blueprints.steps, replacements.steps, own_terraform.steps, policies.calls_steps, alert_messages.receivers, upstream_alerts.more]
+                checks = [
+                    blueprints.steps,
+                    replacements.steps,
+                    own_terraform.steps,
+                    policies.calls_steps,
+                    alert_messages.receivers,
+                    upstream_alerts.more,
+                ]
                 run_steps([step for steps in checks for step in steps(proof)], report)
                 print("-- this project", flush=True)
                 run_steps(list(project.steps(proof)), report)
@@ -232,7 +239,7 @@ def is_quick(step):
     return not step.slow or step.kind in ("terraform apply", "checkov", "checkov kubernetes")
 
 
-# What only the facts show.
+# Checks that need the facts.
 MODE = """public schemas and real providers; not shown in this mode:
   plan, apply and the state backend: they would need an AWS account
   that the repositories agree, that policies fit, that a change replaces nothing: read from what was applied
@@ -251,9 +258,7 @@ def prove_offline(proof, trees, report):
 
 def prove_live(proof, facts, words, report):
     if not facts:
-        raise Failure(
-            "no facts: set `BLUEPRINT_CONFORMANCE`, for the definitions that stand-in charts bring are made from them"
-        )
+        raise Failure("no facts: set `BLUEPRINT_CONFORMANCE`, for the definitions that stand-in charts bring are made from them")
     os.environ["BLUEPRINT_CONFORMANCE"] = str(facts)
     folder = pathlib.Path(words[0]) if pathlib.Path(words[0]).is_dir() else CHECKOUT / words[0]
     live.run(proof, folder, words[1:], report)

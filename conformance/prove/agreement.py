@@ -1,6 +1,6 @@
-# What the repositories say of each other: every secret that the cluster asks for is in Parameter Store, by Terraform or by a
-# person whom preflight asks, and the role that asks may read it; every role that the cluster names is made, and believes
-# who names it. Terraform is applied to the stand-in for this, so names are what they become. Whether AWS agrees is not known.
+# References between the repositories: every secret that the cluster reads is written to Parameter Store, by Terraform or by a
+# person (which preflight checks), and the reading role may read it; every role in the manifests exists, and trusts the service
+# account that names it. Terraform is applied to the stand-in for this, so names are final. It does not prove what AWS accepts.
 import fnmatch
 import json
 import re
@@ -83,7 +83,7 @@ def unknown_roles(objects, roles):
             elif document["kind"] == "ServiceAccount":
                 subject = f"system:serviceaccount:{namespace_of(document)}:{document['metadata']['name']}"
                 if f'"{subject}"' not in roles[name]["assume_role_policy"]:
-                    yield f"{title(document)}: the role `{name}` does not believe {subject}"
+                    yield f"{title(document)}: the role `{name}` does not trust {subject}"
     for name in sorted(set(roles) - named):
         if "-secrets-" in name:
             yield f"nothing in the cluster is the role `{name}`"

@@ -1,5 +1,5 @@
-# What a person reads: each receiver's text, rendered by Alertmanager's own tool for an alert of each producer. Not whether the
-# receiver shows it as written.
+# The messages of alerts: each receiver's text, rendered by Alertmanager's own tool for an alert of each producer. Not whether the
+# receiver displays it unchanged.
 import html
 import json
 import re
@@ -11,7 +11,7 @@ from prove.steps import Failure, Step
 from prove.tree import Tree
 
 RULES = "monitoring.coreos.com/v1/PrometheusRule"
-# What Alertmanager fills in where the configuration says nothing (config/notifiers.go of v0.34.0).
+# Alertmanager's defaults (config/notifiers.go of v0.34.0).
 DEFAULTS = {
     "slack_configs": {"title": "slack.default.title", "text": "slack.default.text"},
     "pagerduty_configs": {"description": "pagerduty.default.description"},
@@ -48,7 +48,7 @@ def steps(proof, tree, manifests):
 
 
 def receivers(proof):
-    """Each receiver that the language offers, whatever the trees use."""
+    """All receivers of the language, also those that no tree uses."""
     component = json.loads(proof.run([binary(), "schema"]).stdout)["properties"]["components"]["properties"]["monitoring"]
     for word in [choice["const"] for choice in component["properties"]["alerts"]["oneOf"]]:
         folder = proof.folder("receivers")
@@ -59,7 +59,7 @@ def receivers(proof):
         tree = Tree(folder / "out")
         found = list(steps(proof, tree, Manifests(proof, tree)))
         if not found:
-            raise Failure(f"`alerts = \"{word}\"` renders no configuration of Alertmanager")
+            raise Failure(f'`alerts = "{word}"` renders no configuration of Alertmanager')
         for step in found:
             step.where = f"alerts = {word}"
         yield from found
@@ -84,7 +84,7 @@ def check(proof, tree, manifests):
 
 
 def upstream(proof):
-    """The rules that the chart brings, as it renders them."""
+    """The rules of the chart, as it renders them."""
     if not proof.facts:
         return []
     found = sorted((proof.facts / "charts" / "rendered").glob("kube-prometheus-stack-*.yaml"))
@@ -102,7 +102,7 @@ def sampled(rules):
             yield {
                 "labels": {"alertname": rule["alert"], "cluster": "CLUSTER", **(rule.get("labels") or {})},
                 "annotations": {
-                    # Some of upstream's end with an empty line, which is no gap of ours.
+                    # Some upstream texts end with an empty line, which is no mistake of ours.
                     name: re.sub(r"\s*\n\s*", "\n", re.sub(r"\{\{.*?\}\}", "sample", text, flags=re.S)).strip()
                     for name, text in rule["annotations"].items()
                 },
@@ -116,7 +116,7 @@ def messages(proof, alertmanager, producers):
     mistakes = []
     for receiver in alertmanager["config"]["receivers"]:
         for kind, configurations in receiver.items():
-            # A webhook gets the alerts themselves, as JSON: there is no text to get wrong.
+            # A webhook gets the alerts as JSON, so there is no text.
             if kind in ("name", "webhook_configs"):
                 continue
             if kind not in DEFAULTS:
@@ -130,18 +130,20 @@ def messages(proof, alertmanager, producers):
 
 
 def lacking(proof, folder, kind, configuration, alerts):
-    """What a person would miss in what they read."""
+    """What is wrong or missing in a message."""
     texts = {part: configuration.get(part) or f'{{{{ template "{name}" . }}}}' for part, name in DEFAULTS[kind].items()}
     if kind == "email_configs":
         texts["subject"] = (configuration.get("headers") or {}).get("Subject") or texts["subject"]
         if not configuration.get("text"):
             yield "a client that shows no HTML shows nothing: write `text`"
             return
-    show = lambda part, shown, status="firing": render(proof, folder, texts[part], shown, status, "html" if part == "html" else "text")
-    # One notification holds what `group_by` puts together, so lists are tried as a whole and headings one by one.
+    show = lambda part, shown, status="firing": render(
+        proof, folder, texts[part], shown, status, "html" if part == "html" else "text"
+    )
+    # One notification contains a group of `group_by`, so lists are tried as a whole and headings one by one.
     for part in texts:
         heading = part in ("title", "subject", "description")
-        for group in ([[alert] for alert in spread(alerts)] if heading else [alerts]):
+        for group in [[alert] for alert in spread(alerts)] if heading else [alerts]:
             text = show(part, group)
             if "<no value>" in text or (not heading and part != "html" and re.search(r"^\s*$", text.strip(), re.M)):
                 yield f"`{part}` has a gap: {text.strip()[:200]!r}"
@@ -179,9 +181,7 @@ def plain(text):
 
 def render(proof, folder, text, alerts, status, form):
     common = {
-        name: value
-        for name, value in alerts[0]["labels"].items()
-        if all(alert["labels"].get(name) == value for alert in alerts)
+        name: value for name, value in alerts[0]["labels"].items() if all(alert["labels"].get(name) == value for alert in alerts)
     }
     data = {
         "receiver": "receiver",

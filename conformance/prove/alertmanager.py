@@ -1,24 +1,23 @@
-# Where alerts go: Alertmanager's own tool takes the configuration that each HelmRelease hands to it, and says which receiver
-# an alert reaches. Not whether the receiver's address works, nor what fires.
+# The routes of alerts: Alertmanager's own tool reads the configuration in each HelmRelease and prints the receiver of an alert.
+# Not whether the receiver's address works, nor which alerts fire.
 import yaml
 
 from prove.steps import Failure, Step
 
-# What every platform promises: an alert by its labels, and who gets it. `root` is the receiver that alerts go to by
-# default; `nobody` is one that sends to no one.
+# For every platform: an alert by its labels, and its receiver. `root` is the default receiver, `nobody` one that discards alerts.
 PROMISES = [
     ({"alertname": "KubePodCrashLooping", "severity": "critical", "namespace": "shop"}, "root"),
     ({"alertname": "KubePodCrashLooping", "severity": "warning", "namespace": "shop"}, "root"),
     ({"alertname": "InfoInhibitor", "severity": "none", "namespace": "shop"}, "nobody"),
     ({"alertname": "CPUThrottlingHigh", "severity": "info", "namespace": "shop"}, "nobody"),
 ]
-# The dead man's switch must not look like an alert to those who read alerts.
+# The dead man's switch must not reach the people who read alerts.
 WATCHDOG = {"alertname": "Watchdog", "severity": "none"}
 
 
 def steps(proof, tree, manifests):
     with_alertmanager = [path for path in tree.manifests if "\n    alertmanager:\n" in path.read_text(encoding="utf-8")]
-    # A platform that nobody watches has none.
+    # A platform without monitoring has none.
     if with_alertmanager:
         yield Step(
             "alertmanager routes",
@@ -48,9 +47,11 @@ def routes(proof, configuration):
     file.write_text(yaml.safe_dump(configuration, sort_keys=False), encoding="utf-8")
     proof.run(["amtool", "check-config", file])
     for route in configuration["route"].get("routes") or []:
-        # Alertmanager looks once in `group_interval`, and finds a message that it sent a moment after the last look too young.
+        # Alertmanager checks once per `group_interval`, and skips a message that was sent a moment after the previous check.
         if "repeat_interval" in route and route["repeat_interval"] == route.get("group_interval"):
-            raise Failure(f"`{route['receiver']}` hears only every second message: make `repeat_interval` shorter than `group_interval`")
+            raise Failure(
+                f"`{route['receiver']}` hears only every second message: make `repeat_interval` shorter than `group_interval`"
+            )
     silent = {receiver["name"] for receiver in configuration["receivers"] if len(receiver) == 1}
     root = configuration["route"]["receiver"]
 
@@ -59,7 +60,7 @@ def routes(proof, configuration):
         return proof.run(["amtool", "config", "routes", "test", f"--config.file={file}", *words]).stdout.split()
 
     heard = set(reached(WATCHDOG))
-    # A root that sends to no one has nobody to spare.
+    # A root that discards alerts disturbs nobody.
     if root not in silent and root in heard:
         raise Failure(f"Watchdog reaches `{root}`, who would be called for ever")
     for labels, promised in PROMISES:
@@ -67,7 +68,9 @@ def routes(proof, configuration):
         heard.update(receivers)
         kept = receivers == [root] if promised == "root" else receivers and set(receivers) <= silent
         if not kept:
-            raise Failure(f"{labels['alertname']} of severity {labels['severity']} reaches {receivers}, and should reach {promised}")
+            raise Failure(
+                f"{labels['alertname']} of severity {labels['severity']} reaches {receivers}, and should reach {promised}"
+            )
     deaf = {receiver["name"] for receiver in configuration["receivers"]} - silent - heard
     if deaf:
         raise Failure(f"nothing reaches {sorted(deaf)}")

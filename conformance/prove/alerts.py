@@ -1,6 +1,5 @@
-# What wakes a person, and what they look at then: each rule is sound, fires when it must and is silent when it must be
-# (`conformance/alerts/`), each query of a dashboard parses, and each metric has a public source (`conformance/metrics.toml`).
-# Not whether anybody scrapes that metric.
+# Alert rules and dashboards: each rule is valid, fires when it must and is silent when it must be (`conformance/alerts/`), each
+# query of a dashboard parses, and each metric has a public source (`conformance/metrics.toml`). Not whether the metric is scraped.
 import functools
 import json
 import re
@@ -16,28 +15,31 @@ from prove.steps import Failure, Step
 RULES = "monitoring.coreos.com/v1/PrometheusRule"
 SEVERITIES = ("critical", "warning")
 ANNOTATIONS = {"summary", "description", "runbook"}
-# What a query consists of beside names of metrics.
+# The parts of a query besides names of metrics.
 WORDS = {"and", "or", "unless", "bool", "offset", "atan2", "inf", "nan", "start", "end"}
 
 
 def steps(proof, tree, manifests):
-    """None, where nobody watches."""
+    """None without monitoring."""
     files = [path for path in tree.manifests if re.search(r"^kind: PrometheusRule$", path.read_text(encoding="utf-8"), re.M)]
     boards = [path for path in tree.manifests if re.search(r"^ +grafana_dashboard:", path.read_text(encoding="utf-8"), re.M)]
     if files:
         yield Step("alert rules", f"{len(files)} files", files, lambda: check_rules(proof, tree, files))
         yield Step("alert cases", f"{len(files)} files", files, lambda: try_rules(proof, tree, files), seconds=4)
-        yield Step("rules applied", f"{len(tree.clusters)} clusters", [*files, *tree.kustomization_files], lambda: check_applied(tree, manifests, files))
+        yield Step(
+            "rules applied",
+            f"{len(tree.clusters)} clusters",
+            [*files, *tree.kustomization_files],
+            lambda: check_applied(tree, manifests, files),
+        )
     if boards:
         yield Step("dashboards", f"{len(boards)} dashboards", boards, lambda: check_dashboards(proof, tree, boards))
     if files or boards:
-        yield Step(
-            "metrics", f"{len(files + boards)} files", [*files, *boards], lambda: check_metrics(tree, files, boards)
-        )
+        yield Step("metrics", f"{len(files + boards)} files", [*files, *boards], lambda: check_metrics(tree, files, boards))
 
 
 def promtool(proof, command, content, where):
-    """Hands it a file; its words about that file become words about ours."""
+    """Runs the tool on a file, and replaces the name of that file in its messages."""
     path = proof.folder("alerts") / "file.yaml"
     path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     try:
@@ -68,7 +70,7 @@ def raise_all(mistakes):
 
 
 def check_rules(proof, tree, files):
-    """As Prometheus reads them, and as a person needs them."""
+    """For Prometheus, and for readers."""
     mistakes, names = [], {}
     for path in files:
         where = tree.name(path)
@@ -92,13 +94,16 @@ def check_rules(proof, tree, files):
 
 
 NUMBERS = {"a": 1, "an": 1, "half an": 0.5, "a quarter of an": 0.25, "three quarters of an": 0.75}
-NUMBERS |= {word: number for number, word in enumerate(["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"], 2)} | {"twenty": 20}
+NUMBERS |= {
+    word: number
+    for number, word in enumerate(["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"], 2)
+} | {"twenty": 20}
 SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "s": 1, "m": 60, "h": 3600, "d": 86400}
 DURATION = re.compile(rf"\bfor (more than )?(\d+|{'|'.join(sorted(NUMBERS, key=len, reverse=True))}) (second|minute|hour|day)s?\b")
 
 
 def otherwise_lasting(rule):
-    """Where its words name another duration than after which it fires: `for`, and the age that its expression asks for."""
+    """Whether its text names another duration than `for` and the age in its expression."""
     lasts = sum(int(number) * SECONDS[unit] for number, unit in re.findall(r"(\d+)([smhd])", rule.get("for") or ""))
     lasts += max([0, *(int(age) for age in re.findall(r"time\(\)[^<>]*> (\d+)", rule["expr"]))])
     for words in (rule.get("annotations") or {}).values():
@@ -118,7 +123,7 @@ def check_applied(tree, manifests, files):
     }
     mistakes = []
     for path in files:
-        # An application's own rules are taken by the overlays of the environments that watch.
+        # An application's rules are in the overlays of environments with monitoring.
         place, cluster = path.relative_to(tree.repository_of(path)).parts[:2]
         known = {name for where, name in applied if where == cluster or place == "apps"}
         for document in tree.documents(path):
@@ -148,15 +153,19 @@ def try_rules(proof, tree, files):
         for name, rule in own.items():
             kinds = {kind for case in known.get(name, []) for kind in ("fires", "silent") if kind in case}
             for kind in sorted({"fires", "silent"} - kinds):
-                mistakes.append(f"{where}: {name}: no case where it {'fires' if kind == 'fires' else 'is silent'}: add one to `conformance/alerts/`")
+                mistakes.append(
+                    f"{where}: {name}: no case where it {'fires' if kind == 'fires' else 'is silent'}: add one to `conformance/alerts/`"
+                )
             mistakes += [f"{where}: {name}: {words}" for words in unanswered(rule, known.get(name, []))]
         if known.keys() <= own.keys():
-            mistakes += [f"{where}: {words}" for words in tried(proof, json.dumps(groups(tree, path)), path.stem, application_of(tree, path))]
+            mistakes += [
+                f"{where}: {words}" for words in tried(proof, json.dumps(groups(tree, path)), path.stem, application_of(tree, path))
+            ]
     raise_all(mistakes)
 
 
 def unanswered(rule, known):
-    """Labels that its words speak of and that it does not have when it fires."""
+    """Labels in its text that it does not have when it fires."""
     words = " ".join((rule.get("annotations") or {}).values())
     for label in sorted(set(re.findall(r"\$labels\.(\w+)", words))):
         for case in known:
@@ -215,7 +224,7 @@ def boards_of(tree, path):
 
 
 def queries(board):
-    """Where a query stands, and what it asks."""
+    """The place of a query, and its expression."""
     for panel in board.get("panels") or []:
         for target in panel.get("targets") or []:
             yield f"`{panel.get('title')}` {target.get('refId')}", target.get("expr") or ""
@@ -245,11 +254,17 @@ def check_dashboards(proof, tree, boards):
             for panel in board.get("panels") or []:
                 name = f"{where}: `{panel.get('title')}`"
                 defaults = (panel.get("fieldConfig") or {}).get("defaults") or {}
-                for words, there in (("title", panel.get("title")), ("description", panel.get("description")), ("unit", defaults.get("unit"))):
+                for words, there in (
+                    ("title", panel.get("title")),
+                    ("description", panel.get("description")),
+                    ("unit", defaults.get("unit")),
+                ):
                     if not there:
                         mistakes.append(f"{name}: it has no {words}")
                 place = panel["gridPos"]
-                cells = {(x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])}
+                cells = {
+                    (x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])
+                }
                 if cells & taken or place["x"] + place["w"] > 24:
                     mistakes.append(f"{name}: it covers another panel, or leaves the page")
                 taken |= cells
@@ -290,7 +305,11 @@ def metrics_of(query):
 
 def check_metrics(tree, files, boards):
     mistakes = []
-    asked = [(f"{tree.name(path)}: {rule.get('alert') or rule.get('record')}", str(rule["expr"])) for path in files for rule in rules(tree, path)]
+    asked = [
+        (f"{tree.name(path)}: {rule.get('alert') or rule.get('record')}", str(rule["expr"]))
+        for path in files
+        for rule in rules(tree, path)
+    ]
     for path in boards:
         for file, board in boards_of(tree, path):
             asked += [(f"{tree.name(path)}: {file}: {words}", query) for words, query in queries(board)]
@@ -299,11 +318,13 @@ def check_metrics(tree, files, boards):
         if not names:
             mistakes.append(f"{where}: it measures nothing: {query}")
         for name in sorted(names - known_metrics()):
-            mistakes.append(f"{where}: `{name}` has no source: correct the name, or add it to `conformance/metrics.toml` with the text that knows it")
+            mistakes.append(
+                f"{where}: `{name}` has no source: correct the name, or add it to `conformance/metrics.toml` with the text that knows it"
+            )
     raise_all(mistakes)
 
 
 def application_of(tree, path):
-    """Whose a rule is: the folder below `apps`. Those of the platform are nobody's."""
+    """The application of a rule: its folder below `apps`. None for rules of the platform."""
     parts = path.relative_to(tree.repository_of(path)).parts
     return parts[1] if parts[0] == "apps" else ""

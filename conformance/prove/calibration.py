@@ -1,13 +1,13 @@
-# What a promise in seconds is worth on this machine, at this moment. A step that measures one runs alone (`Step.alone`); what else the
-# machine does is measured in the same run and allowed for. A wait that is no promise needs none of this: it is generous (`PATIENCE`).
+# Time limits on this machine, under its current load. A step that measures a time runs alone (`Step.alone`); other load of the
+# machine is measured in the same run and taken into account. Other waits only have a generous limit (`PATIENCE`).
 import hashlib
 import time
 
 from prove.steps import Failure
 
-# Seconds for what is not promised within a time: only something that never comes takes as long.
+# Seconds for events without a time limit: only an event that never happens takes as long.
 PATIENCE = 300
-# Seconds of processor time; short beside every promise, long beside a slice of the scheduler.
+# Seconds of processor time: short compared with every time limit, long compared with a time slice of the scheduler.
 SAMPLE = 0.25
 
 
@@ -20,14 +20,14 @@ def stretch() -> float:
 
 
 def promised(there, seconds, what):
-    """How long it took until something was so, within a promise: so many seconds of an idle machine."""
+    """The time until a condition was true, within a limit in seconds of an idle machine."""
     begin, limit = time.monotonic(), seconds * stretch()
     while True:
         while time.monotonic() - begin < limit:
             if there():
                 return time.monotonic() - begin
             time.sleep(0.05)
-        # The machine may have become busy meanwhile.
+        # The load may have increased in the meantime.
         now = seconds * stretch()
         if now <= limit * 1.1:
             raise Failure(f"after {limit:.1f} seconds, which stand for {seconds} of an idle machine, still not: {what}")
@@ -35,7 +35,7 @@ def promised(there, seconds, what):
 
 
 def wait(there, what):
-    """Until something is so that nobody promised within a time."""
+    """Waits for a condition without a time limit."""
     begin = time.monotonic()
     while not there():
         if time.monotonic() - begin > PATIENCE:

@@ -1,5 +1,5 @@
-# The certificates by which a database is known, as images and Jobs carry them: each is a root that signs itself, has the name
-# that stands above it, and lasts; clients of each language read the whole file. Whether RDS still signs by them, only RDS says.
+# The root certificates of databases in images and Jobs: each is self-signed, has the name in the line above it, and is valid for
+# long enough; clients of each language read the whole file. Not whether RDS still uses these roots.
 import contextlib
 import re
 import socket
@@ -13,8 +13,10 @@ from prove.starter import surroundings
 from prove.steps import Failure, Step
 
 CLIENTS = HERE / "certificates"
-ROOT = re.compile(r"^# (Amazon RDS [a-z0-9-]+ Root CA \w+ G1)\n(-----BEGIN CERTIFICATE-----\n[^-]+-----END CERTIFICATE-----)\n", re.M)
-# In seconds: time for a newer blueprint, and for whoever renders with it.
+ROOT = re.compile(
+    r"^# (Amazon RDS [a-z0-9-]+ Root CA \w+ G1)\n(-----BEGIN CERTIFICATE-----\n[^-]+-----END CERTIFICATE-----)\n", re.M
+)
+# In seconds: time for a newer release of blueprint, and for its users to render with it.
 LASTS = 2 * 365 * 86400
 
 
@@ -40,7 +42,9 @@ def judge(proof, name, text):
     for place, (words, certificate) in enumerate(found):
         file = folder / f"{place}.pem"
         file.write_text(certificate + "\n", encoding="utf-8")
-        said = proof.run(["openssl", "x509", "-in", file, "-noout", "-subject", "-issuer", "-nameopt", "sep_multiline,lname"]).stdout
+        said = proof.run(
+            ["openssl", "x509", "-in", file, "-noout", "-subject", "-issuer", "-nameopt", "sep_multiline,lname"]
+        ).stdout
         if said.count(f"commonName={words}\n") != 2:
             raise Failure(f"{name}: the root under `{words}` is another\n{said}")
         proof.run(["openssl", "verify", "-check_ss_sig", "-CAfile", file, file])
@@ -51,7 +55,7 @@ def judge(proof, name, text):
 
 @contextlib.contextmanager
 def serving(identity):
-    """A server over TLS that says nothing: its port."""
+    """The port of a TLS server that sends nothing."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*identity)
     listener = socket.create_server(("127.0.0.1", 0))
@@ -75,7 +79,7 @@ def serving(identity):
 
 
 def read(proof, text):
-    """An authority of ours at the end of the file: who believes in it has read the file to its end."""
+    """Appends a certificate authority of ours: a client that trusts it has read the whole file."""
     folder = proof.folder("authority")
     ours = postgres.authority(proof, folder, "ours")
     identity = postgres.vouch(proof, folder, ours, "localhost")

@@ -199,9 +199,11 @@ def login_script(tree, name):
 
 
 def logged_password(tree):
-    """As one would write it at first."""
+    """As in a first attempt."""
     touched = change(login_script(tree, "login.sql"), r"^\\password `.*`$", "ALTER ROLE :\"login\" PASSWORD :'password';")
-    return touched + change(login_script(tree, "login.sh"), r"^    --set=database=", '    --set=password="$password" --set=database=')
+    return touched + change(
+        login_script(tree, "login.sh"), r"^    --set=database=", '    --set=password="$password" --set=database='
+    )
 
 
 DIAGRAM = "\n```mermaid\nflowchart LR\n  a[unclosed --> b\n```\n"
@@ -309,9 +311,7 @@ DEFECTS = [
     Defect(
         "a resource that is not there",
         {"kustomize build"},
-        lambda tree: change(
-            [application_base(tree) / "kustomization.yaml"], r"^resources:\n", "resources:\n  - nowhere.yaml\n"
-        ),
+        lambda tree: change([application_base(tree) / "kustomization.yaml"], r"^resources:\n", "resources:\n  - nowhere.yaml\n"),
         BUILDS,
     ),
     Defect(
@@ -346,7 +346,9 @@ DEFECTS = [
     Defect(
         "a layer in which one application's store stops all",
         {"flux graph"},
-        lambda tree: change(layers(tree), r"^(  path: \./clusters/\w+/tenants\n  prune: true\n(?:  #.*\n)*  wait: )false$", r"\g<1>true"),
+        lambda tree: change(
+            layers(tree), r"^(  path: \./clusters/\w+/tenants\n  prune: true\n(?:  #.*\n)*  wait: )false$", r"\g<1>true"
+        ),
     ),
     Defect("a manifest that nothing names", {"files reached"}, unlisted_manifest),
     Defect("a selector that matches nothing", {"objects fit each other"}, service_selector),
@@ -394,14 +396,18 @@ DEFECTS = [
         "a quota that is used up from the first day",
         {"upstream alerts"},
         lambda tree: change(
-            [path for path in of_kind(tree, "ResourceQuota") if "overprovisioning" in path.parts], r'^    pods: "\d+"$', '    pods: "1"'
+            [path for path in of_kind(tree, "ResourceQuota") if "overprovisioning" in path.parts],
+            r'^    pods: "\d+"$',
+            '    pods: "1"',
         ),
         {"objects fit each other"},
     ),
     Defect(
         "a flag that a program does not know",
         {"helm values"},
-        lambda tree: change(of_kind(tree, "HelmRelease"), r"^(    extraArgs:\n(?: +#.*\n)*)      ", r"\1      defect: true\n      "),
+        lambda tree: change(
+            of_kind(tree, "HelmRelease"), r"^(    extraArgs:\n(?: +#.*\n)*)      ", r"\1      defect: true\n      "
+        ),
     ),
     Defect(
         "a part of a probe that the chart does not know",
@@ -417,7 +423,7 @@ DEFECTS = [
     Defect(
         "an alert that never fires",
         {"alert cases"},
-        lambda tree: change(of_kind(tree, "PrometheusRule"), r'(status_replicas_available\{.*\}) == 0$', r"\1 < 0"),
+        lambda tree: change(of_kind(tree, "PrometheusRule"), r"(status_replicas_available\{.*\}) == 0$", r"\1 < 0"),
     ),
     Defect(
         "an alert that fires at once",
@@ -504,40 +510,188 @@ DEFECTS = [
         {"image registries"},
         lambda tree: change(tree.dockerfiles, r"public\.ecr\.aws/docker/library/", "docker.io/library/"),
     ),
-    Defect("a word that the shell splits", {"shellcheck"}, lambda tree: append(tree.scripts, "echo ${1-}\n"), {"tunnel", "plan comment", "drift issue", "older plans", "still main", "preflight", "difference script", "difference comment", "validate script"}),
-    Defect("a feature that raises no version", {"release version"}, lambda tree: change(tree.scripts, r"level == 2 \{", "level == 4 {")),
-    Defect("a tunnel that takes any certificate", {"tunnel"}, lambda tree: change(script(tree, "tunnel"), r'--cacert "\$folder/ca\.pem"', "--insecure"), {"shellcheck"}),
-    Defect("a session that outlives its command", {"tunnel"}, lambda tree: change(script(tree, "tunnel"), r"^trap 'end_session; ", "trap '")),
-    Defect("a comment that shows a password", {"plan comment", "drift issue"}, lambda tree: change(script(tree, "plan-comment"), r"password\|passwd\|", "passwd|")),
-    Defect("a comment that is too long", {"plan comment", "drift issue"}, lambda tree: change(script(tree, "plan-comment"), r"^limit=60000", "limit=600000")),
-    Defect("an issue that is never closed", {"drift issue"}, lambda tree: change(script(tree, "drift-issue"), r'state: "closed"', 'state: "open"')),
-    Defect("an older plan that nobody names", {"older plans"}, lambda tree: change(script(tree, "older-plans"), r"select\(\.id < \$run\)", "select(.id > $run)")),
-    Defect("a quota that is compared with nothing", {"preflight"}, lambda tree: change(script(tree, "preflight"), r"VCpuInfo\.DefaultVCpus", "VCpuInfo.Processors")),
-    Defect("a plan that main has left behind", {"still main"}, lambda tree: change(script(tree, "still-main"), r"for root in platform gitops", "for root in platform"), {"shellcheck"}),
-    Defect("a difference of which half is dropped", {"difference script"}, lambda tree: change(manifest_script(tree, "difference"), r"before after >", "after after >")),
-    Defect("a difference that is too long to post", {"difference comment"}, lambda tree: change(manifest_script(tree, "difference-comment"), r"^limit=60000", "limit=600000")),
-    Defect("a difference that is posted again and again", {"difference comment"}, lambda tree: change(manifest_script(tree, "difference-comment"), r"github-actions\[bot\]", "nobody")),
-    Defect("a teardown that takes other clusters' load balancers", {"teardown"}, lambda tree: change(script(tree, "teardown"), r"cluster' && Value=='\$name'", "cluster' && starts_with(Value, '$name')")),
+    Defect(
+        "a word that the shell splits",
+        {"shellcheck"},
+        lambda tree: append(tree.scripts, "echo ${1-}\n"),
+        {
+            "tunnel",
+            "plan comment",
+            "drift issue",
+            "older plans",
+            "still main",
+            "preflight",
+            "difference script",
+            "difference comment",
+            "validate script",
+        },
+    ),
+    Defect(
+        "a feature that raises no version", {"release version"}, lambda tree: change(tree.scripts, r"level == 2 \{", "level == 4 {")
+    ),
+    Defect(
+        "a tunnel that takes any certificate",
+        {"tunnel"},
+        lambda tree: change(script(tree, "tunnel"), r'--cacert "\$folder/ca\.pem"', "--insecure"),
+        {"shellcheck"},
+    ),
+    Defect(
+        "a session that outlives its command",
+        {"tunnel"},
+        lambda tree: change(script(tree, "tunnel"), r"^trap 'end_session; ", "trap '"),
+    ),
+    Defect(
+        "a comment that shows a password",
+        {"plan comment", "drift issue"},
+        lambda tree: change(script(tree, "plan-comment"), r"password\|passwd\|", "passwd|"),
+    ),
+    Defect(
+        "a comment that is too long",
+        {"plan comment", "drift issue"},
+        lambda tree: change(script(tree, "plan-comment"), r"^limit=60000", "limit=600000"),
+    ),
+    Defect(
+        "an issue that is never closed",
+        {"drift issue"},
+        lambda tree: change(script(tree, "drift-issue"), r'state: "closed"', 'state: "open"'),
+    ),
+    Defect(
+        "an older plan that nobody names",
+        {"older plans"},
+        lambda tree: change(script(tree, "older-plans"), r"select\(\.id < \$run\)", "select(.id > $run)"),
+    ),
+    Defect(
+        "a quota that is compared with nothing",
+        {"preflight"},
+        lambda tree: change(script(tree, "preflight"), r"VCpuInfo\.DefaultVCpus", "VCpuInfo.Processors"),
+    ),
+    Defect(
+        "a plan that main has left behind",
+        {"still main"},
+        lambda tree: change(script(tree, "still-main"), r"for root in platform gitops", "for root in platform"),
+        {"shellcheck"},
+    ),
+    Defect(
+        "a difference of which half is dropped",
+        {"difference script"},
+        lambda tree: change(manifest_script(tree, "difference"), r"before after >", "after after >"),
+    ),
+    Defect(
+        "a difference that is too long to post",
+        {"difference comment"},
+        lambda tree: change(manifest_script(tree, "difference-comment"), r"^limit=60000", "limit=600000"),
+    ),
+    Defect(
+        "a difference that is posted again and again",
+        {"difference comment"},
+        lambda tree: change(manifest_script(tree, "difference-comment"), r"github-actions\[bot\]", "nobody"),
+    ),
+    Defect(
+        "a teardown that takes other clusters' load balancers",
+        {"teardown"},
+        lambda tree: change(script(tree, "teardown"), r"cluster' && Value=='\$name'", "cluster' && starts_with(Value, '$name')"),
+    ),
     Defect("a password that the server logs", {"logins"}, logged_password),
-    Defect("a login that is never taken away", {"logins"}, lambda tree: change(login_script(tree, "login.sql"), r"EXECUTE format\('DROP ROLE %I', login\);", "NULL;")),
-    Defect("a master that may not become the owner", {"logins"}, lambda tree: change(login_script(tree, "login.sql"), r"^  EXECUTE format\('GRANT %I TO CURRENT_USER', owner\).*$", "")),
-    Defect("a client that takes any server", {"logins"}, lambda tree: change(of_kind(tree, "Job"), r"value: verify-full$", "value: verify-ca")),
-    Defect("an authority under another's name", {"certificates"}, lambda tree: change(image_certificates(tree), r"^# Amazon RDS \S+ Root", "# Amazon RDS us-gov-west-1 Root")),
-    Defect("certificates that a client cannot read to their end", {"certificates"}, lambda tree: change(image_certificates(tree), r"^M.{62}\w$", "-----BEGIN OTHER-----")),
-    Defect("a quoted note that breaks something", {"release version"}, lambda tree: change(named(tree, "version.sh"), r"last == 0 \|\| lines\[first\]", "last == 0 || $2")),
-    Defect("notes that GitHub refuses", {"release version"}, lambda tree: change(named(tree, "version.sh"), r"^limit=120000", "limit=1200000")),
-    Defect("a title that no release understands", {"release version"}, lambda tree: change(named(tree, "version.sh"), r"END \{ exit !known \}", "END { exit 0 }")),
-    Defect("a release that needs a right over workflows", {"tag and release"}, lambda tree: change(named(tree, "release.sh"), r"--verify-tag", '--target "$GITHUB_SHA"')),
-    Defect("a release that moves a published tag", {"publish"}, lambda tree: change(named(tree, "publish.sh"), r'"\$tagged" != "\$digest" \]', '"$tagged" = none ]')),
-    Defect("a tag before its signature", {"publish"}, lambda tree: change(named(tree, "publish.sh"), r'"oci:\$layout" "docker://\$image@\$digest"', '"oci:$layout" "docker://$image:$version"')),
-    Defect("an image that does not say where it comes from", {"publish", "deliver"}, lambda tree: change(named(tree, "verify.sh"), r"cosign verify-attestation", "true")),
-    Defect("a delivery of what nobody signed", {"deliver"}, lambda tree: change(named(tree, "deliver.sh"), r'^sh "\$\(dirname "\$0"\)/verify\.sh" "\$version"$', "")),
-    Defect("a merge of what somebody else pushed", {"deliver"}, lambda tree: change(named(tree, "deliver.sh"), r'--squash --match-head-commit "\$commit"$', "--squash")),
-    Defect("a release that signs without its SBOM", {"publish"}, lambda tree: change(named(tree, "publish.sh"), r"cosign attest --yes --type spdxjson", "true")),
-    Defect("a delivery that goes back", {"deliver"}, lambda tree: change(named(tree, "deliver.sh"), r'\[ "\$later" = "\$current" \]', '[ "$version" = "$current" ]'), {"shellcheck"}),
-    Defect("a program that drops open connections", {"starter", "starter with database"}, lambda tree: change(go_sources(tree), r"drainFor = \d+", "drainFor = 0")),
-    Defect("a program that trusts any database", {"starter with database"}, lambda tree: change(go_sources(tree), r"ServerName: settings\.host,", "InsecureSkipVerify: true,"), {"starter tests"}),
-    Defect("a program that keeps connections while it stops", {"starter tests"}, lambda tree: change(go_sources(tree), r'\.Set\("Connection", "close"\)', '.Set("Connection", "keep-alive")'), {"starter", "starter with database"}),
+    Defect(
+        "a login that is never taken away",
+        {"logins"},
+        lambda tree: change(login_script(tree, "login.sql"), r"EXECUTE format\('DROP ROLE %I', login\);", "NULL;"),
+    ),
+    Defect(
+        "a master that may not become the owner",
+        {"logins"},
+        lambda tree: change(login_script(tree, "login.sql"), r"^  EXECUTE format\('GRANT %I TO CURRENT_USER', owner\).*$", ""),
+    ),
+    Defect(
+        "a client that takes any server",
+        {"logins"},
+        lambda tree: change(of_kind(tree, "Job"), r"value: verify-full$", "value: verify-ca"),
+    ),
+    Defect(
+        "an authority under another's name",
+        {"certificates"},
+        lambda tree: change(image_certificates(tree), r"^# Amazon RDS \S+ Root", "# Amazon RDS us-gov-west-1 Root"),
+    ),
+    Defect(
+        "certificates that a client cannot read to their end",
+        {"certificates"},
+        lambda tree: change(image_certificates(tree), r"^M.{62}\w$", "-----BEGIN OTHER-----"),
+    ),
+    Defect(
+        "a quoted note that breaks something",
+        {"release version"},
+        lambda tree: change(named(tree, "version.sh"), r"last == 0 \|\| lines\[first\]", "last == 0 || $2"),
+    ),
+    Defect(
+        "notes that GitHub refuses",
+        {"release version"},
+        lambda tree: change(named(tree, "version.sh"), r"^limit=120000", "limit=1200000"),
+    ),
+    Defect(
+        "a title that no release understands",
+        {"release version"},
+        lambda tree: change(named(tree, "version.sh"), r"END \{ exit !known \}", "END { exit 0 }"),
+    ),
+    Defect(
+        "a release that needs a right over workflows",
+        {"tag and release"},
+        lambda tree: change(named(tree, "release.sh"), r"--verify-tag", '--target "$GITHUB_SHA"'),
+    ),
+    Defect(
+        "a release that moves a published tag",
+        {"publish"},
+        lambda tree: change(named(tree, "publish.sh"), r'"\$tagged" != "\$digest" \]', '"$tagged" = none ]'),
+    ),
+    Defect(
+        "a tag before its signature",
+        {"publish"},
+        lambda tree: change(
+            named(tree, "publish.sh"), r'"oci:\$layout" "docker://\$image@\$digest"', '"oci:$layout" "docker://$image:$version"'
+        ),
+    ),
+    Defect(
+        "an image that does not say where it comes from",
+        {"publish", "deliver"},
+        lambda tree: change(named(tree, "verify.sh"), r"cosign verify-attestation", "true"),
+    ),
+    Defect(
+        "a delivery of what nobody signed",
+        {"deliver"},
+        lambda tree: change(named(tree, "deliver.sh"), r'^sh "\$\(dirname "\$0"\)/verify\.sh" "\$version"$', ""),
+    ),
+    Defect(
+        "a merge of what somebody else pushed",
+        {"deliver"},
+        lambda tree: change(named(tree, "deliver.sh"), r'--squash --match-head-commit "\$commit"$', "--squash"),
+    ),
+    Defect(
+        "a release that signs without its SBOM",
+        {"publish"},
+        lambda tree: change(named(tree, "publish.sh"), r"cosign attest --yes --type spdxjson", "true"),
+    ),
+    Defect(
+        "a delivery that goes back",
+        {"deliver"},
+        lambda tree: change(named(tree, "deliver.sh"), r'\[ "\$later" = "\$current" \]', '[ "$version" = "$current" ]'),
+        {"shellcheck"},
+    ),
+    Defect(
+        "a program that drops open connections",
+        {"starter", "starter with database"},
+        lambda tree: change(go_sources(tree), r"drainFor = \d+", "drainFor = 0"),
+    ),
+    Defect(
+        "a program that trusts any database",
+        {"starter with database"},
+        lambda tree: change(go_sources(tree), r"ServerName: settings\.host,", "InsecureSkipVerify: true,"),
+        {"starter tests"},
+    ),
+    Defect(
+        "a program that keeps connections while it stops",
+        {"starter tests"},
+        lambda tree: change(go_sources(tree), r'\.Set\("Connection", "close"\)', '.Set("Connection", "keep-alive")'),
+        {"starter", "starter with database"},
+    ),
     Defect("a diagram that does not parse", {"mermaid"}, lambda tree: append(tree.markdown, DIAGRAM)),
     Defect("blank lines without end", {"markdownlint"}, lambda tree: append(tree.markdown, "\n\n\n\nText.\n")),
     Defect("a command that the shell splits", {"commands"}, lambda tree: append(tree.markdown, "\n```sh\nrm $file\n```\n")),

@@ -1,5 +1,5 @@
-# Builds an image by hand: the steps of a rendered Dockerfile, run in a mount namespace where the machine stands for the base
-# images. So it shows in which order files and commands come, and what reaches the image; not what a base image holds.
+# Builds an image without Docker: the steps of a rendered Dockerfile run in a mount namespace in which the machine replaces the base
+# images. This proves the order of files and commands and the content of the image, but nothing about base images.
 import fnmatch
 import json
 import os
@@ -12,7 +12,7 @@ import subprocess
 
 from prove.steps import Failure
 
-# A copy of the machine to which only this process writes.
+# A copy of the file system to which only this process writes.
 SPACE = """set -eu
 mount -t tmpfs tmpfs "$SPACE"
 mkdir "$SPACE/upper" "$SPACE/work" "$SPACE/root"
@@ -26,7 +26,7 @@ cd "$CONTEXT"
 
 
 class Refused(Exception):
-    """A command of the build ended badly."""
+    """A command of the build failed."""
 
 
 def stages(text):
@@ -98,7 +98,12 @@ def build(proof, repository, arguments, environment, kept):
             config |= {"environment": variables, "workdir": folder}
     done = subprocess.run(
         ["unshare", "--mount", "bash", "-c", "\n".join(script)],
-        env={"PATH": os.environ["PATH"], "SPACE": str(space), "CONTEXT": str(context(proof, repository)), "KEPT": " ".join(str(it).strip("/") for it in kept)},
+        env={
+            "PATH": os.environ["PATH"],
+            "SPACE": str(space),
+            "CONTEXT": str(context(proof, repository)),
+            "KEPT": " ".join(str(it).strip("/") for it in kept),
+        },
         capture_output=True,
         text=True,
         timeout=900,
@@ -114,10 +119,10 @@ def copy(rest, root, folder, built):
     target = f"{root}{target}" if target.startswith("/") else f"{root}{folder}/{target}"
     lines = []
     for source in [f"{built}{source}" if "from" in options else source for source in sources]:
-        # A folder means what is in it.
+        # A folder means its content.
         lines.append(
             f'for it in {source}; do if [ -d "$it" ]; then mkdir -p {target}; cp -R "$it/." {target}; '
-            f"else mkdir -p \"$(dirname {target}x)\"; cp \"$it\" {target}; fi; done"
+            f'else mkdir -p "$(dirname {target}x)"; cp "$it" {target}; fi; done'
         )
     if "chmod" in options:
         lines.append(f"chmod {options['chmod']} {target}")

@@ -10,7 +10,7 @@ from prove.search import must_find
 from prove.steps import Failure, Step
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
-# What no tool reads and needs none: one line patterns for git, GitHub and Docker, variables of a smoke test, and the generator's own lock.
+# Files without a tool that checks them: patterns for git, GitHub and Docker, variables of a smoke test, and blueprint's lock.
 UNREAD = re.compile(
     r"(^|/)(\.gitattributes|\.gitignore|\.dockerignore|\.editorconfig|CODEOWNERS|LICENSE|NOTICE|SECURITY|\.blueprint\.lock|\.terraform\.lock\.hcl|requirements\.txt"
     r"|package-lock\.json|go\.mod|go\.sum|\.node-version|\.python-version|smoke\.env|\.tool-versions)$"
@@ -47,7 +47,7 @@ def markdownlint(proof, tree):
 
 
 def mermaid(proof, tree):
-    # Modules are looked up from where the script lies, so it lies beside them.
+    # Node finds modules from the folder of the script, so it must be beside them.
     modules = proof.tools / "bin" / "node_modules"
     done = proof.run(["node", HERE / "prove" / "mermaid.mjs", modules.resolve(), *tree.markdown])
     if not int(must_find(r"(\d+) diagrams", done.stdout)[1]):
@@ -55,7 +55,7 @@ def mermaid(proof, tree):
 
 
 def commands(proof, tree):
-    """What a person copies into a shell, block by block. A block may use variables of the one before it."""
+    """The shell commands of a page, block by block. A block may use variables of the one before it."""
     folder = proof.folder("commands")
     blocks = {}
     for path in tree.markdown:
@@ -111,8 +111,10 @@ def typos(proof, tree):
 
 
 def nothing_unread(tree):
-    """A file that no step knows would be proven by nothing."""
-    known = set(tree.yaml + tree.markdown + tree.dockerfiles + tree.scripts + tree.names + tree.login_statements + tree.certificates)
+    """Each file must be checked by a step."""
+    known = set(
+        tree.yaml + tree.markdown + tree.dockerfiles + tree.scripts + tree.names + tree.login_statements + tree.certificates
+    )
     mistakes = []
     for path in tree.files:
         if path.is_symlink():

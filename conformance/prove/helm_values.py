@@ -1,17 +1,16 @@
-# Every value that a HelmRelease sets is one that its chart knows: Helm ignores an unknown key without a word.
-# Not what the chart renders from it.
+# Every value in a HelmRelease exists in its chart, because Helm ignores unknown keys silently. Not what the chart renders from it.
 import json
 
 from prove.steps import Failure, Step
 
-# Charts that the trees install at another version than the facts hold, looked through by hand. A value of theirs that is
-# new since then is refused: prove it and renew the facts.
+# Charts that the trees install at another version than the one in the facts; their values were checked by hand. A value that is
+# new since then is refused: check it and renew the facts.
 ANOTHER_VERSION = {
     "external-dns": "1.22.0",  # facts: 1.21.1
     "flux-operator": "0.58.1",  # facts: 0.49.0
 }
 
-# Charts that the facts lack, read by hand: the whole of their values.
+# Charts that are not in the facts: all their values, copied by hand.
 BY_HAND = {
     # Chart.yaml and values.yaml of charts/prometheus-operator-crds in prometheus-community/helm-charts@cf408a290aec
     "prometheus-operator-crds": {
@@ -37,8 +36,8 @@ BY_HAND = {
     }
 }
 
-# Values that a chart's templates read and its values.yaml, which the facts are taken from, only mentions in a comment; and
-# maps with defaults that it hands on whole.
+# Values that the templates of a chart read, but that its values.yaml, the source of the facts, only mentions in a comment; and
+# maps with defaults that it passes on unchanged.
 READ_BY_TEMPLATES = {
     # grafana-community/helm-charts@3386a1156177: templates/pvc.yaml, templates/_config.tpl
     "grafana": {"persistence.storageClassName": "str", "grafana.ini": "map"},
@@ -50,7 +49,7 @@ READ_BY_TEMPLATES = {
     "prometheus-node-exporter": {"priorityClassName": "str"},
 }
 
-# Maps that charts hand on as they are, and what Kubernetes takes them for.
+# Maps that charts pass on unchanged, and their types in Kubernetes.
 HANDED_ON = {
     "resources": ["io.k8s.api.core.v1.ResourceRequirements"],
     "securityContext": ["io.k8s.api.core.v1.SecurityContext", "io.k8s.api.core.v1.PodSecurityContext"],
@@ -61,8 +60,8 @@ HANDED_ON = {
     "affinity": ["io.k8s.api.core.v1.Affinity"],
 }
 
-# Flags of programs that charts hand on as they are. A program that does not know one ends at once, so those that the trees
-# set were looked up: cluster-autoscaler 1.35.2 and 1.36.1 (config/flags/flags.go), external-dns 0.22 (pkg/apis/externaldns/types.go).
+# Flags of programs that charts pass on unchanged. A program exits on an unknown flag, so the flags in the trees were looked up:
+# cluster-autoscaler 1.35.2 and 1.36.1 (config/flags/flags.go), external-dns 0.22 (pkg/apis/externaldns/types.go).
 FLAGS = {
     "cluster-autoscaler": {
         "balance-similar-node-groups",
@@ -78,7 +77,7 @@ FLAGS = {
     "external-dns": {"aws-zone-type", "aws-zones-cache-duration"},
 }
 
-# What a default's type in the facts allows to stand in its place.
+# The types that may replace a default of each type in the facts.
 FITS = {"bool": (bool,), "int": (int, float, str), "str": (str, int, float)}
 
 
@@ -128,13 +127,8 @@ def mistakes_in(values, known, schemas, path=""):
         here = f"{path}.{name}" if path else name
         kind = known.get(here)
         branch = any(other.startswith(here + ".") for other in known)
-        # A chart that asks whether there shall be one hands on only a part of it.
-        if (
-            name in HANDED_ON
-            and isinstance(value, dict)
-            and f"{here}.enabled" not in known
-            and (branch or kind in ("map", "null"))
-        ):
+        # A chart with a `create` switch passes on only a part of the map.
+        if name in HANDED_ON and isinstance(value, dict) and f"{here}.enabled" not in known and (branch or kind in ("map", "null")):
             wrong = [schemas.fragment_mistakes(definition, value) for definition in HANDED_ON[name]]
             if all(wrong):
                 yield f"`{here}`: {wrong[0][0]}"
@@ -161,7 +155,7 @@ def mistakes_in(values, known, schemas, path=""):
 
 def unknown_flags(chart, values):
     for key in values.get("extraArgs") or {}:
-        # Behind an underscore a key says which of several it is.
+        # The part of a key after an underscore distinguishes several objects.
         if key.partition("_")[0] not in FLAGS[chart]:
             yield f"`extraArgs.{key}` was not looked up: see whether the program knows it, then add it to `FLAGS`"
 

@@ -39,14 +39,14 @@ def base_images(tree):
         raise Failure("\n".join(mistakes))
 
 
-# Docker Hub limits anonymous pulls of an address, which all nodes of a platform share. What comes from there all the same, and why.
+# Docker Hub limits anonymous pulls per address, and all nodes of a platform share one. The exceptions, each with its reason.
 FROM_DOCKER_HUB = {
     "docker.io/grafana/grafana": "published nowhere else; one pod, and no alert depends on it",
 }
 
 
 def registries(proof, tree, files):
-    """No image comes from Docker Hub: neither ours nor one that a chart brings. What runs on GitHub's machines is not looked at."""
+    """No image comes from Docker Hub, neither ours nor those of charts. Images on GitHub's runners are not checked."""
     found = [
         (f"{tree.name(path)}:{number}", image)
         for path in files
@@ -55,7 +55,10 @@ def registries(proof, tree, files):
         for image in filter(None, image)
     ]
     for path in sorted((proof.facts / "charts" / "rendered").glob("*.yaml")) if proof.facts and tree.manifests else []:
-        found += [(path.name, image) for image in re.findall(r"^\s*(?:- )?image:\s*[\"']?([^\s\"']+)", path.read_text(encoding="utf-8"), re.M)]
+        found += [
+            (path.name, image)
+            for image in re.findall(r"^\s*(?:- )?image:\s*[\"']?([^\s\"']+)", path.read_text(encoding="utf-8"), re.M)
+        ]
     mistakes = [
         f"{where}: `{image}` comes from Docker Hub: name a registry that gives it without a limit"
         for where, image in found

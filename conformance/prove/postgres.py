@@ -1,5 +1,5 @@
-# A PostgreSQL server of the machine on loopback, for steps that need a real one: TLS by an authority of its own, passwords by
-# SCRAM, and a log that can be read. Judges nothing.
+# A real PostgreSQL server on loopback, for steps that need one: TLS with its own certificate authority, passwords with SCRAM, and a
+# readable log. Checks nothing.
 import contextlib
 import os
 import pathlib
@@ -112,11 +112,11 @@ class Server:
         }
         with open(self.data / "postgresql.auto.conf", "a", encoding="utf-8") as file:
             file.writelines(f"{name} = {value}\n" for name, value in lines.items())
-        # As on RDS: nobody without TLS, nobody without a password.
+        # Like on RDS: TLS and a password are required.
         (self.data / "pg_hba.conf").write_text("hostssl all all all scram-sha-256\n")
 
     def start(self):
-        # The server inherits what it writes to, so this is no pipe.
+        # The server inherits its output, so this must be no pipe.
         self.run(["pg_ctl", "-D", self.data, "-l", self.log, "-w", "-t", "60", "start"], stdout=subprocess.DEVNULL)
 
     def stop(self, mode="immediate"):
@@ -140,13 +140,13 @@ class Server:
 @contextlib.contextmanager
 def running(proof, **settings):
     """A server that runs, and is gone afterwards. Keywords are settings of postgresql.conf."""
-    # Not below the proof's own folder, which nobody but its owner may enter.
+    # Outside the proof's folder, because only its owner may enter that.
     folder = pathlib.Path(tempfile.mkdtemp(prefix="conformance-postgres-"))
     try:
         vouching = authority(proof, folder, "authority")
         server = Server(folder, vouching, vouch(proof, folder, vouching, HOST))
         server.create(settings)
-        # What the proof itself reads.
+        # Readable by the proof.
         os.chmod(folder, 0o755)
         server.start()
         try:

@@ -1,6 +1,6 @@
 # Runs the rendered preflight with the real AWS CLI against an emulator (moto), which starts as an empty account, and then runs
-# the commands of AWS that it prints: each works when it is printed, and what it makes is there in the next run. Quotas come from
-# a server of our own, GitHub from a stand-in that knows nothing. Not whether AWS has the quotas, types and states that are asked.
+# the AWS commands that it prints: each succeeds when it is printed, and the next run finds the result. Quotas come from our own
+# server, GitHub from an empty stand-in. Not whether AWS has these quotas, types and states.
 import http.server
 import json
 import re
@@ -11,7 +11,7 @@ import typing
 from prove.state_backend import server
 from prove.steps import Failure, Step
 
-# Every quota is what an account that was never used has; a request for more is granted at once.
+# Every quota has the value of a new account; a request for an increase is granted immediately.
 DEFAULTS = {"L-0263D0A3": 5.0, "L-F678F1CE": 5.0}
 OTHERS = 5.0
 
@@ -31,7 +31,9 @@ def steps(proof, tree):
         script = repository / "scripts" / "preflight"
         names = [path for path in tree.names if repository in path.parents]
         reads = [script, *names, *tree.cloudformation_templates] if script.is_file() and names else []
-        yield Step("preflight", tree.name(script), reads, lambda r=repository, n=names: prove(proof, r, n[0]), seconds=60, slow=True)
+        yield Step(
+            "preflight", tree.name(script), reads, lambda r=repository, n=names: prove(proof, r, n[0]), seconds=60, slow=True
+        )
 
 
 class Quotas(http.server.BaseHTTPRequestHandler):
@@ -68,7 +70,9 @@ class Run:
     """What preflight says: each item with its commands, by its word."""
 
     def __init__(self, checkout, environment, name):
-        done = subprocess.run(["bash", checkout / "scripts" / "preflight", name], env=environment, capture_output=True, text=True, timeout=900)
+        done = subprocess.run(
+            ["bash", checkout / "scripts" / "preflight", name], env=environment, capture_output=True, text=True, timeout=900
+        )
         self.text = done.stdout + done.stderr
         self.items, self.code = [], done.returncode
         for line in done.stdout.splitlines():
@@ -107,8 +111,12 @@ def prove(proof, repository, names):
     try:
         with server(proof, account) as url:
             environment = proof.environment(
-                EMULATOR=url, QUOTAS=f"http://127.0.0.1:{quotas.server_address[1]}", AWS_CLI=str((proof.tools / "bin" / "aws").resolve()),
-                AWS_ACCESS_KEY_ID="mock", AWS_SECRET_ACCESS_KEY="mock", AWS_DEFAULT_REGION=of("region")[0],
+                EMULATOR=url,
+                QUOTAS=f"http://127.0.0.1:{quotas.server_address[1]}",
+                AWS_CLI=str((proof.tools / "bin" / "aws").resolve()),
+                AWS_ACCESS_KEY_ID="mock",
+                AWS_SECRET_ACCESS_KEY="mock",
+                AWS_DEFAULT_REGION=of("region")[0],
             )
             environment["PATH"] = f"{folder / 'bin'}:{environment['PATH']}"
             aws = lambda *words: proof.run([folder / "bin" / "aws", *words], environment=environment, cwd=checkout)
@@ -120,7 +128,15 @@ def prove(proof, repository, names):
                         if not re.match(r"(read -rs value && )?aws ", command):
                             continue
                         command = command.replace("file://FILE", f"file://{folder / 'value'}")
-                        done = subprocess.run(["bash", "-c", command], input="a value\n", env=environment, cwd=checkout, capture_output=True, text=True, timeout=300)
+                        done = subprocess.run(
+                            ["bash", "-c", command],
+                            input="a value\n",
+                            env=environment,
+                            cwd=checkout,
+                            capture_output=True,
+                            text=True,
+                            timeout=300,
+                        )
                         if done.returncode:
                             raise Failure(f"`{what}`: its command does not work\n{command}\n{done.stderr[-3000:]}")
 
@@ -144,7 +160,7 @@ def prove(proof, repository, names):
                 where = ["--path", f"/{path.rsplit('/', 1)[0]}/"] if "/" in path else []
                 trust = ["--assume-role-policy-document", '{"Version": "2012-10-17", "Statement": []}'] if kind == "role" else []
                 aws("iam", f"create-{kind}", f"--{kind}-name", path.rsplit("/", 1)[-1], *where, *trust)
-            # As the first apply does. What was `later` is missing from here on.
+            # Like the first apply. Items that were `later` are `MISSING` from here on.
             key = json.loads(aws("kms", "create-key").stdout)["KeyMetadata"]["KeyId"]
             aws("kms", "create-alias", "--alias-name", f"alias/{name}-parameters", "--target-key-id", key)
 
@@ -158,7 +174,9 @@ def prove(proof, repository, names):
             if any(what.startswith("quota ") and word != "ok" for word, what, _ in second.items):
                 raise Failure(f"a granted request is not seen\n{second.text[-4000:]}")
             make(second)
-            put = aws("ssm", "describe-parameters", "--output", "text", "--query", "Parameters[?Type=='SecureString'].Name").stdout.split()
+            put = aws(
+                "ssm", "describe-parameters", "--output", "text", "--query", "Parameters[?Type=='SecureString'].Name"
+            ).stdout.split()
             if missing := set(early + late) - set(put):
                 raise Failure(f"the printed commands did not put {sorted(missing)}")
     finally:

@@ -1,5 +1,5 @@
-# Each language that an application may be written in: the commands which its workflow runs, on a small sample, good and
-# broken; its Dockerfile and its workflows by the tools that read them; its image, built by hand, by the smoke test itself.
+# Each language of applications: the commands of its workflow, on a small sample, correct and broken; its Dockerfile and its
+# workflows with their linters; its image, built without Docker, with the smoke test.
 import contextlib
 import fcntl
 import hashlib
@@ -22,8 +22,8 @@ from prove.tree import Tree
 
 BLUEPRINT = HERE.parent / "tests" / "blueprints" / "languages.toml"
 SAMPLES = HERE / "samples"
-# For each command, how the good sample becomes one that it must refuse: a file, words in it, other words. What only
-# installs has none.
+# For each command, a change of the correct sample that it must refuse: a file, a text in it, and the replacement. Commands
+# that only install have none.
 BROKEN = {
     "go": {
         "test -z": ("main.go", "a + b", "a  +  b"),
@@ -43,7 +43,11 @@ BROKEN = {
         "cargo test": ("src/main.rs", "a + b", "a - b"),
     },
     "java": {
-        "mvn --batch-mode --no-transfer-progress test-compile": ("src/main/java/sample/Main.java", "add(1, 2)", "add(new Integer(1), 2)"),
+        "mvn --batch-mode --no-transfer-progress test-compile": (
+            "src/main/java/sample/Main.java",
+            "add(1, 2)",
+            "add(new Integer(1), 2)",
+        ),
         "mvn --batch-mode --no-transfer-progress verify": ("src/main/java/sample/Main.java", "a + b", "a - b"),
     },
     "plain": {
@@ -52,7 +56,7 @@ BROKEN = {
         "make test": ("failure", "", ""),
     },
 }
-# For the smoke test, how a good program becomes one that it must refuse: a file, words in it, other words, what it says.
+# For the smoke test, a change of a correct program that it must refuse: a file, a text in it, the replacement, and the message.
 REFUSED = {
     "go": [("main.go", "syscall.SIGTERM", "syscall.SIGUSR1", "exit status 2")],
     "node": [("main.js", "process.on('SIGTERM'", "process.on('SIGUSR2'", "exit status 137")],
@@ -71,7 +75,7 @@ REFUSED = {
     "java": [("src/main/java/sample/Main.java", "service.stop(1);", "Runtime.getRuntime().halt(1);", "exit status 1")],
     "plain": [("serve.py", "128 + signal.SIGTERM", "1", "exit status 1")],
 }
-# How an image becomes one that is not built.
+# A change after which the image cannot be built.
 UNBUILT = {
     "node": [
         ("Dockerfile", "COPY . .", "COPY package.json package-lock.json ./", "Cannot find module"),
@@ -104,7 +108,14 @@ def steps(proof):
     for language in REFUSED:
         repository = rendered / (language if language == "plain" else f"in-{language}")
         reads = [repository / ".github" / "scripts" / "smoke.sh", SAMPLES / language]
-        yield Step("smoke test", language, reads, lambda it=language, r=repository: smoke(proof, it, r), seconds=100 if language == "python" else 30, slow=True)
+        yield Step(
+            "smoke test",
+            language,
+            reads,
+            lambda it=language, r=repository: smoke(proof, it, r),
+            seconds=100 if language == "python" else 30,
+            slow=True,
+        )
 
 
 class Applications(Tree):
@@ -133,7 +144,7 @@ def smoke(proof, language, repository):
 
     def image(changes=(), own=""):
         folder = proof.copy(repository, "program")
-        # The sample stands for the starter.
+        # The sample replaces the starter.
         for path in [*folder.glob("*.go"), *folder.glob("go.*")]:
             path.unlink()
         shutil.copytree(SAMPLES / language, folder, dirs_exist_ok=True)
@@ -190,8 +201,17 @@ def tried(proof, folder, built):
         (layer / "nodejs" / "bin").mkdir(parents=True, exist_ok=True)
         (layer / "nodejs" / "bin" / "node").touch()
     stage = Stage(proof, {"docker": "docker.py", "skopeo": "docker.py"}, {"image": {**config, "layer": str(layer), "node": node}})
-    # In a network of its own, so that each program has the ports that it is told.
-    words = ["unshare", "--net", sys.executable, "-c", LOOPBACK, "sh", folder / ".github" / "scripts" / "smoke.sh", stage.folder / "image"]
+    # In its own network namespace, so that each program can use its configured ports.
+    words = [
+        "unshare",
+        "--net",
+        sys.executable,
+        "-c",
+        LOOPBACK,
+        "sh",
+        folder / ".github" / "scripts" / "smoke.sh",
+        stage.folder / "image",
+    ]
     done = subprocess.run(words, env=stage.environment, cwd=folder, capture_output=True, text=True, timeout=300)
     return done.returncode, done.stdout + done.stderr, stage
 
@@ -204,7 +224,7 @@ def scan(proof, tree):
 
 
 def commands(workflow, language):
-    """What the jobs `lint` and `test` run of the program's own."""
+    """The commands of the program in the jobs `lint` and `test`."""
     jobs = yaml.safe_load(workflow.read_text(encoding="utf-8"))["jobs"]
     names = [step.get("name") for step in jobs["lint"]["steps"]]
     begin, end = names.index("Install linters") + 1, names.index("Lint the Dockerfile")

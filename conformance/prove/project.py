@@ -1,6 +1,6 @@
-# The project itself, not what it renders: the Python of this proof (ruff, mypy), the crates (cargo-deny), what GitHub reads (the
-# linters that hold rendered workflows, and GitHub's schemas of forms), the pages and their spelling. Rust is checked by `.ci/run`.
-# Not known vulnerabilities of crates: their database is a repository that this would have to fetch.
+# The project itself, not what it renders: the Python of this proof (ruff, mypy), the crates (cargo-deny), files for GitHub (the
+# linters of rendered workflows, and GitHub's schemas of forms), the pages and their spelling. `.ci/run` checks Rust.
+# Not known vulnerabilities of crates, because their database would have to be fetched.
 import functools
 import os
 import pathlib
@@ -22,15 +22,19 @@ def steps(proof):
 
 
 def checks(proof, checkout):
-    python = [path for folder in ("prove", "live", "stand_ins") for path in sorted((checkout / "conformance" / folder).rglob("*.py"))]
+    python = [
+        path for folder in ("prove", "live", "stand_ins") for path in sorted((checkout / "conformance" / folder).rglob("*.py"))
+    ]
     forms = sorted((checkout / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
     pages = [checkout / page for page in PAGES]
     yield Step("project ruff", f"{len(python)} files", python, lambda: ruff(proof, checkout))
     yield Step("project mypy", f"{len(python)} files", python, lambda: mypy(proof, checkout), seconds=30)
-    yield Step("project crates", "Cargo.lock", [checkout / "Cargo.lock", checkout / "deny.toml"], lambda: deny(proof, checkout), seconds=5)
+    yield Step(
+        "project crates", "Cargo.lock", [checkout / "Cargo.lock", checkout / "deny.toml"], lambda: deny(proof, checkout), seconds=5
+    )
     yield Step("project forms", f"{len(forms)} forms", forms, lambda: check_forms(proof, forms))
     yield Step("project pages", f"{len(pages)} pages", pages, lambda: check_pages(proof, checkout, pages), seconds=5)
-    # The steps of a rendered tree take a repository for one by its workflows, so these are put into a tree of their own.
+    # The steps of a rendered tree recognize a repository by its workflows, so these are copied into a separate tree.
     tree = proof.folder("project")
     (tree / "blueprint").mkdir()
     shutil.copytree(checkout / ".github", tree / "blueprint" / ".github")
@@ -41,6 +45,7 @@ def checks(proof, checkout):
 
 def ruff(proof, checkout):
     proof.run(["ruff", "check", "--no-cache", "--quiet", "--output-format", "concise", "."], cwd=checkout / "conformance")
+    proof.run(["ruff", "format", "--check", "--no-cache", "."], cwd=checkout / "conformance")
 
 
 def mypy(proof, checkout):
@@ -48,10 +53,11 @@ def mypy(proof, checkout):
 
 
 def deny(proof, checkout):
-    # Cargo's own folders: the crates lie there since the program was built.
+    # Cargo's own folders, which contain the crates since the program was built.
     home = pathlib.Path.home()
     environment = proof.environment(
-        CARGO_HOME=os.environ.get("CARGO_HOME", str(home / ".cargo")), RUSTUP_HOME=os.environ.get("RUSTUP_HOME", str(home / ".rustup"))
+        CARGO_HOME=os.environ.get("CARGO_HOME", str(home / ".cargo")),
+        RUSTUP_HOME=os.environ.get("RUSTUP_HOME", str(home / ".rustup")),
     )
     proof.run(
         ["cargo-deny", "--offline", "--all-features", "check", "bans", "licenses", "sources"], cwd=checkout, environment=environment
@@ -70,7 +76,10 @@ def check_forms(proof, forms):
 
 
 def check_pages(proof, checkout, pages):
-    proof.run(["markdownlint-cli2", "--config", HERE / "markdownlint-cli2.yaml", *(page.relative_to(checkout) for page in pages)], cwd=checkout)
+    proof.run(
+        ["markdownlint-cli2", "--config", HERE / "markdownlint-cli2.yaml", *(page.relative_to(checkout) for page in pages)],
+        cwd=checkout,
+    )
     proof.run(["typos", "--config", HERE / "typos.toml", "--format", "brief", "--no-ignore", *pages])
 
 
@@ -93,13 +102,22 @@ def replaced(path, old, new):
 
 DEFECTS = [
     ("a name in Python that is not defined", "project ruff", appended("conformance/prove/steps.py", "\nundefined\n")),
+    ("Python that is not formatted", "project ruff", appended("conformance/prove/steps.py", "\nUNFORMATTED = [ ]\n")),
     ("a wrong type in Python", "project mypy", appended("conformance/prove/steps.py", '\nWRONG: int = "word"\n')),
     ("a license that nobody allowed", "project crates", replaced("deny.toml", '"Unicode-3.0"', '"BSD-3-Clause"')),
     ("an issue form without a body", "project forms", replaced(".github/ISSUE_TEMPLATE/bug.yml", "body:", "boddy:")),
     ("a misspelt word in a page", "project pages", appended("SECURITY.md", "\nRecieve it.\n")),
     ("an unknown key in a workflow", "project workflow schema", appended(".github/workflows/ci.yml", "unknown: key\n")),
-    ("an expression that GitHub does not know", "project actionlint", replaced(".github/workflows/ci.yml", "github.sha", "github.shaa")),
-    ("a token that stays on disk", "project zizmor", replaced(".github/workflows/ci.yml", "persist-credentials: false", "fetch-depth: 1")),
+    (
+        "an expression that GitHub does not know",
+        "project actionlint",
+        replaced(".github/workflows/ci.yml", "github.sha", "github.shaa"),
+    ),
+    (
+        "a token that stays on disk",
+        "project zizmor",
+        replaced(".github/workflows/ci.yml", "persist-credentials: false", "fetch-depth: 1"),
+    ),
     ("an action without its version", "project actions pinned", replaced(".github/workflows/ci.yml", " # v7.0.1", "")),
 ]
 

@@ -1,4 +1,4 @@
-# What all steps share: where the tools, the facts and the scratch folders are, and how a tool is called. Checks nothing.
+# Shared by all steps: the folders of the tools, the facts and temporary files, and how a tool is called. Checks nothing.
 import os
 import pathlib
 import shutil
@@ -10,7 +10,7 @@ from prove.tree import SKIPPED
 
 HERE = pathlib.Path(__file__).resolve().parent.parent
 
-# A person's own settings must not decide the proof: these are all that a tool gets from outside.
+# Settings of the user must not affect the proof: tools get only these variables of the environment.
 KEPT = ("LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "GOMAXPROCS")
 
 
@@ -21,9 +21,9 @@ class Proof:
         self.scratch = pathlib.Path(scratch)
         self.home = self.scratch / "home"
         self.home.mkdir(parents=True, exist_ok=True)
-        self.providers_folder = self.tools / "providers"  # where real ones are kept, without facts
+        self.providers_folder = self.tools / "providers"  # the folder of real ones, without facts
         self.providers_folder.mkdir(exist_ok=True)
-        self.providers = None  # the value of TF_REATTACH_PROVIDERS once the stand-in runs
+        self.providers = None  # the value of TF_REATTACH_PROVIDERS while the stand-in runs
 
     def environment(self, **more):
         kept = {name: value for name, value in os.environ.items() if name in KEPT or "proxy" in name.lower()}

@@ -1,4 +1,4 @@
-# Runs the stand-in for Terraform providers beside the proof. Which schemas it serves, the facts decide.
+# Runs the stand-in for Terraform providers beside the proof. It serves the schemas in the facts.
 import contextlib
 import re
 import signal

@@ -1,5 +1,5 @@
-# The strict validation where BLUEPRINT_CONFORMANCE is absent and a network is there: kubeconform with public schemas, and
-# charts as their repositories serve them. Weaker than `object_schemas.py`: some enum values are not in these schemas.
+# The strict validation without BLUEPRINT_CONFORMANCE but with a network: kubeconform with public schemas, and charts from their
+# repositories. Weaker than `object_schemas.py`: some enum values are not in these schemas.
 import json
 import os
 
@@ -8,9 +8,7 @@ import yaml
 from prove.steps import Failure
 
 # The community's catalogue of CRD schemas; another, as a URL or a folder, by this variable.
-CUSTOM = (
-    "https://raw.githubusercontent.com/datreeio/CRDs-catalog/main/{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json"
-)
+CUSTOM = "https://raw.githubusercontent.com/datreeio/CRDs-catalog/main/{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json"
 
 
 class PublicSchemas:
@@ -22,7 +20,7 @@ class PublicSchemas:
     def mistakes(self, document, partial=False):
         kind = f"{document.get('apiVersion')}/{document.get('kind')}"
         if partial or kind.startswith("kustomize.config.k8s.io/"):
-            # A patch alone lacks what is required; its build is validated. A kustomization is judged by kustomize.
+            # A patch alone lacks required fields, so its build is validated. kustomize checks kustomizations.
             return []
         command = [
             "kubeconform",
@@ -59,11 +57,7 @@ class PublicCharts:
         spec = document["spec"]
         reference = spec.get("chartRef") or spec["chart"]["spec"]["sourceRef"]
         source = next(
-            (
-                other
-                for other in objects
-                if (other["kind"], other["metadata"]["name"]) == (reference["kind"], reference["name"])
-            ),
+            (other for other in objects if (other["kind"], other["metadata"]["name"]) == (reference["kind"], reference["name"])),
             None,
         )
         if not source:

@@ -1,7 +1,6 @@
-# The scripts of an application's repository that a release leans on, run as they are: the next version on throw-away git
-# histories; tag and release against a stand-in for GitHub; publishing against stand-ins for Cosign, Skopeo and a registry; the
-# pull request of a delivery against stand-ins for GitHub and Cosign. Releases nothing: that they answer as their stand-ins do is
-# taken on trust.
+# Runs the unchanged release scripts of an application's repository: the next version on temporary git histories; tag and release
+# with a stand-in for GitHub; publishing with stand-ins for Cosign, Skopeo and a registry; the pull request of a delivery with
+# stand-ins for GitHub and Cosign. Nothing is released. It assumes that the real services behave like the stand-ins.
 import json
 import re
 import stat
@@ -47,7 +46,7 @@ class Stage:
         binaries.mkdir()
         for program, text in programs.items():
             path = binaries / program
-            # This very Python: finding one anew for each call takes longer than the call.
+            # The same Python, because looking it up takes longer than a call.
             source = (STAND_INS / text).read_text(encoding="utf-8").replace("/usr/bin/env python3", f"{sys.executable} -S", 1)
             path.write_text(source, encoding="utf-8")
             path.chmod(path.stat().st_mode | stat.S_IXUSR)
@@ -113,7 +112,7 @@ def releasing(proof, script):
     release(code=1)
     hold(seen() == (whole[0], {}), f"broken off, a run leaves {seen()}")
 
-    # Main has moved on since, with the same workflow files or with others: what has a tag is completed all the same.
+    # Main has newer commits, with the same workflow files or with others: a release that has a tag is still completed.
     moved = {"branches": {"main": NEWER}}
     changed = {**moved, "workflows": {COMMIT: "old", NEWER: "new"}}
     for since in ({}, moved, changed):
@@ -128,13 +127,13 @@ def releasing(proof, script):
     said = stage.errors
     hold("::notice" in said and NEWER in said and "run it again" in said, f"does not say what comes next: {said}")
 
-    # Another refusal is none of that: a token that may only read, and a GitHub that is down.
+    # Other refusals are errors: a token that may only read, or an outage of GitHub.
     for more in ({"readonly": True}, {**moved, "readonly": True}, {**changed, "break": "api"}):
         stage.keep({**fresh, **more})
         release(code=1)
         hold(seen() == nothing, f"{more} leaves {seen()}")
 
-    # Somebody has tagged another commit in the meantime.
+    # Another commit was tagged in the meantime.
     stage.keep({**fresh, **moved, "tags": {f"v{VERSION}": NEWER}})
     words = release(code=1)
     hold(NEWER in words and seen()[1] == {}, f"releases another commit under its own notes: {words}")
@@ -166,7 +165,7 @@ def run_of(repository, branch="main"):
     }
 
 
-# GitHub's spelling, which the blueprint's need not be.
+# The spelling on GitHub, from which that in the blueprint may differ in case.
 RUN = run_of("Acme/Shop")
 SIGNER = f"https://github.com/{RUN['GITHUB_WORKFLOW_REF']}"
 
@@ -206,7 +205,7 @@ def publishing(proof, folder):
     publish()
     hold(seen() == whole and not writes(), f"a second run does {writes()}")
 
-    # A run that is cut off before or after any of its writes shows no tag of an image that lacks anything; the next completes it.
+    # If a run is interrupted before or after any write, no tag refers to an incomplete image, and the next run completes it.
     for number in range(1, 6):
         for when in ("before", "after"):
             stage.keep({**NOTHING, "break": [number, when]})
@@ -223,17 +222,17 @@ def publishing(proof, folder):
         publish()
         hold(seen() == whole, f"without {missing}, a second run leaves {seen()}")
 
-    # A tag that names something else stays, and nothing is signed.
+    # A tag of another image stays, and nothing is signed.
     stage.keep({**NOTHING, "tags": {f"{image}:{VERSION}": OTHER}, "images": [f"{image}@{OTHER}"]})
     words = publish(code=1)
     hold(OTHER in words and not stage.state()["signed"], f"signs what was not tested, or does not say why not: {words}")
 
-    # Nor does one that the registry does not tell of.
+    # The same if the registry does not return the tag.
     stage.keep({**NOTHING, "tags": {f"{image}:{VERSION}": OTHER}, "silent": True})
     words = publish(code=1)
     hold(stage.state()["tags"] == {f"{image}:{VERSION}": OTHER} and "timeout" in words, f"pushes without an answer: {words}")
 
-    # What another branch signs is no release.
+    # A signature of another branch is not accepted.
     stage.keep(NOTHING)
     words = publish(run_of("Acme/Shop", "other"), code=1)
     hold(not stage.state()["tags"] and "is not signed" in words, f"tags what main did not sign: {words}")
@@ -244,7 +243,14 @@ def publishing(proof, folder):
         ("nothing", NOTHING),
         ("no signature", {**whole, "signed": [], "attested": []}),
         ("no provenance", {**whole, "attested": whole["attested"][:1]}),
-        ("another signer", {**whole, "signed": [[other, what] for _, what in whole["signed"]], "attested": [[other, *rest] for _, *rest in whole["attested"]]}),
+        (
+            "another signer",
+            {
+                **whole,
+                "signed": [[other, what] for _, what in whole["signed"]],
+                "attested": [[other, *rest] for _, *rest in whole["attested"]],
+            },
+        ),
         ("another image", {**whole, "tags": {f"{image}:{VERSION}": OTHER}}),
     ):
         stage.keep({**NOTHING, **state})
@@ -312,9 +318,16 @@ def delivering(proof, script):
     history = stage.folder / "history"
     history.mkdir()
     identity = {f"GIT_{who}_{what}": "jo@localhost" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    git = lambda *words: subprocess.run(["git", *words], cwd=history, env=stage.environment | identity, check=True, capture_output=True)
+    git = lambda *words: subprocess.run(
+        ["git", *words], cwd=history, env=stage.environment | identity, check=True, capture_output=True
+    )
     git("init", "--quiet", "--initial-branch=main")
-    for tag, subject in (("v0.1.0", "feat: start"), (None, "fix: `rm` @everyone #7, $(touch pwned)"), ("v0.2.0", "feat: two"), ("v0.10.0", "feat: ten")):
+    for tag, subject in (
+        ("v0.1.0", "feat: start"),
+        (None, "fix: `rm` @everyone #7, $(touch pwned)"),
+        ("v0.2.0", "feat: two"),
+        ("v0.10.0", "feat: ten"),
+    ):
         git("commit", "--quiet", "--allow-empty", "--message", subject)
         if tag:
             git("tag", tag)
@@ -329,7 +342,13 @@ def delivering(proof, script):
     pulls = state["pulls"]
     hold(len(pulls) == 1 and pulls[0]["head"] == branch and not pulls[0]["auto"], f"opens {pulls}")
     body = pulls[0]["body"]
-    for words in ("`0.1.0` becomes `0.2.0`", "compare/v0.1.0...v0.2.0", "`feat: two`", "`fix: 'rm' @everyone #7, $(touch pwned)`", "revert"):
+    for words in (
+        "`0.1.0` becomes `0.2.0`",
+        "compare/v0.1.0...v0.2.0",
+        "`feat: two`",
+        "`fix: 'rm' @everyone #7, $(touch pwned)`",
+        "revert",
+    ):
         hold(words in body, f"does not say `{words}`:\n{body}")
     hold("feat: ten" not in body and "feat: start" not in body, f"tells of other versions:\n{body}")
 
@@ -338,9 +357,12 @@ def delivering(proof, script):
     deliver("0.10.0", "--auto-merge")
     state = stage.state()
     hold(state["branches"][branch][path] == overlay("0.10.0"), "a later version does not replace an open one")
-    hold(len(state["pulls"]) == 1 and "0.10.0" in state["pulls"][0]["title"] and state["pulls"][0]["auto"], f"leaves {state['pulls']}")
+    hold(
+        len(state["pulls"]) == 1 and "0.10.0" in state["pulls"][0]["title"] and state["pulls"][0]["auto"],
+        f"leaves {state['pulls']}",
+    )
 
-    # GitHub waits for no check, so there is nothing to promise: it merges at once, and what was written here alone.
+    # Without required checks GitHub merges immediately, and only the commit of this run.
     stage.keep({**fresh("0.1.0"), "clean": True})
     deliver("0.2.0")
     hold(stage.state()["pulls"][0]["state"] == "open", "merges what a person must merge")
@@ -354,20 +376,26 @@ def delivering(proof, script):
     words = deliver("0.2.0", "--auto-merge", code=1)
     hold("Settings" in words and stage.state()["pulls"][0]["state"] == "open", f"does not say what to allow: {words}")
 
-    # What is not signed, what another branch signed, and what lacks its provenance opens nothing.
+    # An image without signature, with a signature of another branch, or without provenance opens no pull request.
     other = SIGNER.replace("/main", "/other")
     for about, missing in (
         ("unsigned", {"signed": [], "attested": []}),
         ("not attested", {"attested": []}),
-        ("signed by another branch", {"signed": [[other, f"{image}@{DIGEST}"]], "attested": [[other, "slsaprovenance1", f"{image}@{DIGEST}"]]}),
+        (
+            "signed by another branch",
+            {"signed": [[other, f"{image}@{DIGEST}"]], "attested": [[other, "slsaprovenance1", f"{image}@{DIGEST}"]]},
+        ),
         ("not there", {"tags": {}}),
     ):
         stage.keep({**fresh("0.1.0"), **missing})
         words = deliver("0.2.0", code=1)
         state = stage.state()
-        hold(not state["pulls"] and branch not in state["branches"] and "is not signed" in words, f"delivers an image that is {about}")
+        hold(
+            not state["pulls"] and branch not in state["branches"] and "is not signed" in words,
+            f"delivers an image that is {about}",
+        )
 
-    # A marker of Flux, and the tag of another image, stay what they are.
+    # Flux's marker and tags of other images stay unchanged.
     marked: dict[str, typing.Any] = fresh("0.9.0")
     marked["branches"]["main"][path] = overlay("0.9.0", ' # {"$imagepolicy": "flux-system:x:tag"}')
     stage.keep(marked)
@@ -375,11 +403,14 @@ def delivering(proof, script):
     written = stage.state()["branches"][branch][path]
     hold(written == marked["branches"]["main"][path].replace("0.9.0", "0.10.0"), f"changes more than the tag:\n{written}")
 
-    # An older version, the same one, and one that a person rolled back to something later.
+    # An older version, the same one, and a rollback while a newer version was released.
     for current in ("0.10.0", "0.10.1", "1.0.0"):
         stage.keep(fresh(current))
         words = deliver("0.10.0")
-        hold(not stage.state()["pulls"] and branch not in stage.state()["branches"] and current in words, f"delivers 0.10.0 over {current}")
+        hold(
+            not stage.state()["pulls"] and branch not in stage.state()["branches"] and current in words,
+            f"delivers 0.10.0 over {current}",
+        )
 
     # GitHub takes a body of 65536 characters.
     stage.keep(fresh("0.1.0"))
@@ -390,7 +421,10 @@ def delivering(proof, script):
     deliver("0.11.0")
     body = stage.state()["pulls"][0]["body"]
     listed = body.count("- [`")
-    hold(len(body) <= 65536 and listed > 10 and f"- and {40 - listed} more" in body, f"a body of {len(body)} characters: {body[-300:]}")
+    hold(
+        len(body) <= 65536 and listed > 10 and f"- and {40 - listed} more" in body,
+        f"a body of {len(body)} characters: {body[-300:]}",
+    )
 
     stage.keep({**fresh("0.1.0"), "branches": {"main": {path: "kind: Kustomization\n"}}})
     hold("sets no newTag" in deliver("0.2.0", code=1), "does not say that there is no tag to set")

@@ -1,6 +1,6 @@
-# One environment, applied and then changed in every key that a person may change later: nothing may be deleted and created again
-# under the same name, which AWS refuses for some time or in which a value is lost. Terraform decides what is replaced, by the
-# provider's own declarations; AWS is not asked.
+# One environment, applied and then changed in every key that users may change later: no resource may be replaced under the same
+# name, which AWS refuses for some time or which loses a value. Terraform decides what is replaced, by the provider's schemas; AWS
+# is not called.
 import json
 
 from prove.blueprints import binary
@@ -10,9 +10,9 @@ from prove.terraform import Root
 from prove.tree import Tree
 
 BLUEPRINTS = HERE / "day_two"
-# What a resource is called in its account or region.
+# The attributes that name a resource in its account or region.
 NAMES = ("name", "identifier", "bucket", "role_name")
-# Tried last, to see that the check can fail: a parameter that is replaced under its name. An override file cannot add this.
+# Proves that the check can fail: a parameter that is replaced under its name. An override file cannot add this.
 VALUE = "  value = aws_db_instance.main.username\n"
 DEFECT = VALUE + "\n  lifecycle {\n    replace_triggered_by = [aws_db_instance.main.password_wo_version]\n  }\n"
 
@@ -40,7 +40,9 @@ def prove(proof, before, after):
     (changed.folder / "terraform.tfstate").write_text(state)
     kept = replaced(changed)
     if kept:
-        raise Failure("replaced under the same name, so give each value a name of its own, or change it in place:\n" + "\n".join(kept))
+        raise Failure(
+            "replaced under the same name, so give each value a name of its own, or change it in place:\n" + "\n".join(kept)
+        )
     parameters = changed.folder / "parameters.tf"
     parameters.write_text(parameters.read_text().replace(VALUE, DEFECT))
     if not replaced(changed):
@@ -51,7 +53,7 @@ def replaced(terraform):
     terraform("plan", "-out=saved.plan")
     plan = json.loads(terraform("show", "-json", "saved.plan").stdout)
     changes = {it["address"]: it["change"] for it in plan["resource_changes"] if it["mode"] == "managed"}
-    for address in ("aws_db_instance.main", "aws_eks_node_group.main[\"general\"]"):
+    for address in ("aws_db_instance.main", 'aws_eks_node_group.main["general"]'):
         if changes[address]["actions"] == ["no-op"]:
             raise Failure(f"`after.toml` does not change `{address}`: it changes too little")
     found = []

@@ -1,6 +1,6 @@
 # Trivy and checkov over Terraform, CloudFormation, Dockerfiles, workflows and built Kubernetes objects. Every finding
-# that is not suppressed beside its cause fails. What a scanner cannot parse it passes over: `terraform validate`,
-# `cfn-lint` and the schemas stand before it, and it must have judged something of every kind.
+# that is not suppressed beside its cause fails. Scanners ignore files that they cannot parse, so `terraform validate`,
+# `cfn-lint` and the schemas run as well, and each scanner must have found files of every kind.
 import json
 import re
 import shutil
@@ -36,9 +36,7 @@ def steps(proof, tree, manifests):
         seconds=60,
         slow=True,
     )
-    yield Step(
-        "trivy kubernetes", "built objects", tree.manifests, lambda: trivy_kubernetes(proof, tree, manifests), seconds=15
-    )
+    yield Step("trivy kubernetes", "built objects", tree.manifests, lambda: trivy_kubernetes(proof, tree, manifests), seconds=15)
     yield Step(
         "checkov kubernetes",
         "built objects",
@@ -93,8 +91,8 @@ def sources_only(proof, tree):
     """A copy of the tree without what is not to be scanned."""
     folder = proof.folder("scan") / tree.path.name
     for path in tree.files:
-        # Manifests have their own step: a patch alone is no object, and a build is what the cluster gets. Tests make
-        # no resource, and checkov cannot read them.
+        # Manifests have their own step, because a patch alone is no object and the cluster gets builds. Tests create no
+        # resource, and checkov cannot parse them.
         if path not in tree.manifests and not path.name.endswith(".tftest.hcl"):
             target = folder / path.relative_to(tree.path)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -149,7 +147,7 @@ def checkov(proof, tree):
 
 # ---------------------------------------------------------------- Kubernetes: the objects as built
 
-# A comment does not survive the build, so a suppression counts for the objects of the file that it stands in.
+# A build drops comments, so a suppression applies to the objects of its file.
 SUPPRESSION = re.compile(r"#\s*(?:trivy:ignore:|checkov:skip=)([\w-]+)")
 
 
@@ -158,11 +156,9 @@ def normal(name):
     return name.upper().removeprefix("AVD-").replace("KSV-", "KSV").replace("KSV0", "KSV")
 
 
-# Rules that a scanner of single objects cannot decide, each with what decides it here.
+# Rules that need several objects, each with the check that replaces it here.
 DECIDED_ELSEWHERE = {
-    normal(
-        "KSV-0039"
-    ): "fires on every object that is not itself a LimitRange; `object_relations.py` asks each namespace for one",
+    normal("KSV-0039"): "fires on every object that is not itself a LimitRange; `object_relations.py` asks each namespace for one",
     normal(
         "KSV-0040"
     ): "fires on every object that is not itself a ResourceQuota; `object_relations.py` asks each namespace for one",
@@ -217,7 +213,7 @@ def checkov_kubernetes(proof, tree, manifests):
 
 # ---------------------------------------------------------------- suppressions
 
-# What switches a checker off, and what must follow it: a reason in words.
+# The comments that suppress a finding. Each must be followed by a reason.
 MARKS = (
     re.compile(r"#\s*checkov:skip=[\w-]+(?P<reason>.*)"),
     re.compile(r"#\s*zizmor:\s*ignore\[[\w,\s-]+\](?P<reason>.*)"),

@@ -1,4 +1,4 @@
-# A search in a text that must find something: where it does not, the words name the pattern, and nobody reads a traceback.
+# A search that must succeed: the error names the pattern, instead of a traceback.
 import re
 
 from prove.steps import Failure

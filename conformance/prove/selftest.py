@@ -1,5 +1,5 @@
-# Proves that each check can fail: plants one defect at a time in a copy of a tree, and requires that exactly the checks
-# that are meant for it refuse it. A normal run leaves out slow checks that a defect is not meant for.
+# Proves that each check can fail: plants one defect at a time in a copy of a tree, and requires that exactly the expected
+# checks refuse it. A normal run skips slow checks that are not expected to refuse the defect.
 import json
 import re
 import shutil
@@ -85,7 +85,7 @@ def judge(expect, also, outcomes):
             raise Failure(
                 f"failed, but is not meant for this defect: {outcome.step.kind} {outcome.step.where}\n{indent(outcome.failure)}"
             )
-        # A crash of the check itself is no refusal.
+        # A crash of the check does not count.
         if outcome.failure and outcome.failure.startswith("Traceback"):
             raise Failure(f"crashed: {outcome.step.kind}\n{indent(outcome.failure)}")
 
@@ -103,7 +103,7 @@ def prove_blueprint(proof):
 
 
 def prove_calls(proof):
-    """Lines of the table of calls that AWS's own table contradicts, one at a time."""
+    """Defective lines of the table of calls, one at a time, which AWS's table contradicts."""
     for line, word in (
         ("ec2:CreateVpcs new:vpc", "knows no action"),
         ("ec2:CreateSubnet new:subnet", "also needs vpc"),

@@ -1,5 +1,5 @@
-# The program that an application's repository begins with: built, its own tests, and itself as a process before a real
-# PostgreSQL server. What is proven of it holds for the program as it is rendered, not for what a person makes of it.
+# The starter program of an application: its build, its own tests, and the process with a real PostgreSQL server. This proves
+# the program as rendered, without later changes of users.
 import concurrent.futures
 import contextlib
 import http.client
@@ -14,7 +14,7 @@ from prove import postgres
 from prove.calibration import PATIENCE, promised, stretch, wait
 from prove.steps import Failure, Step
 
-# What the brief of the program says, in seconds of an idle machine: readiness falls and returns, and the process ends.
+# Its time limits, in seconds of an idle machine: readiness fails and recovers, and the process exits.
 FALLS, RETURNS, ENDS = 5, 10, 30
 USER, PASSWORD = "shop_1", "a-password-that-no-log-may-show"
 
@@ -138,7 +138,7 @@ def process(proof, repository):
         needs_its_environment(binary, environment)
         other = postgres.authority(proof, proof.folder("authority"), "other")
         refuses(binary, facts, environment | {"DATABASE_CA_FILE": str(other)}, "unknown authority")
-        # The certificate names `localhost` alone.
+        # The certificate is only for `localhost`.
         refuses(binary, facts, environment | {"DATABASE_HOST": "127.0.0.1"}, "doesn't contain any IP SANs")
         with program(binary, facts, environment) as it:
             wait(it.ready, f"ready\n{it.log()}")
@@ -153,13 +153,15 @@ def process(proof, repository):
 def needs_its_environment(binary, environment):
     for name in environment:
         less = {key: value for key, value in environment.items() if key != name}
-        done = subprocess.run([binary], env={"PORT": "0", "METRICS_PORT": "0", **less}, capture_output=True, text=True, timeout=PATIENCE)
+        done = subprocess.run(
+            [binary], env={"PORT": "0", "METRICS_PORT": "0", **less}, capture_output=True, text=True, timeout=PATIENCE
+        )
         if done.returncode != 1 or name not in done.stdout:
             raise Failure(f"starts without `{name}`, or does not say so: code {done.returncode}\n{done.stdout}")
 
 
 def refuses(binary, facts, environment, reason):
-    """It lives, is not ready, and the log says why."""
+    """It is alive but not ready, and the log contains the reason."""
     with program(binary, facts, environment) as it:
         wait(lambda: reason in it.log(), f"a log that says `{reason}`")
         time.sleep(1)
@@ -168,7 +170,7 @@ def refuses(binary, facts, environment, reason):
 
 
 def follows(server, it):
-    """Readiness follows the database; the process outlives it."""
+    """Readiness depends on the database; the process does not."""
     server.stop()
     fell = promised(lambda: it.status(it.facts["readinessPath"]) == 503, FALLS, f"unready without a database\n{it.log()}")
     if not it.alive():
@@ -219,7 +221,7 @@ def stops_without_a_failed_request(binary, facts, environment, it):
     with program(binary, facts, environment) as successor, concurrent.futures.ThreadPoolExecutor(12) as pool:
         wait(successor.ready, f"the successor is ready\n{successor.log()}")
         end, clients = threading.Event(), [Client((it.port, successor.port)) for _ in range(12)]
-        # Some ask all the time, some are idle most of it.
+        # Some clients send requests all the time, some are mostly idle.
         work = [pool.submit(client.work, end, 0.001 if number < 8 else 1.5) for number, client in enumerate(clients)]
         try:
             time.sleep(2)

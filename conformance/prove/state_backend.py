@@ -1,5 +1,5 @@
-# The backend block itself, for real: state written to S3 on loopback, the lock taken, honoured and given back.
-# Not IAM nor KMS: the server lets everyone do everything.
+# The backend block with a real backend: state is written to S3 on loopback, the lock is acquired, respected and released.
+# Without IAM and KMS: the server allows all requests.
 import contextlib
 import re
 import socket
@@ -49,7 +49,7 @@ def server(proof, account):
         process.wait(PATIENCE)
 
 
-# The server reads who asks, and checks no signature.
+# The server reads the access key, and checks no signature.
 SIGNED = {
     "Authorization": "AWS4-HMAC-SHA256 Credential=mock/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=mock"
 }
@@ -78,7 +78,7 @@ def steps(proof, tree):
     yield Step("backend blocks", "", tree.terraform_roots, lambda: every_block(proof, tree))
     if not proof.facts:
         return
-    # The smallest root stands for all: the block is what is tried.
+    # The smallest root is enough, because only the block is tried.
     roots = sorted(tree.terraform_roots, key=lambda root: sum(path.stat().st_size for path in root.glob("*.tf")))[:1]
     for program in PROGRAMS:
         where = tree.name(roots[0]) if roots else ""
@@ -100,7 +100,7 @@ def every_block(proof, tree):
 
 def prove(proof, tree, root, program):
     block = backend_block(root)
-    # The block may name its account; the server on loopback is that account then.
+    # The block may name its account, which the server on loopback then uses.
     with server(proof, block.get("allowed_account_ids", "123456789012")) as url:
         location = (
             f"<CreateBucketConfiguration><LocationConstraint>{block['region']}</LocationConstraint></CreateBucketConfiguration>"

@@ -1,4 +1,4 @@
-# What a step of the proof is, and how steps are run side by side and reported. Knows no tool.
+# A step of the proof, and how steps run in parallel and are reported. Independent of the tools.
 import concurrent.futures
 import dataclasses
 import os
@@ -15,14 +15,14 @@ class Failure(Exception):
 
 @dataclasses.dataclass
 class Step:
-    kind: str  # what is proven, as `terraform validate`: the self-test speaks of kinds
-    where: str  # which part of the tree
-    reads: list[pathlib.Path]  # files and folders that decide the outcome; none of them is a failure
-    action: typing.Callable[..., object]  # takes nothing, raises Failure
-    seconds: float = 1  # how long it may take: the longest start first
-    alone: bool = False  # measures a promise in seconds, so nothing else of the proof runs beside it
-    internet: bool = False  # needs more than registries of packages, so a run with `--offline` leaves it out and says so
-    slow: bool = False  # left out of the self-test of a normal run unless a defect is meant for it
+    kind: str  # what is proven, such as `terraform validate`: the self-test refers to kinds
+    where: str  # the part of the tree
+    reads: list[pathlib.Path]  # files and folders that are checked; without any, the step fails
+    action: typing.Callable[..., object]  # without arguments, raises Failure
+    seconds: float = 1  # expected time: the longest steps start first
+    alone: bool = False  # measures times, so no other step runs in parallel
+    internet: bool = False  # needs more than package registries, so a run with `--offline` skips and lists it
+    slow: bool = False  # skipped in the self-test of a normal run unless a defect expects it
 
     def concerns(self, path):
         return any(path == read or read in path.parents for read in self.reads)

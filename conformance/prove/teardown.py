@@ -1,6 +1,6 @@
 # Runs the rendered teardown: against an AWS emulator (moto) through the real AWS CLI, with stand-ins for the cluster and
-# for Terraform. Ours is gone, other people's is kept, the order holds, an interrupted run goes on, a run after the last
-# one does nothing. Not whether AWS and a cluster behave as the stand-ins do.
+# for Terraform. It deletes everything of the platform and nothing else, in the right order; an interrupted run continues, and
+# another run changes nothing. Not whether AWS and a cluster behave like the stand-ins.
 import json
 import os
 import re
@@ -14,7 +14,7 @@ from prove.steps import Failure, Step
 
 STAND_INS = HERE / "stand_ins"
 AUTHORITY = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCg=="
-# What changes something, in the order in which it must first be seen.
+# The changing calls, in the order in which each must first occur.
 ORDER = [
     r"aws eks update-cluster-config .*--no-deletion-protection",
     r"aws rds modify-db-instance .*--no-deletion-protection",
@@ -37,23 +37,29 @@ ORDER = [
     r"terraform platform destroy",
     r"aws logs delete-log-group",
 ]
-CHANGES = re.compile(r"^(aws \S+ (delete|modify|update|change|revoke)|kubectl (delete|scale|patch)|terraform \S+ (destroy|state rm))")
+CHANGES = re.compile(
+    r"^(aws \S+ (delete|modify|update|change|revoke)|kubectl (delete|scale|patch)|terraform \S+ (destroy|state rm))"
+)
 
 
 def steps(proof, tree):
     scripts = [path for path in tree.scripts if path.name == "teardown"]
     reads = scripts + tree.names
-    yield Step("teardown", tree.name(scripts[0]) if scripts else "", reads, lambda: prove(proof, tree, scripts[0]), seconds=90, slow=True)
+    yield Step(
+        "teardown", tree.name(scripts[0]) if scripts else "", reads, lambda: prove(proof, tree, scripts[0]), seconds=90, slow=True
+    )
 
 
 class World:
     """A checkout, an account and a cluster."""
 
     def __init__(self, proof, repository, names, environment, url):
-        self.names = dict(line.split(" ", 1) for line in names.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#"))
+        self.names = dict(
+            line.split(" ", 1) for line in names.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")
+        )
         self.name, self.names["environment"] = self.names["name"], environment
         self.checkout = proof.copy(repository, "checkout")
-        # Not every platform has a bucket of logs, or a zone that Terraform made; here each has both.
+        # Not every platform has a bucket of logs, or a zone that Terraform created; here each has both.
         if "log-bucket" not in self.names:
             self.names["log-bucket"] = "load-balancer-logs"
             with open(self.checkout / "environments" / environment / "names.txt", "a", encoding="utf-8") as file:
@@ -66,7 +72,7 @@ class World:
         (self.checkout / "environments" / environment / "gitops" / "versions.tf").touch()
         self.folder = proof.folder("world")
         cli = (proof.tools / "bin" / "aws").resolve()
-        # The emulator brings botocore.
+        # botocore is a dependency of the emulator.
         self.python = (proof.tools / "bin" / "moto_server").resolve().parent / "python"
         for program in ("aws", "kubectl", "terraform"):
             path = self.folder / "bin" / program
@@ -75,27 +81,37 @@ class World:
             path.chmod(0o755)
         region = self.names["region"]
         self.environment = proof.environment(
-            PATH=f"{self.folder / 'bin'}:{os.environ['PATH']}", WORLD=str(self.folder), AWS_CLI=str(cli), AWS_ENDPOINT_URL=url, AWS_ACCESS_KEY_ID="mock", AWS_SECRET_ACCESS_KEY="mock",
-            AWS_DEFAULT_REGION=region, TEARDOWN_PAUSE="0", TEARDOWN_TIMEOUT="60",
+            PATH=f"{self.folder / 'bin'}:{os.environ['PATH']}",
+            WORLD=str(self.folder),
+            AWS_CLI=str(cli),
+            AWS_ENDPOINT_URL=url,
+            AWS_ACCESS_KEY_ID="mock",
+            AWS_SECRET_ACCESS_KEY="mock",
+            AWS_DEFAULT_REGION=region,
+            TEARDOWN_PAUSE="0",
+            TEARDOWN_TIMEOUT="60",
         )
         self.write("cluster", {"status": "ACTIVE", "deletionProtection": True, "certificateAuthority.data": AUTHORITY})
-        self.write("kubernetes", {
-            "authority": AUTHORITY,
-            "server": "https://127.0.0.1:6443",
-            "objects": {
-                "fluxinstances.fluxcd.controlplane.io": [["flux-system", "flux"]],
-                "ingresses": [["shop", "shop"], ["monitoring", "grafana"]],
-                "services": [["shop", "shop"]],
-                "persistentvolumeclaims": [["monitoring", "prometheus"], ["kube-system", "odd"]],
+        self.write(
+            "kubernetes",
+            {
+                "authority": AUTHORITY,
+                "server": "https://127.0.0.1:6443",
+                "objects": {
+                    "fluxinstances.fluxcd.controlplane.io": [["flux-system", "flux"]],
+                    "ingresses": [["shop", "shop"], ["monitoring", "grafana"]],
+                    "services": [["shop", "shop"]],
+                    "persistentvolumeclaims": [["monitoring", "prometheus"], ["kube-system", "odd"]],
+                },
+                "controllers": {"kustomize-controller": "1", "helm-controller": "1"},
+                "deployments": [["monitoring", "operator"], ["shop", "shop"], ["kube-system", "coredns"]],
+                "statefulsets": [["monitoring", "prometheus"]],
+                "volumes": {"pvc-1": ["Delete", "vol-1"]},
+                "going": [],
+                "reached": True,
+                "stuck": [],
             },
-            "controllers": {"kustomize-controller": "1", "helm-controller": "1"},
-            "deployments": [["monitoring", "operator"], ["shop", "shop"], ["kube-system", "coredns"]],
-            "statefulsets": [["monitoring", "prometheus"]],
-            "volumes": {"pvc-1": ["Delete", "vol-1"]},
-            "going": [],
-            "reached": True,
-            "stuck": [],
-        })
+        )
         for root in ("gitops", "platform"):
             (self.folder / f"state-{root}").write_text("terraform_data.all\n")
 
@@ -107,7 +123,22 @@ class World:
         self.write("kubernetes", {**state, **changes})
 
     def account(self, action):
-        done = subprocess.run([self.python, STAND_INS / "account.py", action, self.name, self.names["project"], self.names["environment"], self.names["log-bucket"], self.names["ownership"]], env=self.environment, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(
+            [
+                self.python,
+                STAND_INS / "account.py",
+                action,
+                self.name,
+                self.names["project"],
+                self.names["environment"],
+                self.names["log-bucket"],
+                self.names["ownership"],
+            ],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
         if done.returncode:
             raise Failure(f"the account could not be {action}ed\n{done.stderr[-4000:]}")
         return json.loads(done.stdout)
@@ -118,7 +149,11 @@ class World:
         calls.write_text("")
         done = subprocess.run(
             ["bash", self.checkout / "scripts" / "teardown", self.names["environment"]],
-            input=(typed or self.names["environment"]) + "\n", env={**self.environment, **environment}, capture_output=True, text=True, timeout=600,
+            input=(typed or self.names["environment"]) + "\n",
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            timeout=600,
         )
         said = done.stdout + done.stderr
         if done.returncode != code or words not in said:
@@ -145,7 +180,7 @@ def prove(proof, tree, script):
 
 
 def refuses(world):
-    """Nothing is begun for the wrong name, and nothing in the wrong cluster."""
+    """Nothing happens with a wrong name or in a wrong cluster."""
     calls = world.run(2, "nothing was changed", typed="another")
     world.set(authority="ZWxzZXdoZXJl")
     calls += world.run(2, "is connected to another cluster")
@@ -157,7 +192,7 @@ def refuses(world):
 
 
 def breaks_off(world):
-    """Twice in the middle, each with words that say what to settle; nothing of a later step is touched."""
+    """It stops twice, each time with a message that says what to do, and changes nothing of a later step."""
     world.set(volumes={"pvc-1": ["Delete", "vol-1"], "pvc-2": ["Retain", "vol-2"]})
     calls = world.run(1, "have the reclaim policy Retain: pvc-2 vol-2")
     if any("persistentvolumeclaims" in call for call in calls):
@@ -196,8 +231,13 @@ def ours(item, name, bucket):
 def compare(before, after, name, bucket):
     gone = [item for item in before if ours(item, name, bucket)]
     kept = [item for item in before if item not in gone]
-    kept = sorted(item.replace("ours-database-kept True", "ours-database-kept False").replace("ours-nodes-kept 1", "ours-nodes-kept 0") for item in kept)
+    kept = sorted(
+        item.replace("ours-database-kept True", "ours-database-kept False").replace("ours-nodes-kept 1", "ours-nodes-kept 0")
+        for item in kept
+    )
     if len(gone) < 17 or not any("AAAA" in item for item in gone):
         raise Failure(f"too little of ours was there to begin with: {gone}")
     if after != kept:
-        raise Failure(f"still there: {[item for item in after if item not in kept]}; lost: {[item for item in kept if item not in after]}")
+        raise Failure(
+            f"still there: {[item for item in after if item not in kept]}; lost: {[item for item in kept if item not in after]}"
+        )

@@ -1,5 +1,5 @@
-# Terraform and OpenTofu on every root: format, init, validate, tests, and a whole life from plan to destroy.
-# AWS answers nothing here: a well-formed value that AWS would refuse passes.
+# Terraform and OpenTofu on every root: format, init, validate, tests, and everything from plan to destroy.
+# AWS is not called: a well-formed value that AWS would refuse passes.
 import contextlib
 import re
 import threading
@@ -38,9 +38,7 @@ class Root:
         self.folder = proof.copy(repository, program) / root.relative_to(repository)
 
     def __call__(self, *arguments, codes=(0,), **more):
-        return self.proof.run(
-            [self.program, *arguments], cwd=self.folder, codes=codes, environment=environment(self.proof, **more)
-        )
+        return self.proof.run([self.program, *arguments], cwd=self.folder, codes=codes, environment=environment(self.proof, **more))
 
     def initialise(self, *arguments):
         with FETCHING if not self.proof.facts else contextlib.nullcontext():
@@ -60,9 +58,7 @@ class Root:
                 (self.folder / "conformance.auto.tfvars").write_text(given[1])
                 return
         if wanted:
-            raise Failure(
-                f"no test gives values for {sorted(wanted)}: write a `variables` block at the head of one in `tests/`"
-            )
+            raise Failure(f"no test gives values for {sorted(wanted)}: write a `variables` block at the head of one in `tests/`")
 
     def expect(self, text, done):
         if text not in done.stdout:
@@ -122,7 +118,7 @@ def check_format(proof, program, repository):
 
 def validate(proof, tree, root, program):
     terraform = Root(proof, tree, root, program)
-    # The backend block as it is written; the network is not asked.
+    # The unchanged backend block; no network is used.
     terraform.initialise("-backend=false")
     terraform("validate")
 

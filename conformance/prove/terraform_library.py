@@ -1,5 +1,5 @@
-# The `terraform` of a machine that has none: Terraform as a library from PyPI, behind the command's own interface.
-# `install.py` puts it into the tools with a first line for its interpreter. Plugins that are programs are not tried.
+# A replacement for a missing `terraform`: Terraform as a library from PyPI, with the interface of the command.
+# `install.py` puts it into the tools with a first line for its interpreter. Plugin programs are not supported.
 import ctypes
 import os
 import sys
@@ -14,10 +14,10 @@ def main():
     run = _lib_tf.RunCli
     run.argtypes = [ctypes.c_int64, ctypes.POINTER(ctypes.c_char_p), ctypes.c_int64, ctypes.c_int64]
     run.restype = ctypes.c_int64
-    # The library closes what it is given, so it gets copies.
+    # The library closes its file descriptors, so it gets copies.
     code = run(len(words), values, os.dup(1), os.dup(2))
     sys.stdout.flush()
-    # Its threads do not end by themselves.
+    # Its threads never exit.
     os._exit(code)
 
 

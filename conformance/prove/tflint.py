@@ -1,5 +1,5 @@
-# tflint on every Terraform root: what is declared and not used, what has no type, no description or no version. Its rules for AWS are a
-# plugin of its own, which no registry has, and are not run.
+# tflint on every Terraform root: unused declarations, missing types, descriptions or versions. Its rules for AWS are in a separate
+# plugin, which no registry has, and are not run.
 from prove.proof import HERE
 from prove.steps import Step
 
@@ -12,5 +12,5 @@ def steps(proof, tree):
 
 
 def lint(proof, root):
-    # Any finding ends it with code 2, warnings and notices too.
+    # It exits with 2 for any finding, including warnings and notices.
     proof.run(["tflint", f"--chdir={root}", f"--config={SETTINGS}", "--no-color", "--minimum-failure-severity=notice"])

@@ -1,4 +1,4 @@
-# Finds the parts of a rendered tree by what they are, not by the names of the repositories. Judges nothing.
+# Finds the parts of a rendered tree by their content, not by the names of the repositories. Checks nothing.
 import functools
 import pathlib
 import re
@@ -36,9 +36,7 @@ class Tree:
         """Folders right below the tree that hold what one of the three kinds of repositories holds."""
         signs = (".github/workflows", "environments", "clusters", "Dockerfile")
         return [
-            folder
-            for folder in sorted(self.path.iterdir())
-            if folder.is_dir() and any((folder / sign).exists() for sign in signs)
+            folder for folder in sorted(self.path.iterdir()) if folder.is_dir() and any((folder / sign).exists() for sign in signs)
         ]
 
     @functools.cached_property
@@ -82,9 +80,7 @@ class Tree:
         found = set()
         for root in self.terraform_roots:
             for path in sorted(root.glob("*.tf")):
-                found |= set(
-                    re.findall(r'^\s*(?:kubernetes_)?version\s*=\s*"(1\.\d\d)"', path.read_text(encoding="utf-8"), re.M)
-                )
+                found |= set(re.findall(r'^\s*(?:kubernetes_)?version\s*=\s*"(1\.\d\d)"', path.read_text(encoding="utf-8"), re.M))
         return sorted(found)
 
     # ------------------------------------------------------------ manifests

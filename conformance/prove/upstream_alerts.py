@@ -1,6 +1,6 @@
-# The alerts that kube-prometheus-stack brings, over what a new platform without faults measures: none may fire. Its own rules, as the
-# chart renders them, less those that our values switch off; the measurements follow from the rendered tree (requests, quotas, least
-# numbers of nodes and replicas) and from `conformance/healthy.yaml`. Not whether they fire when something is wrong: that is upstream's.
+# The alerts of kube-prometheus-stack with the metrics of a new platform without faults: none may fire. The rules are those that the
+# chart renders, without those that our values turn off; the metrics are computed from the rendered tree (requests, quotas, minimum
+# numbers of nodes and replicas) and `conformance/healthy.yaml`. Not whether they fire when something fails: upstream tests that.
 import math
 import re
 import tomllib
@@ -17,22 +17,28 @@ from prove.steps import Failure, Step
 from prove.tree import Tree
 
 RULES = "monitoring.coreos.com/v1/PrometheusRule"
-# These fire without a fault, as upstream means them.
+# These fire without a fault by design.
 ALWAYS = ("Watchdog", "InfoInhibitor")
 # Longer than any `for` and the range before it.
 HOURS = 8
 MINUTES = HOURS * 60
-# Charts that bring definitions alone.
+# Charts with only definitions.
 WITHOUT_PODS = {"prometheus-operator-crds"}
 UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 10**6, "G": 10**9}
 
 
 def steps(proof, tree, manifests):
-    releases = [path for path in tree.manifests if re.search(r"^      chart: kube-prometheus-stack$", path.read_text(encoding="utf-8"), re.M)]
+    releases = [
+        path
+        for path in tree.manifests
+        if re.search(r"^      chart: kube-prometheus-stack$", path.read_text(encoding="utf-8"), re.M)
+    ]
     if releases:
         reads = [*releases, *tree.clusters, *tree.manifest_repositories, *tree.terraform_roots, HERE / "healthy.yaml"]
         if proof.facts:
-            yield Step("upstream alerts", f"{len(releases)} releases", reads, lambda: check(proof, tree, manifests), seconds=12, slow=True)
+            yield Step(
+                "upstream alerts", f"{len(releases)} releases", reads, lambda: check(proof, tree, manifests), seconds=12, slow=True
+            )
 
 
 def more(proof):
@@ -132,7 +138,7 @@ class Healthy:
         groups = groups_of(tree, cluster)
         self.nodes = {f"{name}-{number}": shape for name, least, _, shape in groups for number in range(least)}
         self.workloads = self.all_workloads()
-        # The autoscaler adds a node as long as a pod finds no room.
+        # The autoscaler adds nodes until all pods fit.
         for name, least, most, shape in groups:
             for number in range(least, most):
                 if not self.crowded():
@@ -147,7 +153,9 @@ class Healthy:
         for _, _, _, pods, containers in self.workloads:
             asked["pods"] += pods
             for resource in ("cpu", "memory"):
-                asked[resource] += pods * sum(quantity((container.get("requests") or {}).get(resource, 0)) for container in containers)
+                asked[resource] += pods * sum(
+                    quantity((container.get("requests") or {}).get(resource, 0)) for container in containers
+                )
         return any(asked[resource] > sum(shape[resource] for shape in self.nodes.values()) for resource in asked)
 
     def chart(self, release):
@@ -193,7 +201,11 @@ class Healthy:
         found += self.operated()
         components = next((one["spec"].get("components") or [] for one in self.objects if one["kind"] == "FluxInstance"), [])
         for pod in self.known["pods"]:
-            if pod.get("component", pod["name"]) == pod["name"] and pod["namespace"] == "flux-system" and pod["name"] not in components:
+            if (
+                pod.get("component", pod["name"]) == pod["name"]
+                and pod["namespace"] == "flux-system"
+                and pod["name"] not in components
+            ):
                 continue
             everywhere = pod["replicas"] == "nodes"
             containers = [
@@ -267,7 +279,12 @@ class Healthy:
                 add("kube_statefulset_status_current_revision", 1, **labels, revision="a")
                 add("kube_statefulset_status_update_revision", 1, **labels, revision="a")
             if kind == "DaemonSet":
-                for part in ("current_number_scheduled", "desired_number_scheduled", "updated_number_scheduled", "number_available"):
+                for part in (
+                    "current_number_scheduled",
+                    "desired_number_scheduled",
+                    "updated_number_scheduled",
+                    "number_available",
+                ):
                     add(f"kube_daemonset_status_{part}", pods, **labels)
                 add("kube_daemonset_status_number_misscheduled", 0, **labels)
             for pod in range(pods):
@@ -282,7 +299,15 @@ class Healthy:
                     for which in ("requests", "limits"):
                         for resource, amount in (container.get(which) or {}).items():
                             unit = "core" if resource == "cpu" else "byte"
-                            add(f"kube_pod_container_resource_{which}", quantity(amount), **state, **inside, node=node, resource=resource, unit=unit)
+                            add(
+                                f"kube_pod_container_resource_{which}",
+                                quantity(amount),
+                                **state,
+                                **inside,
+                                node=node,
+                                resource=resource,
+                                unit=unit,
+                            )
                     if "cpu" in (container.get("limits") or {}):
                         add("container_cpu_cfs_periods_total", "0+600x", job="kubelet", **inside)
                         add("container_cpu_cfs_throttled_periods_total", 0, job="kubelet", **inside)
@@ -332,7 +357,7 @@ class Healthy:
                         metric, labels = name.rstrip("}").split("{", 1)
                         own = {"instance": instance} | ({"node": instance} if part == "node" else {})
                         own |= {"pod": instance} if part in ("prometheus", "alertmanager") else {}
-                        # With one replica the operator forms no cluster of Alertmanagers.
+                        # With one replica the operator configures no Alertmanager cluster.
                         if metric.startswith("alertmanager_cluster_") and self.replicas("alertmanager") == 1:
                             continue
                         add(metric, words.get(value, value), **dict(re.findall(r'(\w+)="([^"]*)"', labels)), **own)

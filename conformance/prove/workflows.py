@@ -1,5 +1,5 @@
 # GitHub workflows: syntax and expressions (actionlint, with shellcheck on every `run:`), security (zizmor), GitHub's own
-# schema, and every action held by its commit. Not whether the jobs succeed.
+# schema, and every action pinned to a commit. Not whether the jobs succeed.
 import re
 
 import yaml
@@ -25,7 +25,7 @@ def steps(proof, tree):
 
 def actionlint(proof, tree, repository):
     copy = proof.copy(repository, "actionlint")
-    # It takes the folder that holds `.git` for the repository, and looks up local workflows from there.
+    # It uses the folder with `.git` as the repository, and finds local workflows from there.
     (copy / ".git").mkdir(exist_ok=True)
     files = [copy / path.relative_to(repository) for path in tree.workflows if tree.repository_of(path) == repository]
     proof.run(["actionlint", "-no-color", "-shellcheck", proof.tools / "bin" / "shellcheck", "-pyflakes", "", *files], cwd=copy)
@@ -68,9 +68,7 @@ def pinned(tree):
             if re.match(r"\s*(?:-\s+)?[\"']?uses[\"']?\s*:", text):
                 found += 1
                 if not (PINNED.match(text) or LOCAL.match(text) or IMAGE.match(text)):
-                    mistakes.append(
-                        f"{tree.name(path)}:{number}: `{text.strip()}`: write the full commit, and `# vX.Y.Z` after it"
-                    )
+                    mistakes.append(f"{tree.name(path)}:{number}: `{text.strip()}`: write the full commit, and `# vX.Y.Z` after it")
         # Another way to write the key must not slip past the lines above.
         if found != sum(1 for _ in uses_in(yaml.safe_load("\n".join(lines)))):
             mistakes.append(f"{tree.name(path)}: write each `uses:` on a line of its own")

@@ -1,4 +1,4 @@
-# Reads YAML as Kubernetes and Flux do, and refuses a key that stands twice. Says nothing about style: yamllint does.
+# Reads YAML like Kubernetes and Flux, and refuses duplicate keys. yamllint checks the style.
 import pathlib
 import re
 
@@ -21,11 +21,11 @@ def construct_mapping(loader, node):
 
 
 GoLoader.add_constructor("tag:yaml.org,2002:map", construct_mapping)
-# Go reads `1e3` as a number; PyYAML wants a point in it.
+# Go reads `1e3` as a number; PyYAML requires a point in it.
 GoLoader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9][0-9_]*([.][0-9_]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
 )
-# A date stays the text that it is: JSON, which Kubernetes turns it into, has no dates.
+# A date stays a string, because Kubernetes converts YAML to JSON, which has no dates.
 GoLoader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in GoLoader.yaml_implicit_resolvers.items()

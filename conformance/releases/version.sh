@@ -1,5 +1,5 @@
 #!/bin/sh
-# Holds the rendered .github/scripts/version.sh to what it promises, on throw-away git histories.
+# Tests the rendered .github/scripts/version.sh on temporary git histories.
 #
 #   sh version.sh PATH/TO/.github/scripts/version.sh
 #
@@ -12,7 +12,7 @@ shell=${VERSION_SHELL:-sh}
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# No configuration of this machine may matter: no signing, no hooks, no templates.
+# The git configuration of the machine must not affect it: no signing, no hooks, no templates.
 export HOME="$work" GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_TERMINAL_PROMPT=0 GIT_EDITOR=true
 export GIT_AUTHOR_NAME=test GIT_AUTHOR_EMAIL=test@localhost GIT_COMMITTER_NAME=test GIT_COMMITTER_EMAIL=test@localhost
 export GIT_AUTHOR_DATE='2026-01-01T00:00:00Z' GIT_COMMITTER_DATE='2026-01-01T00:00:00Z'

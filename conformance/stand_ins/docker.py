@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
-# Docker's and Skopeo's CLI as the smoke test calls them, by the name of this file. A container is a process in namespaces of its
-# own: the image's files over the machine's, read-only, /tmp, user, no capabilities, the variables that were given and no others, as
-# process 1, which the kernel gives no signal that it does not handle. Where it takes more memory than it may have, it is killed.
-# The network is that of whoever calls.
+# Docker's and Skopeo's CLI for the smoke test, chosen by the name of this file. A container is process 1 in its own namespaces, to
+# which the kernel delivers only handled signals: the image's files over those of the machine, read-only, with /tmp, its user, no
+# capabilities and only the given variables. It is killed if it exceeds its memory. The network is that of the caller.
 import json
 import os
 import pathlib
@@ -65,7 +64,7 @@ def start(container):
     given = [line for line in pathlib.Path(options("--env-file")[0]).read_text().splitlines() if line]
     variables = {"PATH": "/usr/bin:/bin", "HOME": "/", **image["environment"]}
     variables |= dict(line.split("=", 1) for line in given)
-    # A JVM reads the limit of its group of processes, which is not there.
+    # A JVM reads the limit of its cgroup, which does not exist here.
     variables["JAVA_TOOL_OPTIONS"] = f"-XX:MaxRAM={memory}"
     root = container / "root"
     root.mkdir()
@@ -91,7 +90,7 @@ def start(container):
             pass
         time.sleep(0.02)
     (container / "peak").write_text(str(most))
-    # `unshare` has no words for SIGKILL.
+    # `unshare` does not report SIGKILL.
     code = 137 if (container / "killed").exists() else process.returncode
     (container / "code").write_text(str(code if code >= 0 else 128 - code))
 
@@ -142,5 +141,5 @@ elif verb in ("stop", "rm") and code() is None:
             kill(pid)
         time.sleep(0.05)
 if verb == "rm":
-    # What it said and took stays for whoever proves.
+    # Its output and memory usage are kept for the proof.
     container.rename(container.with_name(f"removed-{len(list(container.parent.iterdir()))}"))

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-# GitHub's CLI as a release calls it: tags, releases, and the workflow files of each commit in `$STATE`. Like GitHub, it refuses a
-# tag, and a release that names its commit, where the commit has other workflow files than every branch; and notes that are too long.
+# GitHub's CLI for a release: tags, releases, and the workflow files of each commit in `$STATE`. Like GitHub, it refuses a tag, and a
+# release that names its commit, if no branch has the same workflow files as the commit; and notes that are too long.
 import json
 import os
 import pathlib

@@ -1,5 +1,5 @@
-# Stands in for kubectl and the cluster behind it: holds what a platform leaves in one, and lets go of it as controllers
-# do, one look after it was asked to. A claim goes only when nobody runs who holds it.
+# A stand-in for kubectl and the cluster: it contains the remains of a platform, and deletes them like controllers, one call
+# after the request. A claim is deleted only when no pod uses it.
 import json
 import os
 import pathlib
@@ -61,7 +61,7 @@ elif verb == "scale" and kind == "deployment":
     del state["controllers"][words[2]]
     save()
 elif verb == "scale":
-    # An operator puts its StatefulSet back as long as it runs.
+    # While it runs, an operator restores its StatefulSet.
     if kind == "statefulsets" and any(namespace == option("--namespace") for namespace, _ in state["deployments"]):
         sys.exit("scaled, and scaled back by its operator")
     state[kind] = [item for item in state[kind] if item[0] != option("--namespace")]

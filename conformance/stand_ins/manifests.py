@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-# GitHub's CLI as a delivery calls it: a repository is files by branch in `$STATE`. Like GitHub, it closes a pull request whose
-# branch holds nothing of its own, promises no merge of one that nothing keeps from it (`clean`), and shows an App no projects.
+# GitHub's CLI for a delivery: a repository is files by branch in `$STATE`. Like GitHub, it closes a pull request whose branch has no
+# changes, does not enable auto-merge if the pull request can be merged immediately (`clean`), and denies an App access to projects.
 import base64
 import hashlib
 import json
@@ -15,7 +15,7 @@ words = sys.argv[1:]
 state["calls"].append(words)
 objects, branches, pulls = state["objects"], state["branches"], state["pulls"]
 assert os.environ["GH_TOKEN"] == "token", "no token"
-# Somebody who pushes to a branch before it merges.
+# Another user pushes to a branch before it is merged.
 intruder = state.get("intruder")
 
 

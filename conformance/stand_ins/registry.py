@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-# Cosign, Skopeo and GitHub's CLI as the release scripts call them, by the name of this file: a registry is a few lists in
-# `$STATE`. Like the true ones it refuses what is not there, and a signature of somebody else. With `break` it ends before or
-# after the write of that number, as a run does that is cancelled.
+# Cosign, Skopeo and GitHub's CLI for the release scripts, chosen by the name of this file: a registry is a few lists in `$STATE`.
+# Like the real ones it fails for missing images and for signatures of other identities. With `break` it exits before or after the
+# write of that number, like a cancelled run.
 import json
 import os
 import pathlib

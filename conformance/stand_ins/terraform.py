@@ -1,5 +1,5 @@
-# Stands in for Terraform and what it holds: a root is one resource until it is destroyed. The first destroy of the
-# platform fails as it does in AWS when a node leaves an interface of the CNI behind.
+# A stand-in for Terraform and its state: a root is one resource until it is destroyed. The first destroy of the platform
+# fails, as in AWS when a network interface of the CNI remains after its node.
 import json
 import os
 import pathlib
@@ -30,7 +30,9 @@ elif words[0] == "destroy" and "-auto-approve" in words:
         tag = {"Key": "cluster.k8s.amazonaws.com/name", "Value": plan["name"]}
         if json.loads((WORLD / "cluster.json").read_text()):
             (WORLD / "cluster.json").write_text("null")
-            ec2.create_network_interface(SubnetId=plan["subnet"], TagSpecifications=[{"ResourceType": "network-interface", "Tags": [tag]}])
+            ec2.create_network_interface(
+                SubnetId=plan["subnet"], TagSpecifications=[{"ResourceType": "network-interface", "Tags": [tag]}]
+            )
             sys.exit("Error: deleting EC2 Subnet: DependencyViolation")
         versions = session.create_client("s3").list_object_versions(Bucket=plan["bucket"])
         if versions.get("Versions") or versions.get("DeleteMarkers"):

@@ -7,7 +7,7 @@ use crate::{
     words::{Cpu, Memory},
 };
 
-/// A group, and what one of its nodes offers to pods.
+/// A node group, and the allocatable resources of one of its nodes.
 struct Offer<'c> {
     group: &'c NodeGroup,
     cpu: Cpu,
@@ -15,25 +15,25 @@ struct Offer<'c> {
     pods: u32,
 }
 
-/// Nothing is said where the size of any node is not known: it may be a large one.
+/// Without a finding if the size of any node is unknown, because it may be large enough.
 pub fn check(workloads: &[Workload], cluster: &Cluster, report: &mut Report) {
     let offers: Option<Vec<Offer>> = cluster.node_groups.iter().map(offer).collect();
-    let known = !report.excused(&["cluster"]) && !report.excused(&["applications"]);
+    let known = !report.already_reported(&["cluster"]) && !report.already_reported(&["applications"]);
     let Some(offers) = offers.filter(|_| known) else { return };
     for workload in workloads {
-        alone(workload, &offers, report);
+        check_single(workload, &offers, report);
     }
-    together(workloads, &offers, report);
+    check_total(workloads, &offers, report);
 }
 
 fn offer(group: &NodeGroup) -> Option<Offer<'_>> {
-    let shape = group.shape?;
-    let Allocatable { cpu, memory } = Allocatable::of(shape);
-    Some(Offer { group, cpu, memory, pods: shape.pods })
+    let instance = group.instance_size?;
+    let Allocatable { cpu, memory } = Allocatable::of(instance);
+    Some(Offer { group, cpu, memory, pods: instance.pods })
 }
 
 /// One application on the maximum number of nodes.
-fn alone(workload: &Workload, offers: &[Offer], report: &mut Report) {
+fn check_single(workload: &Workload, offers: &[Offer], report: &mut Report) {
     let at = &workload.place;
     let (name, size) = (&workload.application.name, &workload.size);
     let fits = |offer: &Offer| (offer.cpu.0 / size.cpu.0).min(offer.memory.0 / size.memory.0).min(offer.pods);
@@ -49,14 +49,14 @@ fn alone(workload: &Workload, offers: &[Offer], report: &mut Report) {
         );
         return;
     }
-    let room: u64 = offers.iter().map(|it| u64::from(it.group.max) * u64::from(fits(it))).sum();
-    if room < size.max.into() {
+    let capacity: u64 = offers.iter().map(|it| u64::from(it.group.max) * u64::from(fits(it))).sum();
+    if capacity < size.max.into() {
         let each = offers.iter().map(|it| format!("`{}` {} × {}", it.group.name, it.group.max, fits(it)));
         report.add(
-            Finding::new("application/capacity", format!("the nodes have capacity for {room} pods of `{name}`, but `replicas.max` is {}", size.max))
+            Finding::new("application/capacity", format!("the nodes have capacity for {capacity} pods of `{name}`, but `replicas.max` is {}", size.max))
                 .at(at.clone(), asks)
                 .help(format!(
-                    "nodes × pods per node: {}, together {room}; raise a `max` of `[cluster.node-groups]`, or write `replicas.max = {room}`",
+                    "nodes × pods per node: {}, together {capacity}; raise a `max` of `[cluster.node-groups]`, or write `replicas.max = {capacity}`",
                     sentence(each)
                 )),
         );
@@ -64,7 +64,7 @@ fn alone(workload: &Workload, offers: &[Offer], report: &mut Report) {
 }
 
 /// All applications at their maximum. They may not reach it at the same time, so this is a warning.
-fn together(workloads: &[Workload], offers: &[Offer], report: &mut Report) {
+fn check_total(workloads: &[Workload], offers: &[Offer], report: &mut Report) {
     let Some(first) = workloads.first() else { return };
     let sum = |of: fn(&Workload) -> u32| {
         workloads.iter().map(|it| u64::from(it.size.max) * u64::from(of(it))).sum::<u64>()

@@ -1,5 +1,5 @@
-//! The settings of an application's container. The Deployment and the smoke test both use them, so that a program is tested as
-//! it will run. What differs between environments is decided by each overlay.
+//! The settings of an application's container. The Deployment and the smoke test both use them, so that a program is tested with
+//! its real settings. Overlays set what differs between environments.
 
 use super::{Application, Variable, variables};
 use crate::{
@@ -25,20 +25,20 @@ pub struct Given {
 /// The value of a variable, or a reference to it.
 #[derive(Clone, Debug)]
 pub enum Value {
-    /// A value that everybody who reads the repository sees.
+    /// A plain value, which every reader of the repository can see.
     Plain(Text),
-    /// A Secret of the namespace, by the key that it is fetched from.
+    /// A Secret of the namespace, by its key in Parameter Store.
     Secret(SecretKey),
 }
 
 impl Application {
-    /// The variables of the container, but for those of the database, which arrive as one Secret.
+    /// The variables of the container, except those of the database, which are in one Secret.
     pub fn given(&self) -> Vec<Given> {
         let ours = |name: &str, value: u32| Given {
             name: VariableName::read(name).unwrap_or_default(),
             value: Value::Plain(Text::ours(value.to_string())),
         };
-        let metrics = self.measured.then(|| ours("METRICS_PORT", self.metrics.port));
+        let metrics = self.has_metrics.then(|| ours("METRICS_PORT", self.metrics.port));
         let plain = self.variables.iter().map(Given::plain);
         let secret = self
             .secrets
@@ -74,7 +74,7 @@ pub const STAND_IN: &str = "smoke-test";
 
 /// The settings with which the smoke test starts the image.
 #[derive(Clone, Debug)]
-pub struct Trial {
+pub struct SmokeTest {
     /// The variables of the container. Each secret is [`STAND_IN`].
     pub variables: Vec<(VariableName, Text)>,
     /// How long the program may take to start, in seconds.
@@ -82,17 +82,16 @@ pub struct Trial {
     /// The accepted statuses of the readiness probe.
     pub readiness: Label,
     /// The exit codes of a program that shut down gracefully after SIGTERM.
-    pub ends: Text,
+    pub exit_codes: Text,
 }
 
-impl Trial {
+impl SmokeTest {
     /// [`STAND_IN`], for templates.
     pub fn stand_in(&self) -> &'static str {
         STAND_IN
     }
 
-    /// `only` are variables that the base does not name, but an environment does. `emulated` says that the builder starts
-    /// programs of a foreign architecture.
+    /// `only` are variables that only environments set. `emulated` is whether the runner emulates the architecture of the image.
     pub fn of(application: &Application, only: &[Variable], permitted: bool, emulated: bool) -> Self {
         let mut variables: Vec<(VariableName, Text)> = application
             .given()
@@ -108,7 +107,7 @@ impl Trial {
             }
         }
         let database = application.database.is_some();
-        // Nothing answers at this address: the program must run without its database.
+        // No server has this address: the program must run without its database.
         let of_database = |parameter: &str| match parameter {
             "endpoint" => "database.invalid",
             "port" => "5432",
@@ -121,14 +120,14 @@ impl Trial {
         let depends = permitted || application.internet || !application.secrets.is_empty();
         Self {
             variables,
-            // Emulated code runs several times slower than the processor's own.
+            // Emulated code is several times slower than native code.
             start: application.start_within * if emulated { 4 } else { 1 },
             readiness: Label::ours(match (database, depends) {
                 (true, _) => "503",
                 (false, true) => "200 503",
                 (false, false) => "200",
             }),
-            ends: Text::ours(application.program.ends()),
+            exit_codes: Text::ours(application.program.exit_codes()),
         }
     }
 }

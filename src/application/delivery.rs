@@ -45,20 +45,20 @@ pub struct DeliveryRoute {
     pub auto_merge: bool,
 }
 
-/// What READMEs and workflows say about delivery, so that they describe only the routes that exist.
+/// All routes, so that READMEs and workflows describe only those that exist.
 #[derive(Clone)]
 pub struct DeliveryRoutes(Vec<DeliveryRoute>);
 
 impl DeliveryRoutes {
     /// One route for each workload, in the same order.
     pub fn of<'w>(workloads: impl Iterator<Item = (&'w Workload, &'w Environment)>) -> Self {
-        let way = |(workload, environment): (&Workload, &Environment)| DeliveryRoute {
+        let route = |(workload, environment): (&Workload, &Environment)| DeliveryRoute {
             application: Rc::clone(&workload.application),
             environment: environment.name.clone(),
             delivery: workload.delivery,
             auto_merge: workload.auto_merge,
         };
-        Self(workloads.map(way).collect())
+        Self(workloads.map(route).collect())
     }
 
     /// Every route, in the order of the workloads.
@@ -95,12 +95,12 @@ impl DeliveryRoutes {
         self.0.iter().any(|it| it.auto_merge)
     }
 
-    /// The number of a step of an application's README, where one for pull requests may stand before it.
+    /// The number of a step in an application's README, after an optional step about pull requests.
     pub fn step(&self, number: u32) -> u32 {
         number + u32::from(!self.pulled().is_empty())
     }
 
-    /// The number of the step after the ruleset in the README of the manifests, where one for Flux may stand before it.
+    /// The number of the step after the ruleset in the README of the manifests, after an optional step about Flux.
     pub fn after_ruleset(&self) -> u32 {
         3 + u32::from(!self.automated().is_empty())
     }
@@ -109,7 +109,7 @@ impl DeliveryRoutes {
 /// Only a pull request can merge automatically.
 pub fn auto_merge(name: &Located<String>, spec: &Spec, report: &mut Report) -> bool {
     let opens = spec.delivery() == Delivery::PullRequest;
-    let known = !report.excused(&["applications", name, "delivery"]);
+    let known = !report.already_reported(&["applications", name, "delivery"]);
     if let Some(asked) = spec.auto_merge.as_ref().filter(|it| ***it && known && !opens) {
         report.add(
             Finding::new("application/auto-merge", "`auto-merge` has no effect without a pull request")
@@ -120,7 +120,7 @@ pub fn auto_merge(name: &Located<String>, spec: &Spec, report: &mut Report) -> b
     value_or(&spec.auto_merge, AUTO_MERGE)
 }
 
-/// The marker by which Flux finds the line of a tag. It stays when somebody else sets the tag.
+/// The marker by which Flux finds the line of a tag. It stays when the tag is changed.
 pub fn marker(workload: &Workload) -> String {
     match workload.delivery {
         Delivery::ImageAutomation => {
@@ -130,8 +130,8 @@ pub fn marker(workload: &Workload) -> String {
     }
 }
 
-/// The repositories whose releases open pull requests: each holds the key of the GitHub App that does.
-pub fn opened(workloads: &[Workload]) -> Vec<Repository> {
+/// The repositories whose releases open pull requests. Each has the key of the GitHub App for this.
+pub fn pull_request_repositories(workloads: &[Workload]) -> Vec<Repository> {
     let open = workloads.iter().filter(|it| it.delivery == Delivery::PullRequest);
     open.map(|it| it.application.repository.clone().value()).collect()
 }
@@ -140,12 +140,12 @@ fn automated(workloads: &[Workload]) -> impl Iterator<Item = &Workload> {
     workloads.iter().filter(|it| it.delivery == Delivery::ImageAutomation)
 }
 
-/// Whether Flux must be able to read the registry for any of them.
+/// Whether Flux must read the registry for any of them.
 fn private(workloads: &[Workload]) -> bool {
     automated(workloads).any(|it| !it.application.image_public)
 }
 
-/// The credentials with which Flux writes tags and reads the registry. The credential that reads Git is another one.
+/// The credentials with which Flux writes tags and reads the registry. There is another one with which it reads Git.
 pub fn secrets(workloads: &[Workload]) -> Vec<Secret> {
     let secret = |key: &str, about| Secret {
         namespace: Bareword::of("flux-system"),
@@ -171,7 +171,7 @@ pub fn secrets(workloads: &[Workload]) -> Vec<Secret> {
     secrets
 }
 
-/// What Flux needs to set tags: one source that it may write to, and for each application its image repository and policy.
+/// The objects for image automation: one source with write access, and for each application its image repository and policy.
 pub fn pages(workloads: &[Workload], foundation: &Foundation, environment: &Environment) -> Vec<Page> {
     let mut pages = Vec::new();
     if automated(workloads).next().is_some() {

@@ -5,7 +5,7 @@ use ipnet::Ipv4Net;
 use super::{PUBLIC, Spec};
 use crate::{
     diagnostics::{Finding, Report},
-    entrance::{self, Asked, Entrance},
+    entrance::{self, Entrance, Settings},
     foundation::Environment,
     network::Zone,
     source::Located,
@@ -59,20 +59,20 @@ impl Exposure {
         environment: &Environment,
         report: &mut Report,
     ) -> Option<Self> {
-        let asked = Asked {
+        let settings = Settings {
             host: spec.host.as_ref(),
-            excused: report.excused(&["applications", name, "host"]),
+            already_reported: report.already_reported(&["applications", name, "host"]),
             public: spec.public.as_ref(),
             allowed_ranges: spec.allowed_ranges.as_deref(),
             others: spec.web_acl.iter().map(|acl| ("web-acl", acl.span())).collect(),
         };
         let acl = spec.web_acl.as_ref().filter(|_| spec.host.is_some());
         let web_acl = acl.and_then(|asked| web_acl(asked, environment, report));
-        let Entrance { host, public, ranges } = entrance::resolve(&asked, PUBLIC, environment, report)?;
+        let Entrance { host, public, ranges } = entrance::resolve(&settings, PUBLIC, environment, report)?;
         Some(Self { host, public, ranges, web_acl })
     }
 
-    /// In the terms of the load balancer controller.
+    /// The scheme, as the load balancer controller names it.
     pub fn scheme(&self) -> &'static str {
         if self.public { "internet-facing" } else { "internal" }
     }
@@ -88,17 +88,17 @@ impl Exposure {
         self.ranges.iter().any(|range| range.prefix_len() == 0)
     }
 
-    /// Who it is for.
+    /// Its users, for the README.
     pub fn audience(&self) -> Label {
         Label::ours(if self.public { "the internet" } else { "the VPC" })
     }
 
-    /// The kind of subnets that the load balancer stands in.
+    /// The kind of subnets of the load balancer.
     pub fn subnets(&self) -> Label {
         Label::ours(if self.public { "public" } else { "private" })
     }
 
-    /// Where the load balancer stands in a zone.
+    /// The subnet of the load balancer in a zone.
     pub fn subnet(&self, zone: &Zone) -> Text {
         Text::ours(if self.public { zone.public } else { zone.private }.to_string())
     }
@@ -108,7 +108,7 @@ impl Exposure {
 fn web_acl(asked: &Located<String>, environment: &Environment, report: &mut Report) -> Option<WebAcl> {
     let acl: WebAcl = report.try_read(asked)?;
     let (region, account) = (environment.region.to_string(), environment.account.to_string());
-    let known = !report.excused(&["aws"]) && environment.account.sound().is_some();
+    let known = !report.already_reported(&["aws"]) && environment.account.valid().is_some();
     if known && (acl.region != region || acl.account != account) {
         report.add(
             Finding::new("application/web-acl", format!("this web ACL belongs to account `{}` and region `{}`", acl.account, acl.region))

@@ -7,21 +7,27 @@ use crate::{
     pages,
 };
 
-/// Beside the base, because not every environment is watched. `watcher` is the namespace that looks.
-pub fn pages(application: &Application, foundation: &Foundation, watcher: &&'static str) -> Vec<Page> {
+/// Beside the base, because not every environment has monitoring. `monitoring_namespace` is the namespace of Prometheus.
+pub fn pages(
+    application: &Application,
+    foundation: &Foundation,
+    monitoring_namespace: &&'static str,
+) -> Vec<Page> {
     let name = &application.name;
     let mut pages = pages! { { application: Application, foundation: Foundation }
         Resource "kubernetes-manifest/apps/{name}/monitoring/application-pods.yaml",
         Resource "kubernetes-manifest/apps/{name}/monitoring/dashboard.yaml",
     };
-    if application.measured {
-        pages.extend(pages! { { application: Application, foundation: Foundation, watcher: &'static str }
-            Resource "kubernetes-manifest/apps/{name}/monitoring/allow-metrics.yaml",
-            Resource "kubernetes-manifest/apps/{name}/monitoring/application-requests.yaml",
-            Resource "kubernetes-manifest/apps/{name}/monitoring/service-monitor.yaml",
-        });
+    if application.has_metrics {
+        pages.extend(
+            pages! { { application: Application, foundation: Foundation, monitoring_namespace: &'static str }
+                Resource "kubernetes-manifest/apps/{name}/monitoring/allow-metrics.yaml",
+                Resource "kubernetes-manifest/apps/{name}/monitoring/application-requests.yaml",
+                Resource "kubernetes-manifest/apps/{name}/monitoring/service-monitor.yaml",
+            },
+        );
     }
-    if application.measured && application.database.is_some() {
+    if application.has_metrics && application.database.is_some() {
         pages.extend(pages! { { application: Application, foundation: Foundation }
             Resource "kubernetes-manifest/apps/{name}/monitoring/application-database.yaml",
         });

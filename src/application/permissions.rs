@@ -1,4 +1,4 @@
-//! What an application may do in AWS, with a role of its own. How its pods get the role is not decided here.
+//! The permissions of an application in AWS, which has a role of its own. `infrastructure` associates the role with its pods.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::Workload;
 use crate::{
     diagnostics::{Finding, Report},
-    rights::{INLINE, IamAction, Resource, Rights, Statement, begins_a_name, length},
+    rights::{INLINE, IamAction, Resource, Rights, Statement, has_name_prefix, length},
     source::Located,
     words::{Name, StackWord, Text, Word},
 };
@@ -62,7 +62,7 @@ impl PermissionName {
     }
 }
 
-/// Services that decide what others may do.
+/// Services that manage the permissions of others.
 const BEYOND: [&str; 3] = ["iam", "organizations", "sts"];
 
 /// The permissions of an application, by name. Invalid names, actions and resources are reported and left out.
@@ -103,7 +103,7 @@ fn action(asked: &Located<String>, report: &mut Report) -> Option<Text> {
 
 fn resource(asked: &Located<String>, report: &mut Report) -> Option<Text> {
     let Resource(arn) = report.try_read(asked)?;
-    if begins_a_name(asked) {
+    if has_name_prefix(asked) {
         return Some(arn);
     }
     report.add(
@@ -117,7 +117,7 @@ fn resource(asked: &Located<String>, report: &mut Report) -> Option<Text> {
     None
 }
 
-/// Whether IAM takes the policy of each role.
+/// Reports a role whose policy exceeds IAM's limit.
 pub fn check(workloads: &[Workload], report: &mut Report) {
     for workload in workloads {
         let sids: Vec<String> = workload.permissions.iter().map(|it| it.name.sid()).collect();
@@ -138,7 +138,7 @@ pub fn check(workloads: &[Workload], report: &mut Report) {
     }
 }
 
-/// What the boundary of roles must let through for all applications of an environment.
+/// What the permissions boundary must allow for all applications of an environment.
 pub fn rights(workloads: &[Workload]) -> Option<Rights> {
     let each = || workloads.iter().flat_map(|it| &it.permissions);
     let ceiling = each().map(|it| {

@@ -1,4 +1,4 @@
-//! How a pod shuts down without a failed request: four durations that depend on each other. Kubernetes stops the pod and removes
+//! The shutdown of a pod without failed requests: four durations that depend on each other. Kubernetes stops the pod and removes
 //! it from the load balancer at the same time, and both take a while.
 
 use schemars::JsonSchema;
@@ -32,7 +32,7 @@ pub struct Spec {
 const PRE_STOP: u32 = 15;
 const DRAIN: u32 = 30;
 
-/// How a pod ends, in seconds.
+/// The shutdown of a pod, in seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Shutdown {
     /// From the start of the shutdown to SIGTERM.
@@ -54,7 +54,7 @@ impl Shutdown {
         let alive = pre_stop + drain;
         let deregistration_delay = value_or(&spec.deregistration_delay, drain);
         let grace_period = value_or(&spec.grace_period, alive + 15);
-        let known = !report.excused(&["applications", name, "shutdown"]);
+        let known = !report.already_reported(&["applications", name, "shutdown"]);
         if let Some(at) = spec.grace_period.as_ref().filter(|_| grace_period <= alive && known) {
             report.add(
                 Finding::new(

@@ -1,5 +1,5 @@
-//! The environment variables of an application: plain values, and secrets from Parameter Store. Those of its database are not
-//! decided here.
+//! The environment variables of an application: plain values, and secrets from Parameter Store. Those of its database are in
+//! `database`.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::{
 /// A table of the blueprint.
 pub type Table = BTreeMap<Located<String>, Located<String>>;
 
-/// A variable that everybody may read.
+/// A variable with a plain value.
 #[derive(Clone, Debug)]
 pub struct Variable {
     /// The name of the variable.
@@ -25,22 +25,22 @@ pub struct Variable {
     pub value: Text,
 }
 
-/// A variable that holds a secret.
+/// A variable with a secret value.
 #[derive(Clone, Debug)]
 pub struct SecretVariable {
     /// The name of the variable.
     pub name: VariableName,
-    /// Where it lies, below the application's own path.
+    /// Its path below the application's path in Parameter Store.
     pub key: SecretKey,
 }
 
 /// Variables for the ports, which are set by other keys and must match the manifests.
 const PORTS: [&str; 2] = ["METRICS_PORT", "PORT"];
 
-/// Paths of the platform's own parameters of an application, and the start of the names of their Secrets.
+/// The first parts of paths that the platform uses itself, in Parameter Store and in the names of Secrets.
 const FOLDERS: [&str; 2] = ["database", "registry"];
 
-/// The plain ones, by name.
+/// The plain variables, by name.
 pub fn plain(table: Option<&Table>, database: bool, report: &mut Report) -> Vec<Variable> {
     let read = |(name, value): (&Located<String>, &Located<String>)| {
         let variable = Variable { name: report.try_read(name)?, value: report.try_read(value)? };
@@ -49,7 +49,7 @@ pub fn plain(table: Option<&Table>, database: bool, report: &mut Report) -> Vec<
     table.into_iter().flatten().filter_map(read).collect()
 }
 
-/// The secret ones, by name. The name of a Secret follows from its key, so two keys must not give the same name.
+/// The secret variables, by name. The name of a Secret depends on its key, so two keys must not result in the same name.
 pub fn secret(
     table: Option<&Table>,
     plain: Option<&Table>,
@@ -86,13 +86,13 @@ pub fn secret(
     known
 }
 
-/// Go's garbage collector works harder from nine tenths of the memory on, so that the kernel need not end the program
-/// (https://go.dev/doc/gc-guide, which advises to leave 5 to 10 % for what the runtime does not see).
+/// `GOMEMLIMIT` at nine tenths of the memory makes Go's garbage collector run more often, before the kernel kills the program
+/// (https://go.dev/doc/gc-guide, which recommends to leave 5 to 10 % for memory outside the runtime).
 const GO: &str = "GOMEMLIMIT";
 
-/// V8 allows a heap of 259 MiB in a container of 128, 256 or 512 MiB (Node 20.20.2, `v8.getHeapStatistics()` below such a limit), so
-/// that in 256 MiB the kernel would end the program before V8 collects garbage. Beside 60 % for old objects lie 48 MiB of young
-/// ones, code and buffers.
+/// V8 allows a heap of 259 MiB in a container of 128, 256 or 512 MiB (Node 20.20.2, `v8.getHeapStatistics()` with such a limit),
+/// so in 256 MiB the kernel would kill the program before V8 collects garbage. Besides 60 % for old objects there are 48 MiB of
+/// young ones, code and buffers.
 const NODE: &str = "NODE_OPTIONS";
 
 /// Adds the variable for the memory limit of the runtime, unless the blueprint sets it.
@@ -139,7 +139,7 @@ fn taken(name: &Located<String>, database: bool, report: &mut Report) -> bool {
 }
 
 impl SecretVariable {
-    /// The secret that a person puts into Parameter Store.
+    /// Its secret, which a person puts into Parameter Store.
     pub fn put(&self, application: &Name) -> Secret {
         Secret {
             namespace: Bareword::of(application),

@@ -1,4 +1,4 @@
-//! What a platform's own Terraform may do: `*.tf` files of a person's own, beside those that are rendered. What they make is theirs.
+//! The permissions for a platform's own Terraform: `*.tf` files that users add beside the rendered ones.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::{
     diagnostics::{Finding, Report},
-    rights::{self, IamAction, Names, Resource, Rights, Statement, begins_a_name, meet},
+    rights::{self, IamAction, Names, Resource, Rights, Statement, has_name_prefix, patterns_overlap},
     source::Located,
     words::{Name, StackWord, Word},
 };
@@ -33,7 +33,7 @@ pub struct Spec {
     uses: Option<Vec<rights::Spec>>,
 }
 
-/// What a grant is called, in one word: a `Sid` knows only letters and digits.
+/// The name of a grant, in one word: a `Sid` allows only letters and digits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct GrantName(String);
 
@@ -47,10 +47,10 @@ impl Word for GrantName {
     }
 }
 
-/// Services that decide who may do what: with one of their actions the pipeline could widen itself.
-const BEYOND: [&str; 4] = ["account", "iam", "organizations", "sts"];
+/// Services that manage permissions: with one of their actions the pipeline could extend its own permissions.
+const PERMISSION_SERVICES: [&str; 4] = ["account", "iam", "organizations", "sts"];
 
-/// Which of the three lists a permission stands in.
+/// The list that contains a permission.
 #[derive(Clone, Copy, PartialEq)]
 enum List {
     Read,
@@ -58,7 +58,7 @@ enum List {
     Use,
 }
 
-/// The rights of all grants that an environment has.
+/// The permissions of all grants of an environment.
 pub fn resolve(table: Option<&Table>, names: &Names, report: &mut Report) -> Rights {
     let mut rights = Rights::default();
     for (name, spec) in table.into_iter().flatten() {
@@ -81,7 +81,7 @@ pub fn resolve(table: Option<&Table>, names: &Names, report: &mut Report) -> Rig
     rights
 }
 
-/// The environments that grants name, where they are not among the known ones.
+/// Reports environments in grants that do not exist.
 pub fn check(table: Option<&Table>, known: &[String], report: &mut Report) {
     let named = table.into_iter().flatten().flat_map(|(_, spec)| spec.environments.iter().flatten());
     for name in named.filter(|it| !known.contains(it)) {
@@ -121,7 +121,7 @@ fn statement(
             continue;
         }
         let Some(Resource(arn)) = report.try_read(at) else { continue };
-        if !begins_a_name(at) {
+        if !has_name_prefix(at) {
             report.add(
                 Finding::new("aws/grant", format!("`{}` cannot be granted", at.as_str()))
                     .at(at.span(), "`*` needs the start of a name before it")
@@ -129,7 +129,7 @@ fn statement(
             );
             continue;
         }
-        if let Some(made) = reaches(at, names) {
+        if let Some(made) = stack_resource(at, names) {
             report.add(
                 Finding::new("aws/grant", format!("`{}` reaches {made}", at.as_str()))
                     .at(at.span(), "the bootstrap stack made it, and only that changes it")
@@ -145,11 +145,14 @@ fn statement(
 }
 
 fn refuse_action(at: &Located<String>, action: &IamAction, list: List, report: &mut Report) {
-    if BEYOND.contains(&action.service.as_str()) {
+    if PERMISSION_SERVICES.contains(&action.service.as_str()) {
         report.add(
             Finding::new("aws/grant", format!("`{}` cannot be granted", at.as_str()))
                 .at(at.span(), "with it the pipeline could widen its own rights")
-                .help(format!("leave it out: no action of `{}` is granted", BEYOND.join("`, `"))),
+                .help(format!(
+                    "leave it out: no action of `{}` is granted",
+                    PERMISSION_SERVICES.join("`, `")
+                )),
         );
     } else if !action.is_narrow() {
         report.add(
@@ -157,7 +160,7 @@ fn refuse_action(at: &Located<String>, action: &IamAction, list: List, report: &
                 .at(at.span(), "`*` needs at least three letters before it")
                 .help("write one action, such as `sqs:CreateQueue`, or several, such as `sqs:Get*`"),
         );
-    } else if list == List::Read && !action.looks() {
+    } else if list == List::Read && !action.only_reads() {
         report.add(
             Finding::new("aws/grant", format!("`{}` does not only read", at.as_str()))
                 .at(at.span(), "anyone who can open a pull request could do it")
@@ -166,9 +169,9 @@ fn refuse_action(at: &Located<String>, action: &IamAction, list: List, report: &
     }
 }
 
-/// What of the bootstrap stack a pattern may mean. Roles, policies and the provider of GitHub's tokens are IAM's, whose actions are
-/// refused. The id of the key is chosen by AWS, so a pattern of keys must name one in full.
-fn reaches(pattern: &str, names: &Names) -> Option<&'static str> {
+/// The resource of the bootstrap stack that a pattern may match. Its roles, policies and OIDC provider are not checked, because
+/// all actions of IAM are refused. AWS chooses the id of the key, so a pattern of keys must be a complete ARN.
+fn stack_resource(pattern: &str, names: &Names) -> Option<&'static str> {
     let bucket = format!("arn:aws:s3:::{}", names.state_bucket);
     let stack = format!(
         "arn:aws:cloudformation:{}:{}:stack/{}-bootstrap/*",
@@ -177,11 +180,13 @@ fn reaches(pattern: &str, names: &Names) -> Option<&'static str> {
         names.prefix()
     );
     let alias = format!("arn:aws:kms:{}:{}:alias/{}-tfstate", names.region, names.account, names.prefix());
-    if meet(pattern, &bucket) || meet(pattern, &format!("{bucket}/*")) {
+    if patterns_overlap(pattern, &bucket) || patterns_overlap(pattern, &format!("{bucket}/*")) {
         Some("the bucket of the states")
-    } else if meet(pattern, &alias) || pattern.starts_with("arn:aws:kms:") && pattern.contains('*') {
+    } else if patterns_overlap(pattern, &alias)
+        || pattern.starts_with("arn:aws:kms:") && pattern.contains('*')
+    {
         Some("the key of the states")
-    } else if meet(pattern, &stack) {
+    } else if patterns_overlap(pattern, &stack) {
         Some("the bootstrap stack")
     } else if ["iam", "sts", "organizations", "account"]
         .iter()
@@ -194,7 +199,7 @@ fn reaches(pattern: &str, names: &Names) -> Option<&'static str> {
 }
 
 impl List {
-    /// What the statement is called: `OrdersReads`, `OrdersReads2`.
+    /// The `Sid` of the statement: `OrdersReads`, `OrdersReads2`.
     fn sid(self, name: &str, number: usize) -> String {
         let (first, rest) = name.split_at(name.len().min(1));
         let verb = match self {

@@ -1,8 +1,8 @@
-//! What must be allowed for roles: that the apply role makes those of the platform, under their boundary and no further.
+//! The permissions for roles: the apply role may create the roles of the platform, but only with the permissions boundary.
 
 use crate::rights::{Names, Policy, Rights, Statement, any};
 
-/// What must be allowed for the roles of a platform.
+/// The permissions for the roles of a platform.
 pub fn rights(names: &Names) -> Rights {
     let ours = || vec![names.role("*")];
     let read = ["iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"];

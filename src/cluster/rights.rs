@@ -1,4 +1,4 @@
-//! What must be allowed for the cluster: to Terraform, to the control plane and to the nodes.
+//! The permissions for the cluster: of Terraform, of the control plane and of the nodes.
 
 use super::Cluster;
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
 };
 
 impl Cluster {
-    /// `associations` is whether pods prove who they are by EKS Pod Identity; else the cluster issues tokens that IAM trusts.
+    /// `associations` is whether pods authenticate by EKS Pod Identity; else the cluster issues tokens that IAM trusts.
     pub fn rights(&self, names: &Names, associations: bool) -> Rights {
         let own = Rights {
             read: read(names, associations),
@@ -21,7 +21,7 @@ impl Cluster {
     }
 }
 
-/// All that EKS makes of the cluster.
+/// The EKS resources of the cluster.
 fn parts(names: &Names, associations: bool) -> Vec<StackWord> {
     let prefix = names.prefix();
     let mut parts = vec![
@@ -59,7 +59,7 @@ fn read(names: &Names, associations: bool) -> Vec<Statement> {
         Statement::allow("Cluster", &eks).on(parts(names, associations)).within(Policy::Read),
         Statement::allow("Keys", &keys)
             .on(vec![names.arn("kms", "key/*")])
-            .of_ours(names)
+            .with_resource_tags(names)
             .within(Policy::Read),
         Statement::allow(
             "Lists",
@@ -122,11 +122,11 @@ fn change(names: &Names, associations: bool) -> Vec<Statement> {
             .when("StringEquals", "aws:ResourceTag/eks:cluster-name", [names.prefix().as_str()]),
         Statement::allow("CreateKeys", &["kms:CreateKey"])
             .on(vec![any()])
-            .as_ours(names)
+            .with_request_tags(names)
             .why("The policy of a new key names its administrator, which is this role."),
         Statement::allow("TagNewKeys", &["kms:TagResource"])
             .on(vec![names.arn("kms", "key/*")])
-            .as_ours(names),
+            .with_request_tags(names),
         Statement::allow("KeyAliases", &["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"])
             .on(vec![names.arn("kms", format!("alias/{}-*", names.prefix()))]),
     ];
@@ -144,7 +144,7 @@ fn change(names: &Names, associations: bool) -> Vec<Statement> {
     change
 }
 
-/// Lets the apply role attach these policies of AWS to roles under the boundary.
+/// Lets the apply role attach these AWS managed policies to roles with the boundary.
 pub(crate) fn attach(names: &Names, policies: &[&str]) -> Statement {
     let arns: Vec<String> = policies.iter().map(|it| format!("arn:aws:iam::aws:policy/{it}")).collect();
     Statement::allow("ManagedPoliciesUnderTheBoundary", &["iam:AttachRolePolicy"])
@@ -154,7 +154,7 @@ pub(crate) fn attach(names: &Names, policies: &[&str]) -> Statement {
         .within(Policy::ApplyIdentity)
 }
 
-/// Lets the apply role make the roles of AWS's own services, which an account has once.
+/// Lets the apply role create service-linked roles, which an account has only once.
 pub(crate) fn service_linked_roles(names: &Names, services: &[&str]) -> Vec<Statement> {
     let services: Vec<String> = services.iter().map(|it| format!("{it}.amazonaws.com")).collect();
     let of = |service: &String| names.iam(format!("role/aws-service-role/{service}/*"));
@@ -169,7 +169,7 @@ pub(crate) fn service_linked_roles(names: &Names, services: &[&str]) -> Vec<Stat
     ]
 }
 
-/// The issuer of the tokens by which pods prove who they are.
+/// The OIDC issuer of the tokens by which pods authenticate.
 fn issuer(names: &Names) -> Rights {
     let hosts =
         [format!("oidc-eks.{}.api.aws", names.region), format!("oidc.eks.{}.amazonaws.com", names.region)];
@@ -220,7 +220,7 @@ fn uses(names: &Names) -> Vec<Statement> {
     ]
 }
 
-/// Whoever makes the first load balancer of an account makes this role with it.
+/// The first load balancer of an account creates this role.
 pub(crate) fn load_balancing_role(names: &Names) -> Statement {
     Statement::allow("LoadBalancingServiceRole", &["iam:CreateServiceLinkedRole"])
         .on(vec![names.iam("role/aws-service-role/elasticloadbalancing.amazonaws.com/*")])

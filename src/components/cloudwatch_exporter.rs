@@ -41,7 +41,7 @@ impl Component for CloudwatchExporter {
 
     fn examine(&self, place: &Span, environment: &Environment, report: &mut Report) {
         let nothing = environment.database.is_none() && environment.dns.is_none();
-        if nothing && !report.excused(&["dns"]) && !report.excused(&["applications"]) {
+        if nothing && !report.already_reported(&["dns"]) && !report.already_reported(&["applications"]) {
             report.add(
                 Finding::new("component/metrics", "`cloudwatch-exporter` has nothing to export")
                     .at(
@@ -82,13 +82,13 @@ impl Component for CloudwatchExporter {
                 statements: statements(),
             }),
             pages: pages.into_iter().chain(deployment).collect(),
-            watched: watched(environment),
+            monitoring: monitoring(environment),
             ..Contribution::new("cloudwatch-exporter")
         }
     }
 }
 
-fn watched(environment: &Environment) -> Vec<Page> {
+fn monitoring(environment: &Environment) -> Vec<Page> {
     let mut pages = pages! { { environment: Environment }
         Resource "kubernetes-manifest/clusters/{environment}/monitoring/monitors/cloudwatch-exporter.yaml",
     };
@@ -107,8 +107,8 @@ fn watched(environment: &Environment) -> Vec<Page> {
     pages
 }
 
-/// What it asks for by name and by tag (prometheus-community/yet-another-cloudwatch-exporter@036adb88 README.md), which names
-/// no resource; so it is kept to the region.
+/// The actions that it needs (prometheus-community/yet-another-cloudwatch-exporter@036adb88 README.md). They support no
+/// resources, so they are limited to the region.
 fn statements() -> Vec<Statement> {
     vec![Statement {
         sid: "ReadMetrics",

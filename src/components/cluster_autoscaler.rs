@@ -58,7 +58,7 @@ impl Component for ClusterAutoscaler {
                 Resource "kubernetes-manifest/clusters/{environment}/controllers/cluster-autoscaler/release.yaml",
             },
             releases: vec![release.clone()],
-            watched: pages! { { environment: Environment }
+            monitoring: pages! { { environment: Environment }
                 Resource "kubernetes-manifest/clusters/{environment}/monitoring/monitors/cluster-autoscaler.yaml",
                 Resource "kubernetes-manifest/clusters/{environment}/monitoring/rules/cluster-autoscaler.yaml",
             },
@@ -67,8 +67,8 @@ impl Component for ClusterAutoscaler {
     }
 }
 
-/// Its full policy (kubernetes/autoscaler@55c37cd5 cluster-autoscaler/cloudprovider/aws/README.md), which leaves it to us to
-/// keep the second half to what bears its tags.
+/// Its full policy (kubernetes/autoscaler@55c37cd5 cluster-autoscaler/cloudprovider/aws/README.md), whose second half is limited
+/// here to resources with its tags.
 fn statements() -> Vec<Statement> {
     let tagged =
         |key, value| Condition { test: "StringEquals", key: Hcl::string(key), value: Hcl::string(value) };

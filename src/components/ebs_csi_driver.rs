@@ -50,8 +50,8 @@ impl Component for EbsCsiDriver {
     }
 }
 
-/// What the driver's own policy grants (kubernetes-sigs/aws-ebs-csi-driver@v1.64.0 docs/AmazonEBSCSIDriverPolicyV2.json),
-/// kept to this region, this account and this cluster's nodes, with the platform's key for volumes.
+/// The driver's own policy (kubernetes-sigs/aws-ebs-csi-driver@v1.64.0 docs/AmazonEBSCSIDriverPolicyV2.json), limited to this
+/// region, this account and this cluster's nodes, with the platform's key for volumes.
 fn statements() -> Vec<Statement> {
     let volumes = || Hcl::string("arn:aws:ec2:${local.region}:${local.account}:volume/*");
     let snapshots = || Hcl::string("arn:aws:ec2:${local.region}::snapshot/*");

@@ -50,7 +50,7 @@ impl Component for ExternalDns {
     }
 
     fn examine(&self, place: &Span, environment: &Environment, report: &mut Report) {
-        if environment.dns.is_none() && !report.excused(&["dns"]) {
+        if environment.dns.is_none() && !report.already_reported(&["dns"]) {
             report.add(
                 Finding::new("component/zone", "`external-dns` needs a DNS zone")
                     .at(place.clone(), "there is no zone for records")
@@ -86,7 +86,7 @@ impl Component for ExternalDns {
                 Resource "kubernetes-manifest/clusters/{environment}/controllers/external-dns/release.yaml",
             },
             releases: vec![release.clone()],
-            watched: pages! { { environment: Environment }
+            monitoring: pages! { { environment: Environment }
                 Resource "kubernetes-manifest/clusters/{environment}/monitoring/monitors/external-dns.yaml",
                 Resource "kubernetes-manifest/clusters/{environment}/monitoring/rules/external-dns.yaml",
             },
@@ -97,11 +97,11 @@ impl Component for ExternalDns {
 
 /// The hosted zones that external-dns works on: for its filter, and for its role.
 ///
-/// The filter is a domain, because only AWS knows the id of a zone. external-dns compares it with the end of a name, for
-/// zones and for records alike, so a zone below ours passes like a host in ours; no other filter by name tells the two apart.
-/// It then reads every zone that passed, and when one read is refused it writes nothing at all (external-dns v0.22.0:
-/// `matchFilter` in endpoint/domain_filter.go, `zones` and `records` in provider/aws/aws.go). So the role reads whatever the
-/// filter may pass, and writes into our zone only.
+/// The filter is a domain, because AWS chooses the id of a zone. external-dns compares it with the end of a name, for zones and
+/// for records, so it matches a zone below ours like a host in ours; no other filter by name distinguishes them. It then reads
+/// every zone that matches, and if one read is denied it writes nothing (external-dns v0.22.0: `matchFilter` in
+/// endpoint/domain_filter.go, `zones` and `records` in provider/aws/aws.go). So the role may read all zones that the filter may
+/// match, but write only into ours.
 struct Zones {
     own: Domain,
 }

@@ -35,9 +35,9 @@ impl Component for ExternalSecrets {
         Need::Secrets
     }
 
-    /// With tokens of the cluster it asks for each namespace in the name of that namespace's service account, so it
-    /// needs no role itself. With Pod Identity it cannot (external-secrets docs/provider/aws-access.md): it goes
-    /// through a role of its own, which may only take the readers' roles.
+    /// With tokens of the cluster it uses the service account of each namespace, so it needs no role itself. With Pod Identity
+    /// this is impossible (external-secrets docs/provider/aws-access.md): it has a role of its own, which may only assume the
+    /// readers' roles.
     fn contribute(&self, environment: &Environment, _: &mut Report) -> Contribution {
         let identity = || Identity {
             role: "external-secrets",
@@ -76,7 +76,7 @@ impl Component for ExternalSecrets {
                 Resource "kubernetes-manifest/clusters/{environment}/controllers/external-secrets/release.yaml",
             },
             releases: vec![release.clone()],
-            watched: pages! { { environment: Environment }
+            monitoring: pages! { { environment: Environment }
                 Resource "kubernetes-manifest/clusters/{environment}/monitoring/monitors/external-secrets.yaml",
                 Resource "kubernetes-manifest/clusters/{environment}/monitoring/rules/external-secrets.yaml",
             },
@@ -85,7 +85,7 @@ impl Component for ExternalSecrets {
     }
 }
 
-/// It hands on its session to a reader's role, and to no other.
+/// It may assume the readers' roles, and no other.
 fn become_readers(environment: &Environment) -> rights::Statement {
     rights::Statement::allow("RolesOfReaders", &["sts:AssumeRole", "sts:TagSession"])
         .on(vec![environment.names().role("secrets-*")])

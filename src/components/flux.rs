@@ -61,7 +61,7 @@ impl Component for Flux {
                 Resource "kubernetes-manifest/clusters/{environment}/flux-system/operator-release.yaml",
                 Resource "kubernetes-manifest/clusters/{environment}/flux-system/operator-source.yaml",
             },
-            watched: pages! { { environment: Environment }
+            monitoring: pages! { { environment: Environment }
                 Resource "kubernetes-manifest/clusters/{environment}/monitoring/dashboards/flux.yaml",
                 Resource "kubernetes-manifest/clusters/{environment}/monitoring/flux/notifications.yaml",
                 Resource "kubernetes-manifest/clusters/{environment}/monitoring/monitors/flux.yaml",

@@ -74,7 +74,7 @@ impl Component for LoadBalancerController {
             bucket: *logs,
             pages,
             releases: vec![release.clone()],
-            watched: pages! { { environment: Environment }
+            monitoring: pages! { { environment: Environment }
                 Resource "kubernetes-manifest/clusters/{environment}/monitoring/monitors/load-balancer-controller.yaml",
                 Resource "kubernetes-manifest/clusters/{environment}/monitoring/rules/load-balancer-controller.yaml",
             },
@@ -83,7 +83,7 @@ impl Component for LoadBalancerController {
     }
 }
 
-/// The bucket of access logs, and the role that the first load balancer of an account brings.
+/// The bucket of access logs, and the service-linked role of load balancers.
 fn rights(names: &Names, logs: bool) -> Rights {
     let uses = vec![load_balancing_role(names)];
     if !logs {
@@ -146,8 +146,8 @@ fn rights(names: &Names, logs: bool) -> Rights {
 }
 
 /// Its own policy (kubernetes-sigs/aws-load-balancer-controller@v3.5.0 docs/install/iam_policy.json), statement by statement.
-/// What names a resource is kept to this region and account, what names a tag to this cluster, and rules of security
-/// groups to this network. The rest it leaves open, because a call names no resource or bears no tag yet.
+/// Resources are limited to this region and account, tags to this cluster, and security group rules to this network. The other
+/// statements stay open, because their calls name no resource, or a resource without tags.
 fn statements() -> Vec<Statement> {
     vec![
         Statement {

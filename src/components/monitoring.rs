@@ -1,5 +1,5 @@
-//! What watches the platform: Prometheus, Alertmanager and Grafana, from one chart, and the definitions of what they
-//! measure, from another. What is worth an alert is not decided here.
+//! Monitoring: Prometheus, Alertmanager and Grafana from one chart, and their custom resource definitions from another. The
+//! alert rules belong to the components that they are about.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -10,7 +10,7 @@ use crate::{
         Contribution, HelmRelease, Namespace, Need, Needed, PodSecurity, Secret, Writer, numbers,
     },
     diagnostics::{Finding, Report},
-    entrance::{self, Asked},
+    entrance::{self, Settings},
     foundation::Environment,
     layer::Layer,
     pages,
@@ -114,12 +114,12 @@ struct Grafana {
     persistent: Option<Located<bool>>,
 }
 
-/// What was decided.
+/// The resolved settings.
 struct Stack {
     replicas: u32,
     days: u32,
     storage: u32,
-    /// What the measurements may fill of it, in GiB.
+    /// The maximum size of the data in it, in GiB.
     size: u32,
     receiver: Option<Receiver>,
     heartbeat: bool,
@@ -132,9 +132,9 @@ struct Stack {
 /// Where alerts go.
 struct Receiver {
     alerts: Alerts,
-    /// What the key in its Secret is called, and so the file that Alertmanager reads.
+    /// The key in its Secret, which is also the name of the file that Alertmanager reads.
     file: &'static str,
-    /// Where a person puts it.
+    /// Its key in Parameter Store, which a person writes.
     key: &'static str,
     about: &'static str,
     mail: Option<Mail>,
@@ -147,7 +147,7 @@ struct Mail {
     user: Text,
 }
 
-/// A load balancer that leads to Grafana.
+/// A load balancer for Grafana.
 struct Entrance {
     host: Domain,
     public: bool,
@@ -217,24 +217,24 @@ impl Component for Monitoring {
             need: Need::LoadBalancers,
             by: format!("Grafana, which has the host `{}`", entrance.host),
         };
-        // What the nodes cannot see.
+        // Metrics that only CloudWatch has.
         let cloud = (environment.database.is_some() || environment.dns.is_some())
             .then(|| Needed { need: Need::CloudMetrics, by: "component `monitoring`".to_owned() });
         Contribution {
             about: "metrics, dashboards and alerts: Prometheus, Grafana, Alertmanager",
             needs: stack.entrance.iter().map(balancer).chain(cloud).collect(),
             secrets: stack.secrets(),
-            watches: true,
+            is_monitoring: true,
             definitions: Some("prometheus-operator"),
             hosts: stack.entrance.iter().map(|it| it.host.clone()).collect(),
-            // First the one that it watches from.
+            // The first one is that of Prometheus, which `monitoring_namespace` returns.
             namespaces: vec![
                 Namespace { name: "monitoring", pods: PodSecurity::Restricted, installs: true },
                 Namespace { name: "node-exporter", pods: PodSecurity::Privileged, installs: false },
             ],
             releases: vec![definitions.clone(), release.clone()],
             pages,
-            watched: pages! { { environment: Environment }
+            monitoring: pages! { { environment: Environment }
                 Resource "kubernetes-manifest/clusters/{environment}/monitoring/dashboards/applications.yaml",
                 Resource "kubernetes-manifest/clusters/{environment}/monitoring/dashboards/cluster.yaml",
                 Resource "kubernetes-manifest/clusters/{environment}/monitoring/rules/nodes.yaml",
@@ -264,7 +264,7 @@ impl Monitoring {
     fn stack(&self, version: u32, environment: &Environment, report: &mut Report) -> Stack {
         let storage = value_or(&self.storage, STORAGE);
         let size = value_or(&self.retention_size, storage * 4 / 5);
-        let known = !report.excused(&["components", "monitoring", "storage"]);
+        let known = !report.already_reported(&["components", "monitoring", "storage"]);
         if let Some(asked) = self.retention_size.as_ref().filter(|_| size * 10 > storage * 9 && known) {
             report.add(
                 Finding::new(
@@ -294,7 +294,7 @@ impl Monitoring {
 
     fn receiver(&self, report: &mut Report) -> Option<Receiver> {
         let alerts = self.alerts.as_ref().map(|it| **it);
-        let known = !report.excused(&["components", "monitoring", "alerts"]);
+        let known = !report.already_reported(&["components", "monitoring", "alerts"]);
         if let Some(asked) = self.email.as_ref().filter(|_| alerts != Some(Alerts::Email) && known) {
             report.add(
                 Finding::warning("monitoring/email", "`email` has no effect")
@@ -320,7 +320,7 @@ impl Monitoring {
 
     fn mail(&self, report: &mut Report) -> Mail {
         if let (None, Some(asked)) = (&self.email, &self.alerts)
-            && !report.excused(&["components", "monitoring", "email"])
+            && !report.already_reported(&["components", "monitoring", "email"])
         {
             report.add(
                 Finding::new("monitoring/email", "`email` is missing")
@@ -350,16 +350,16 @@ impl Monitoring {
 
 impl Grafana {
     fn entrance(&self, environment: &Environment, report: &mut Report) -> Option<Entrance> {
-        let asked = Asked {
+        let settings = Settings {
             host: self.host.as_ref(),
-            excused: report.excused(&["components", "monitoring", "grafana", "host"]),
+            already_reported: report.already_reported(&["components", "monitoring", "grafana", "host"]),
             public: self.public.as_ref(),
             allowed_ranges: self.allowed_ranges.as_deref(),
             others: Vec::new(),
         };
         let open = self.host.is_some() && self.allowed_ranges.is_none();
         if let Some(public) = self.public.as_ref().filter(|public| ***public && open)
-            && !report.excused(&["components", "monitoring", "grafana", "allowed-ranges"])
+            && !report.already_reported(&["components", "monitoring", "grafana", "allowed-ranges"])
         {
             report.add(
                 Finding::warning("monitoring/public", "Grafana's login page is open to the whole internet")
@@ -370,7 +370,7 @@ impl Grafana {
             );
         }
         let entrance::Entrance { host, public, ranges } =
-            entrance::resolve(&asked, PUBLIC, environment, report)?;
+            entrance::resolve(&settings, PUBLIC, environment, report)?;
         let ranges: Vec<String> = ranges.iter().map(ToString::to_string).collect();
         Some(Entrance { host, public, ranges: Text::ours(ranges.join(",")) })
     }
@@ -382,12 +382,12 @@ impl Stack {
         Bareword::of("grafana-login").and('-', self.password_number)
     }
 
-    /// The numbers of the passwords that Parameter Store holds.
+    /// The numbers of the passwords in Parameter Store.
     fn passwords(&self) -> Vec<Text> {
         numbers(self.password_number).iter().map(|it| Text::ours(it.to_string())).collect()
     }
 
-    /// Where a password lies, below platform, environment and namespace.
+    /// The path of a password below platform, environment and namespace.
     fn password(number: u32) -> String {
         format!("grafana/{number}/admin-password")
     }
@@ -418,12 +418,12 @@ impl Stack {
         numbers(self.password_number).into_iter().map(password).chain(receiver).chain(heartbeat).collect()
     }
 
-    /// Where a notification leads. Alertmanager's own address is known only inside the cluster.
+    /// The link in a notification. Alertmanager's own address is reachable only inside the cluster.
     fn link(&self) -> Text {
         Text::ours(self.entrance.as_ref().map(|it| format!("https://{}/", it.host)).unwrap_or_default())
     }
 
-    /// Where an alert ends that nobody has to read.
+    /// The receiver of alerts, or the one that discards them.
     fn receiver_name(&self) -> &'static str {
         self.receiver.as_ref().map_or("nobody", Receiver::name)
     }
@@ -440,7 +440,7 @@ impl Receiver {
     }
 }
 
-/// An address of mail.
+/// An e-mail address.
 struct Mailbox(String);
 
 impl Word for Mailbox {
@@ -457,14 +457,14 @@ impl Word for Mailbox {
     }
 }
 
-/// Stands in for an address that does not read, which was reported.
+/// The placeholder for an invalid address, which was reported.
 impl Default for Mailbox {
     fn default() -> Self {
         Self("nobody@placeholder--.invalid".to_owned())
     }
 }
 
-/// A server of mail, and its port.
+/// A mail server with its port.
 struct Server(String);
 
 impl Word for Server {
@@ -480,7 +480,7 @@ impl Word for Server {
     }
 }
 
-/// Stands in for a server that does not read, which was reported.
+/// The placeholder for an invalid server, which was reported.
 impl Default for Server {
     fn default() -> Self {
         Self("placeholder--.invalid:587".to_owned())

@@ -36,7 +36,7 @@ pub struct Overprovisioning {
 const CPU: Cpu = Cpu(250);
 const MEMORY: Memory = Memory(256);
 
-/// What is kept free, and where.
+/// The number of placeholder pods, and the requests of each.
 #[derive(Clone, Copy, Debug)]
 pub struct SpareCapacity {
     replicas: u32,
@@ -44,7 +44,7 @@ pub struct SpareCapacity {
     memory: Memory,
 }
 
-/// Before the chain goes on: it waits for nobody's pods, and nobody waits for its own.
+/// Outside the chain: its placeholder pods may stay pending, so no layer may wait for it.
 const LAYER: &Layer = &Layer {
     name: "overprovisioning",
     after: Some(Layer::CONTROLLERS),
@@ -103,13 +103,13 @@ impl Overprovisioning {
         }
     }
 
-    /// A pod that fits on no node waits for ever, and makes the autoscaler add nodes in vain.
+    /// A pod that fits on no node stays pending, and no node that the autoscaler adds would help.
     fn fits(&self, reserve: SpareCapacity, place: &Span, environment: &Environment, report: &mut Report) {
         let groups = environment.cluster.node_groups.iter();
-        let known = groups.filter_map(|group| Some((group, group.shape?)));
-        let Some((group, shape)) = known.min_by_key(|(_, shape)| Allocatable::of(*shape)) else { return };
-        let Allocatable { cpu, memory } = Allocatable::of(shape);
-        let (Cpu(whole), Memory(all)) = (Cpu(shape.processors * 1000), Memory(shape.memory));
+        let known = groups.filter_map(|group| Some((group, group.instance_size?)));
+        let Some((group, size)) = known.min_by_key(|(_, size)| Allocatable::of(*size)) else { return };
+        let Allocatable { cpu, memory } = Allocatable::of(size);
+        let (Cpu(whole), Memory(all)) = (Cpu(size.processors * 1000), Memory(size.memory));
         let mut refuse = |asked: &Option<Located<String>>, said: String, label: String, most: String| {
             report.add(
                 Finding::new("component/reserve", said)
@@ -142,10 +142,12 @@ impl Overprovisioning {
     }
 }
 
-/// Where no group grows, nothing replaces the room that was taken.
+/// If no node group can grow, used spare capacity is not replaced.
 fn grows(place: &Span, environment: &Environment, report: &mut Report) {
     let groups = &environment.cluster.node_groups;
-    if groups.iter().all(|group| group.min >= group.max) && !report.excused(&["cluster", "node-groups"]) {
+    if groups.iter().all(|group| group.min >= group.max)
+        && !report.already_reported(&["cluster", "node-groups"])
+    {
         report.add(
             Finding::warning("component/capacity", "spare capacity is reserved, but no node group can grow")
                 .at(place.clone(), "once it is used, no new node replaces it")
@@ -155,7 +157,7 @@ fn grows(place: &Span, environment: &Environment, report: &mut Report) {
 }
 
 impl SpareCapacity {
-    /// Twice what is kept, so that a change replaces all pods at once.
+    /// Twice the number of placeholder pods, so that a rollout can replace all of them at once.
     fn quota_pods(&self) -> u32 {
         2 * self.replicas
     }

@@ -46,7 +46,7 @@ impl Component for VpcCni {
     }
 }
 
-/// What the managed policy AmazonEKS_CNI_Policy grants, kept to this network and this cluster's nodes.
+/// The managed policy AmazonEKS_CNI_Policy, limited to this network and this cluster's nodes.
 fn statements() -> Vec<Statement> {
     vec![
         Statement {

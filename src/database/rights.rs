@@ -1,4 +1,4 @@
-//! What must be allowed for the database: to Terraform, and to the measurements of its system.
+//! The permissions for the database: of Terraform, and of enhanced monitoring.
 
 use super::Database;
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl Database {
-    /// What must be allowed for it.
+    /// The permissions that it needs.
     pub fn rights(&self, names: &Names) -> Rights {
         let uses = Statement::uses(&[
             "logs:CreateLogGroup",

@@ -1,4 +1,4 @@
-//! What must be allowed for the zone and its certificate, to Terraform.
+//! The permissions of Terraform for the zone and its certificate.
 
 use super::Dns;
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     words::StackWord,
 };
 
-/// Their ids are chosen by AWS, and they bear no condition.
+/// AWS chooses their ids, and no condition key applies.
 fn zones() -> Vec<StackWord> {
     vec![StackWord::ours("arn:aws:route53:::hostedzone/*")]
 }
@@ -15,7 +15,7 @@ const NAMES: &str = "route53:ChangeResourceRecordSetsNormalizedRecordNames";
 const TYPES: &str = "route53:ChangeResourceRecordSetsRecordTypes";
 
 impl Dns {
-    /// What must be allowed for it.
+    /// The permissions that it needs.
     pub fn rights(&self, names: &Names) -> Rights {
         let read = read(names).into_iter().map(|it| it.within(Policy::ReadEdge)).collect();
         let change = self.change(names).into_iter().map(|it| it.within(Policy::ApplyEdge)).collect();
@@ -64,16 +64,16 @@ impl Dns {
                 .on(vec![any()])
                 .when("ForAllValues:StringEquals", "acm:DomainNames", [format!("*.{zone}").as_str(), &zone])
                 .when("StringEquals", "acm:ValidationMethod", ["DNS"])
-                .as_ours(names),
+                .with_request_tags(names),
             Statement::allow("TagNewCertificate", &["acm:AddTagsToCertificate"])
                 .on(certificates())
-                .as_ours(names),
+                .with_request_tags(names),
             Statement::allow(
                 "ChangeCertificate",
                 &["acm:AddTagsToCertificate", "acm:DeleteCertificate", "acm:RemoveTagsFromCertificate"],
             )
             .on(certificates())
-            .of_ours(names),
+            .with_resource_tags(names),
         ]);
         change
     }
@@ -91,6 +91,6 @@ fn read(names: &Names) -> Vec<Statement> {
         .why("AWS chooses the ids of zones, and no condition key applies. Their records are public."),
         Statement::allow("Certificates", &["acm:DescribeCertificate", "acm:ListTagsForCertificate"])
             .on(vec![names.arn("acm", "certificate/*")])
-            .of_ours(names),
+            .with_resource_tags(names),
     ]
 }

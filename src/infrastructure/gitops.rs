@@ -1,11 +1,11 @@
-//! What must be allowed for the second root, to the apply role: its state, the Git credential, and the way to the cluster.
+//! The permissions of the apply role for the second root: its state, the Git credential, and the tunnel to the cluster.
 
 use crate::{
     rights::{Names, Policy, Rights, Statement, any, in_state_bucket},
     words::{StackWord, Text},
 };
 
-/// `tunnels` is whether the pipeline comes through a node.
+/// `tunnels` is whether the pipeline reaches the cluster through a node.
 pub fn rights(names: &Names, tunnels: bool) -> Rights {
     let state = || in_state_bucket("/gitops/terraform.tfstate");
     let lock = || in_state_bucket("/gitops/terraform.tfstate.tflock");
@@ -34,7 +34,7 @@ fn tunnel(names: &Names) -> [Statement; 4] {
         checked(
             Statement::allow("TunnelThroughNodes", &["ssm:StartSession"])
                 .on(vec![names.arn("ec2", "instance/*")])
-                .of_ours(names),
+                .with_resource_tags(names),
         )
         .why("Without the check of the document, the permission to start a session on a node would include a shell."),
         checked(

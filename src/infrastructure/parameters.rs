@@ -1,4 +1,4 @@
-//! What must be allowed with Parameter Store: to Terraform, which writes secrets, and to the roles that read them.
+//! The permissions for Parameter Store: of Terraform, which writes secrets, and of the roles that read them.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,8 @@ use crate::{
 /// Folders of parameters, below platform and environment: `shop/database`.
 pub type Folders = Vec<Text>;
 
-/// Where Terraform writes parameters. A folder outlives the keys in it, so that the rights to it, which an administrator gives, do
-/// not change with them.
+/// The folders in which Terraform writes parameters. Permissions are for folders, so that an administrator need not change them
+/// when the keys in a folder change.
 pub fn written(secrets: &[Secret], wide: bool) -> Folders {
     let by = |writer| -> BTreeSet<String> {
         secrets.iter().filter(|it| it.writer == writer).map(Secret::folder).collect()
@@ -24,8 +24,8 @@ pub fn written(secrets: &[Secret], wide: bool) -> Folders {
     folders.into_iter().map(Text::ours).collect()
 }
 
-/// With one pattern for several folders that end alike: `*/database`. There is none where it would also mean what a person puts:
-/// a `*` of IAM means `/` as well.
+/// Replaces several folders with the same end by one pattern: `*/database`. No pattern may match a secret that a person writes;
+/// in IAM, `*` also matches `/`.
 pub fn patterns(folders: BTreeSet<String>, secrets: &[Secret]) -> BTreeSet<String> {
     let end = |it: &String| it.split_once('/').map(|(_, end)| end.to_owned());
     let meant = |end: &str| {
@@ -40,7 +40,7 @@ pub fn patterns(folders: BTreeSet<String>, secrets: &[Secret]) -> BTreeSet<Strin
     folders.iter().map(|it| pattern(it).unwrap_or_else(|| it.clone())).collect()
 }
 
-/// `folders` are those that Terraform writes, `wide` whether patterns stand among them. `none` is whether Parameter Store keeps nothing.
+/// `folders` are those that Terraform writes, `wide` is whether they contain patterns, `none` whether there are no parameters.
 pub fn rights(names: &Names, folders: &[Text], wide: bool, none: bool) -> Rights {
     if none {
         return Rights::default();

@@ -1,8 +1,8 @@
-//! What must be allowed with what the bootstrap stack makes, to the pipeline: the states, their locks and their key.
+//! The permissions of the pipeline for the resources of the bootstrap stack: the states, their locks and their key.
 
 use crate::rights::{Names, Policy, Rights, STATE_BUCKET, STATE_KEY, Statement, in_state_bucket};
 
-/// What must be allowed with the states.
+/// The permissions for the states.
 pub fn rights(names: &Names) -> Rights {
     let state = || in_state_bucket("/platform/terraform.tfstate");
     let read = [

@@ -1,38 +1,41 @@
-//! What must be allowed for the network: to Terraform, and to the flow logs.
+//! The permissions for the network: of Terraform, and of the flow logs.
 
 use super::Network;
 use crate::rights::{Names, Policy, Rights, Statement, any};
 
-/// What EC2 tags when it makes it, and what of EC2 bears our tags afterwards.
+/// The EC2 resources that are tagged when they are created, and the actions on resources with our tags.
 pub(crate) struct Made<'a> {
-    /// What makes something with the platform's tags, and on which types of resources.
+    /// The actions that create a resource with the platform's tags, and the types of these resources.
     pub create: &'a [&'a str],
     pub types: &'a [&'a str],
-    /// What is done to something that bears the platform's tags.
+    /// The actions on resources with the platform's tags.
     pub change: &'a [&'a str],
-    /// The calls that tag what they make, as `ec2:CreateAction` names them.
+    /// The calls that tag the resource they create, by the value of `ec2:CreateAction`.
     pub tags: &'a [&'a str],
 }
 
-/// Of all that EC2 makes, only what bears the platform's tags may be made or touched.
+/// EC2 resources may be created and changed only with the platform's tags.
 pub(crate) fn made(names: &Names, made: &Made) -> Vec<Statement> {
     let types = made.types.iter().map(|it| names.arn("ec2", format!("{it}/*"))).collect();
     let everything = || vec![names.arn("ec2", "*/*")];
     vec![
-        Statement::allow("Create", made.create).on(types).as_ours(names).within(Policy::ApplyNetwork),
+        Statement::allow("Create", made.create)
+            .on(types)
+            .with_request_tags(names)
+            .within(Policy::ApplyNetwork),
         Statement::allow("ChangeAndDelete", made.change)
             .on(everything())
-            .of_ours(names)
+            .with_resource_tags(names)
             .within(Policy::ApplyNetwork),
         Statement::allow("TagWhatIsNew", &["ec2:CreateTags"])
             .on(everything())
-            .as_ours(names)
+            .with_request_tags(names)
             .when("StringEquals", "ec2:CreateAction", made.tags.iter().copied())
             .within(Policy::ApplyNetwork),
     ]
 }
 
-/// A log group below one of our paths, such as `/aws/vpc/NAME/*`.
+/// The log groups below one of our paths, such as `/aws/vpc/NAME/*`.
 pub(crate) fn log_groups(names: &Names, path: &str) -> Rights {
     let groups = || vec![names.arn("logs", format!("log-group:{path}/{}/*", names.prefix()))];
     let change = [
@@ -53,7 +56,7 @@ pub(crate) fn log_groups(names: &Names, path: &str) -> Rights {
     }
 }
 
-/// Security groups of the platform's own. `rules` is whether rules stand beside their group.
+/// Security groups of the platform. `rules` is whether their rules are resources of their own.
 pub(crate) fn security_groups(names: &Names, rules: bool) -> Rights {
     let mut change = made(
         names,
@@ -72,15 +75,15 @@ pub(crate) fn security_groups(names: &Names, rules: bool) -> Rights {
         change.extend([
             Statement::allow("CreateSecurityGroupRules", &["ec2:AuthorizeSecurityGroupIngress"])
                 .on(vec![names.arn("ec2", "security-group-rule/*")])
-                .as_ours(names)
+                .with_request_tags(names)
                 .within(Policy::ApplyNetwork),
             Statement::allow("ChangeAndDelete", &["ec2:ModifySecurityGroupRules"])
                 .on(vec![names.arn("ec2", "*/*")])
-                .of_ours(names)
+                .with_resource_tags(names)
                 .within(Policy::ApplyNetwork),
             Statement::allow("TagWhatIsNew", &["ec2:CreateTags"])
                 .on(vec![names.arn("ec2", "*/*")])
-                .as_ours(names)
+                .with_request_tags(names)
                 .when("StringEquals", "ec2:CreateAction", ["AuthorizeSecurityGroupIngress"])
                 .within(Policy::ApplyNetwork),
         ]);
@@ -89,7 +92,7 @@ pub(crate) fn security_groups(names: &Names, rules: bool) -> Rights {
 }
 
 impl Network {
-    /// What must be allowed for it.
+    /// The permissions that it needs.
     pub fn rights(&self, names: &Names) -> Rights {
         let own = Rights { read: read(), change: change(names), uses: vec![uses()] };
         let endpoints = (!self.endpoints.is_empty()).then(|| endpoints(names));
@@ -188,7 +191,7 @@ fn change(names: &Names) -> Vec<Statement> {
     change.extend([
         Statement::allow("ClaimSecurityGroups", &["ec2:CreateTags"])
             .on(vec![names.arn("ec2", "security-group/*")])
-            .as_ours(names)
+            .with_request_tags(names)
             .when("Null", "aws:ResourceTag/project", ["true"])
             .why("Security groups without tags may be tagged: new ones, and the default group of the VPC. Groups with the tag of another\nplatform may not.")
             .within(Policy::ApplyNetwork),

@@ -1,4 +1,4 @@
-//! What IAM and CloudFormation take, how what is too much for one policy is spread, and by how much something is too much.
+//! The limits of IAM and CloudFormation, how statements are distributed over policies within them, and what exceeds them.
 
 use super::{ManagedPolicy, Names, Policy, Stack, Statement};
 use crate::words::{StackWord, Text};
@@ -8,32 +8,32 @@ use crate::words::{StackWord, Text};
 pub const POLICY: usize = 6144;
 
 /// A role has at most this many managed policies (IAM User Guide, reference_iam-quotas: "Managed policies attached to an IAM role",
-/// 10 by default). More would have to be asked for, per account.
+/// 10 by default). A higher quota must be requested for each account.
 const POLICIES: usize = 10;
 
-/// All policies that stand in a role together have at most this many characters, white space aside (IAM User Guide,
+/// The inline policies of a role together have at most this many characters, white space aside (IAM User Guide,
 /// reference_iam-quotas: "Role inline policy size can't exceed 10,240 characters").
 pub const INLINE: usize = 10_240;
 
-/// A template that is sent with the request has at most this many bytes (CloudFormation User Guide, cloudformation-limits:
+/// A template in the body of a request has at most this many bytes (CloudFormation User Guide, cloudformation-limits:
 /// "Template body size in a request").
 const TEMPLATE: usize = 51_200;
 
-/// What does not fit.
+/// A limit that is exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Excess {
     /// Characters of the boundary.
     Boundary(usize),
-    /// Characters of what stands in the plan role or in the apply role, beside ten full policies.
+    /// Characters of the inline policy of the plan role or of the apply role, beside ten full policies.
     Role(&'static str, usize),
-    /// Characters of one statement, and its `Sid`: no policy takes it.
+    /// Characters of one statement, which fits into no policy, and its `Sid`.
     Statement(usize),
     /// Bytes of the template.
     Template(usize),
 }
 
 impl Excess {
-    /// What is there, and what fits.
+    /// The actual size, and the limit.
     pub fn words(self) -> String {
         match self {
             Self::Boundary(length) => format!("the permissions boundary has {length} characters of {POLICY}"),
@@ -47,7 +47,7 @@ impl Excess {
 }
 
 impl Stack {
-    /// What of it IAM or CloudFormation refuses. `template` is the length of what is rendered.
+    /// The limits that IAM or CloudFormation would enforce. `template` is the length of the rendered template.
     pub fn excess(&self, names: &Names, template: usize) -> Vec<Excess> {
         let mut found = Vec::new();
         let boundary = policy(names, &self.boundary);
@@ -64,8 +64,8 @@ impl Stack {
     }
 }
 
-/// Each statement into its policy. What one does not take any more goes on: what is read into the roles themselves, what is
-/// changed into further policies, and into the role when it has ten.
+/// Puts each statement into its policy. The rest of a full policy moves on: reads into the inline policies of both roles,
+/// changes into further policies, and into the inline policy when the role has ten.
 pub(super) fn arrange(stack: &mut Stack, names: &Names, statements: Vec<Statement>) {
     let mut rest = Vec::new();
     for statement in statements {
@@ -141,13 +141,13 @@ fn statement(names: &Names, statement: &Statement) -> usize {
     length
 }
 
-/// One word stands alone, several in brackets.
+/// One value without brackets, several with them.
 fn words(names: &Names, words: &[StackWord]) -> usize {
     let all: usize = words.iter().map(|it| word(names, it)).sum();
     if words.len() == 1 { all } else { all + words.len().max(1) - 1 + 2 }
 }
 
-/// In quotes, and what CloudFormation fills in as long as it becomes: the id of a key has 36 characters.
+/// The length with quotes. A reference has the length of the value that CloudFormation inserts: a key id has 36 characters.
 fn word(names: &Names, word: &StackWord) -> usize {
     let of = |resource: &str| match resource {
         "StateBucket" => "arn:aws:s3:::".len() + names.state_bucket.len(),
@@ -161,7 +161,7 @@ fn word(names: &Names, word: &StackWord) -> usize {
     }
 }
 
-/// The characters of a policy whose statements allow single actions on single resources, as IAM counts them: what stands in a role.
+/// The characters, as IAM counts them, of an inline policy whose statements allow single actions on single resources.
 pub fn length<'a>(statements: impl IntoIterator<Item = (&'a str, &'a [Text], &'a [Text])>) -> usize {
     let statement = |(sid, actions, resources): (&str, &[Text], &[Text])| {
         format!(r#"{{"Sid":"{sid}","Effect":"Allow","Action":[],"Resource":[]}},"#).len()

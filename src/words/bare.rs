@@ -1,4 +1,4 @@
-//! Which words may stand without quotes, by type. What a word must look like is said where it is read.
+//! Types of words that need no quotes. The rule of each word is where it is parsed.
 
 use std::{fmt, ops::Deref};
 
@@ -7,11 +7,11 @@ use ipnet::Ipv4Net;
 use super::Words;
 use crate::source::Decided;
 
-/// A word that means itself in every language we write: letters, digits and `-_./:@`. It may be displayed.
+/// A word that needs no escape in any language we write: letters, digits and `-_./:@`. It has `Display`.
 pub trait Atomic: fmt::Display {}
 
-/// A word that every reader of YAML takes for a string without quotes: an atom that begins with a letter or `/`, does not end with
-/// `:`, and is no word like `on`.
+/// A word that every YAML parser reads as a string without quotes: an atom that begins with a letter or `/`, does not end with
+/// `:`, and is no keyword such as `on`.
 pub trait Bare: Atomic {}
 
 impl<T: Atomic + ?Sized> Atomic for &T {}
@@ -26,7 +26,7 @@ impl<T: Words> Words for Decided<T> {
     }
 }
 
-/// Words of ours, which every golden file shows.
+/// Literals from our own code, which the golden files show.
 impl Atomic for &'static str {}
 impl Bare for &'static str {}
 
@@ -39,7 +39,7 @@ impl Words for &'static str {
     }
 }
 
-/// A name that is made of several words, such as `PLATFORM-ENVIRONMENT-apply`. The first of them decides whether it may stand bare.
+/// A name of several words, such as `PLATFORM-ENVIRONMENT-apply`. The first word decides whether it needs quotes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bareword(String);
 
@@ -52,7 +52,7 @@ impl Bareword {
         Self(first.to_string())
     }
 
-    /// Joined by a mark such as `-`, so that the whole is no word like `on`.
+    /// Joined by a character such as `-`, so that the result is no keyword such as `on`.
     pub fn and(self, mark: char, next: impl Atomic) -> Self {
         Self(format!("{}{mark}{next}", self.0))
     }
@@ -66,8 +66,8 @@ impl Deref for Bareword {
     }
 }
 
-/// Words without any mark, for diagrams, whose labels know no escape: letters, digits, spaces, `-_./:@` and commas. It has no
-/// `Display`, as it is no atom.
+/// Text for diagrams, whose labels have no escapes: letters, digits, spaces, `-_./:@` and commas. It has no `Display`, because
+/// it is no atom.
 #[derive(Clone, Debug)]
 pub struct Label(String);
 
@@ -77,7 +77,7 @@ impl Label {
         Self(words.to_owned())
     }
 
-    /// Atoms with words of ours between them.
+    /// Atoms, and text from our own code between them.
     pub fn list(between: &'static str, items: impl IntoIterator<Item = impl Atomic>) -> Self {
         Self(items.into_iter().map(|it| it.to_string()).collect::<Vec<_>>().join(between))
     }

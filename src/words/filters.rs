@@ -68,13 +68,13 @@ pub fn yaml(text: impl Borrow<Text>, _: &dyn Values) -> Result<Safe<String>> {
     Ok(Safe(super::double_quoted(&text.borrow().0)))
 }
 
-/// A word in a template of CloudFormation.
+/// A value in a CloudFormation template.
 #[askama::filter_fn]
 pub fn stack_word(word: impl Borrow<StackWord>, _: &dyn Values) -> Result<Safe<String>> {
     Ok(Safe(word.borrow().yaml()))
 }
 
-/// What follows a key in a template of CloudFormation: one word behind it, several as a list, `indent` spaces in.
+/// The value of a key in a CloudFormation template: one word on the same line, several as a list that is indented by `indent`.
 #[askama::filter_fn]
 pub fn stack_words(
     words: impl Borrow<Vec<StackWord>>,
@@ -87,7 +87,7 @@ pub fn stack_words(
     }))
 }
 
-/// A word that YAML takes for itself without quotes, as its type says.
+/// A word that YAML cannot misread without quotes, which its type guarantees.
 #[askama::filter_fn]
 pub fn bare(word: impl Bare, _: &dyn Values) -> Result<Safe<String>> {
     Ok(Safe(word.to_string()))
@@ -111,7 +111,7 @@ pub fn scalar(words: impl Words, _: &dyn Values) -> Result<Safe<String>> {
     }))
 }
 
-/// Words without any mark, as their type says. For diagrams, whose labels know no escape.
+/// Text without special characters, which its type guarantees. For diagrams, whose labels have no escapes.
 #[askama::filter_fn]
 pub fn plain(label: impl Borrow<Label>, _: &dyn Values) -> Result<Safe<String>> {
     Ok(Safe(label.borrow().words().to_owned()))
@@ -140,7 +140,7 @@ pub fn md(text: impl Borrow<Text>, _: &dyn Values) -> Result<Safe<String>> {
     Ok(Safe(escaped))
 }
 
-/// Text as it is, in a file that is parsed line by line: no text contains a line break.
+/// Unchanged text, for a file that is parsed line by line: no text contains a line break.
 #[askama::filter_fn]
 pub fn line(text: impl Borrow<Text>, _: &dyn Values) -> Result<Safe<String>> {
     Ok(Safe(text.borrow().0.clone()))

@@ -1,5 +1,5 @@
-//! The rule of each word as a regular expression, so that an editor marks a bad word while it is typed. A blueprint is never
-//! checked with them: a finding says more than a pattern that does not match. A test holds that both accept the same words.
+//! The rule of each word as a regular expression, so that an editor marks an invalid word while it is typed. blueprint itself does
+//! not use them, because a finding explains more than a failed match. A test proves that both accept the same words.
 
 use std::{borrow::Cow, marker::PhantomData};
 
@@ -20,7 +20,7 @@ pub trait Pattern: Word {
     fn pattern() -> String;
 }
 
-/// A string in the schema that is read as the word `W`. It has no values.
+/// In the schema: a string that is parsed as the word `W`. It has no values.
 pub struct Spelled<W>(PhantomData<W>);
 
 impl<W: Pattern> JsonSchema for Spelled<W> {

@@ -1,5 +1,4 @@
-//! Characters that nobody sees, or that change how their neighbours are read. Whether they are refused or escaped is decided where
-//! words are read and written.
+//! Characters that are invisible, or that change how the characters around them are displayed. Callers refuse or escape them.
 
 use std::{borrow::Cow, ops::RangeInclusive};
 
@@ -29,12 +28,12 @@ const UNSEEN: [RangeInclusive<char>; 22] = [
     '\u{e0100}'..='\u{e01ef}',
 ];
 
-/// Also control characters, and those that Unicode keeps for nobody, such as U+FFFE: YAML 1.2 refuses some of them.
+/// Also control characters and noncharacters such as U+FFFE: YAML 1.2 refuses some of them.
 pub fn is_unseen(c: char) -> bool {
     c.is_control() || c as u32 & 0xfffe == 0xfffe || UNSEEN.iter().any(|range| range.contains(&c))
 }
 
-/// Words for a terminal: what nobody would see, and what would steer it, is spelled out.
+/// Text for a terminal: invisible and control characters are escaped.
 pub fn shown(words: &str) -> String {
     let mut out = String::new();
     for c in words.chars() {
@@ -43,7 +42,8 @@ pub fn shown(words: &str) -> String {
     out
 }
 
-/// The same length in bytes, so that places in it stay where they are. What ASCII knows is left to whoever draws it.
+/// Replaces them by characters of the same length in bytes, so that positions stay the same. ASCII characters are unchanged: the
+/// renderer of findings escapes them.
 pub fn masked(text: &str) -> Cow<'_, str> {
     let masks = |c: char| is_unseen(c) && !c.is_ascii();
     if !text.contains(masks) {

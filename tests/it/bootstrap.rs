@@ -8,7 +8,7 @@ fn stacks() -> Vec<(String, Value)> {
     stacks.map(|(path, text)| (path, serde_yaml::from_str(&text).unwrap())).collect()
 }
 
-/// What CloudFormation makes of it, as long as a reference may become.
+/// The template after CloudFormation resolved it, with references of the maximum length.
 fn plain(value: &Value) -> serde_json::Value {
     match value {
         Value::Tagged(_) => "r".repeat(120).into(),
@@ -32,7 +32,7 @@ fn words(value: &serde_json::Value) -> Vec<&str> {
         .collect()
 }
 
-/// IAM takes 6144 characters for a managed policy, and ten of them for a role.
+/// IAM allows 6144 characters for a managed policy, and ten of them for a role.
 #[test]
 fn policies_fit() {
     let mut seen = 0;
@@ -50,7 +50,7 @@ fn policies_fit() {
     assert!(seen > 20, "the policies were not found");
 }
 
-/// T49: a plan writes nothing but its lock, and no policy of the plan role names a parameter of a person.
+/// T49: a plan writes only its lock, and no policy of the plan role names a secret that a person writes.
 #[test]
 fn t49_a_plan_only_reads() {
     let read = ["Describe", "Get", "List"];
@@ -87,7 +87,7 @@ fn t49_a_plan_only_reads() {
     }
 }
 
-/// T51: roles are passed by name, and every role that Terraform makes is under the boundary.
+/// T51: roles are passed by name, and every role that Terraform creates has the boundary.
 #[test]
 fn t51_roles_are_passed_by_name() {
     for (path, stack) in stacks() {
@@ -113,7 +113,7 @@ fn t51_roles_are_passed_by_name() {
     }
 }
 
-/// A role beside the path is one that the apply role may neither make nor pass.
+/// The apply role may neither create nor pass a role outside the path.
 #[test]
 fn every_role_lies_below_the_path() {
     let mut roles = 0;

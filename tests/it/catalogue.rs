@@ -27,8 +27,8 @@ fn every_version_has_its_addons() {
     assert!(KubernetesVersion::read(&KubernetesVersion::default().to_string()).is_some());
 }
 
-/// Every class that the catalogue knows can be typed, each region offers what is chosen there by itself, and no major is at
-/// once supported and ended.
+/// Every class in the catalogue is a valid word, each region offers its default class, and no major version is both supported
+/// and ended.
 #[test]
 fn every_region_has_a_database() {
     for region in Region::all().as_array().unwrap() {
@@ -86,7 +86,7 @@ fn actions_are_pinned() {
     }
 }
 
-/// A region has all three authorities that RDS lets one choose, or none: then a database there is refused.
+/// A region has all three certificate authorities of RDS, or none: then a database there is refused.
 #[test]
 fn certificates_are_whole_or_absent() {
     let mut without = Vec::new();

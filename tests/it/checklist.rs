@@ -1,5 +1,5 @@
-// What a production-grade platform must show, by the ids of the checklist. Each check reads rendered files and lists
-// what is wrong with them: nothing with the platforms that we render, something with every altered copy.
+// The checklist for a production-grade platform, by its ids. Each check reads rendered files and lists what is wrong with
+// them: nothing for the platforms that we render, something for every altered copy.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,60 +10,60 @@ use self::{documents::Document, terraform::Root};
 pub use self::{iam::like, permissions::wrong_rights};
 use crate::{Tree, plan, tree, walk, wide};
 
-/// What one repository says of another.
+/// References between the repositories.
 mod across;
 /// An application's own repository.
 mod application;
-/// What calls a person, and what is measured for it.
+/// Alerts, and the metrics that they need.
 mod alerts;
 /// Nodes, add-ons and the control plane.
 mod cluster;
-/// What Flux brings into the cluster before any application.
+/// What Flux installs before any application.
 mod controllers;
 /// The database, its secrets and its name.
 mod database;
 /// Reads YAML into values.
 mod documents;
-/// How Flux is installed and what it is told.
+/// The installation and configuration of Flux.
 mod flux;
-/// What is drawn, and from what.
+/// Diagrams, and that a render depends only on the blueprint.
 mod flows;
-/// Terraform's own manners.
+/// Terraform: providers, states, versions, secrets and names.
 mod hygiene;
-/// How IAM decides.
+/// Evaluates IAM policies.
 mod iam;
-/// Who may do what, and who believes it.
+/// Permissions and trust policies.
 mod identity;
-/// In which order Flux brings things up.
+/// The order in which Flux applies objects.
 mod layers;
-/// How logins come into the database.
+/// How database logins are created.
 mod logins;
-/// How the manifests are checked, and how secrets come into them.
+/// The checks of the manifests, and how secrets get into the cluster.
 mod manifests;
-/// What watches the platform, and what may wait for a person.
+/// Monitoring, and secrets that a person writes.
 mod monitoring;
-/// Subnets, ways out, and what is written down about them.
+/// Subnets, egress, and the documentation of both.
 mod network;
 /// Reads what Flux applies.
 mod objects;
-/// Reads an application as an overlay makes it.
+/// Builds an application from base and overlay.
 mod overlays;
-/// What the pipeline does, and what it may.
+/// The calls of the pipeline, and its permissions.
 mod permissions;
 /// Reads policies of both languages.
 mod policies;
-/// What a person runs.
+/// Runbooks and scripts for people.
 mod runbooks;
 /// Reads HCL into values.
 mod terraform;
-/// What the smoke test starts.
-mod trial;
-/// What GitHub runs.
+/// The smoke test.
+mod smoke_test;
+/// Workflows.
 mod workflows;
-/// What runs for its users.
+/// Applications in the cluster.
 mod workloads;
 
-/// Ids and the subjects that come by a key which the reference platform does not turn.
+/// Ids and the subjects that need a key which the reference platform does not set.
 const BY_KEY: &[(&str, &str)] = &[
     ("K20", "persistent Grafana"),
     ("K46", "login before"),
@@ -83,7 +83,7 @@ const BY_KEY: &[(&str, &str)] = &[
     ("X03", "looked for"),
 ];
 
-/// The ids whose tests stand here.
+/// The ids whose tests are here.
 fn ids() -> BTreeSet<String> {
     let infrastructure = (1..=54).map(|it| format!("t{it:02}"));
     let workflows = (1..=17).map(|it| format!("a{it:02}"));
@@ -92,7 +92,7 @@ fn ids() -> BTreeSet<String> {
     infrastructure.chain(workflows).chain(manifests).chain(across).collect()
 }
 
-/// The traps that concern what we render by now.
+/// The known pitfalls that apply to what we render.
 const TRAPS: &[u8] = &[
     1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28,
     29, 30, 31, 32, 33, 34, 35, 37, 38, 39, 40, 41, 42, 43, 44, 45, 47, 48, 49, 52, 56, 57, 59, 60, 61, 62,
@@ -100,10 +100,10 @@ const TRAPS: &[u8] = &[
     97,
 ];
 
-/// A platform as it was rendered, read. An altered copy shares all that the alteration does not touch: there are hundreds.
+/// A rendered platform, parsed. An altered copy shares everything that is not altered, because there are hundreds of copies.
 struct Platform {
     files: BTreeMap<String, Arc<String>>,
-    /// What it was rendered from; empty for the fixture.
+    /// Its blueprint; empty for the fixture.
     blueprint: Arc<toml::Table>,
     roots: Vec<Arc<Root>>,
     documents: Vec<Arc<Document>>,
@@ -124,12 +124,12 @@ impl Platform {
         self.roots.iter().map(Arc::as_ref)
     }
 
-    /// What is YAML.
+    /// The YAML files.
     fn documents(&self) -> impl Iterator<Item = &Document> {
         self.documents.iter().map(Arc::as_ref)
     }
 
-    /// A copy in which one file says something else.
+    /// A copy in which one file has another text.
     fn with(&self, path: &str, text: String) -> Self {
         let (mut roots, mut documents) = (self.roots.clone(), self.documents.clone());
         if let Some(root) = roots.iter_mut().find(|it| it.holds(path)) {
@@ -143,8 +143,8 @@ impl Platform {
         Self { files, blueprint: self.blueprint.clone(), roots, documents }
     }
 
-    /// What the blueprint says of an environment.
-    fn asked(&self, environment: &str, path: &[&str]) -> Option<&toml::Value> {
+    /// The value of a key in an environment, if the blueprint sets it.
+    fn setting(&self, environment: &str, path: &[&str]) -> Option<&toml::Value> {
         let find = |from: &[&str]| {
             let table = self.blueprint.get(*from.first()?)?;
             from[1..].iter().try_fold(table, |it, key| it.get(key))
@@ -162,7 +162,7 @@ struct Verdict {
 }
 
 impl Verdict {
-    /// There is something to judge.
+    /// Records a subject that the check found.
     fn see(&mut self, subject: &'static str) {
         self.seen.insert(subject);
     }
@@ -176,11 +176,11 @@ impl Verdict {
 
 type Check = fn(&Platform, &mut Verdict);
 
-/// The end of a file's path, words in it, and what stands there instead. A space is any white space, `…` the rest of a
-/// line or less.
+/// The end of a file's path, a text in it, and its replacement. A space matches any white space, `…` the rest of a line
+/// or less.
 type Alteration = (&'static str, &'static str, &'static str);
 
-/// The platform that has what there is.
+/// The platform with all options.
 const REFERENCE: &str = "faceit.toml";
 
 static PLATFORMS: LazyLock<Vec<(&str, Platform)>> = LazyLock::new(|| {
@@ -199,7 +199,7 @@ static PLATFORMS: LazyLock<Vec<(&str, Platform)>> = LazyLock::new(|| {
     ]
 });
 
-/// The check finds nothing wrong in what we render, has the subjects that it is about, and refuses altered copies.
+/// Proves that the check accepts what we render, finds its subjects, and refuses the altered copies.
 fn prove(id: &str, subjects: &[&'static str], check: Check, alterations: &[Alteration]) {
     let judge = |platform: &Platform| {
         let mut verdict = Verdict::default();
@@ -227,7 +227,7 @@ fn prove(id: &str, subjects: &[&'static str], check: Check, alterations: &[Alter
     }
     let mut reached = BTreeSet::new();
     for (file, from, to) in alterations {
-        // The reference platform; where it has no such place, the first of the others that has.
+        // The reference platform, or the first other one that contains the text.
         let altered =
             PLATFORMS.iter().find_map(|(name, platform)| Some((*name, alter(platform, file, from, to)?)));
         let Some((name, platform)) = altered else {
@@ -239,7 +239,7 @@ fn prove(id: &str, subjects: &[&'static str], check: Check, alterations: &[Alter
     assert!(reached.contains(REFERENCE), "{id}: no alteration reaches {REFERENCE}");
 }
 
-/// A copy in which one place differs; none, where no place is meant.
+/// A copy in which one place differs. None if no place matches.
 fn alter(platform: &Platform, file: &str, from: &str, to: &str) -> Option<Platform> {
     let mut all = platform.files.iter().filter(|(path, _)| path.ends_with(file));
     let (path, text) = all.find_map(|(path, text)| {
@@ -251,7 +251,7 @@ fn alter(platform: &Platform, file: &str, from: &str, to: &str) -> Option<Platfo
     Some(platform.with(path, text))
 }
 
-/// How much of a text matches from its first letter on.
+/// The length of the match at the start of a text.
 fn matched(pattern: &str, text: &str) -> Option<usize> {
     let Some(first) = pattern.chars().next() else { return Some(0) };
     let rest = &pattern[first.len_utf8()..];
@@ -272,7 +272,7 @@ fn matched(pattern: &str, text: &str) -> Option<usize> {
     }
 }
 
-/// Whatever else is wrong, a test must not pass for want of something to look at.
+/// A check must not pass because it found no subject.
 #[test]
 fn a_proof_can_fail() {
     const SOUND: Alteration =
@@ -310,7 +310,7 @@ fn an_alteration_finds_its_place() {
     assert_eq!(matched("a = …2", "a = 1\n2"), None);
 }
 
-/// Where the tests of the checklist stand.
+/// The files with the tests of the checklist.
 fn sources() -> BTreeMap<String, String> {
     walk("tests/it/checklist")
 }

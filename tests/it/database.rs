@@ -13,7 +13,7 @@ fn platform<'t>(files: &'t Tree, file: &str) -> &'t str {
     &files[&format!("ledger-infrastructure/environments/production/platform/{file}")]
 }
 
-/// Without an application that keeps data there is no instance, no parameter, and no right to make either.
+/// Without an application that has a database there is no instance, no parameter, and no permission to create either.
 #[test]
 fn nothing_is_made_that_nobody_asked_for() {
     let files = with(|table| {
@@ -36,7 +36,7 @@ fn nothing_is_made_that_nobody_asked_for() {
     }
 }
 
-/// The login in use and the one before it: raising the number by one leaves the one in use alone.
+/// There are the login in use and the previous one, so raising the number by one does not change the login in use.
 #[test]
 fn two_logins_are_alive() {
     let logins = |number: i64| -> Vec<String> {
@@ -51,7 +51,7 @@ fn two_logins_are_alive() {
     assert_eq!(logins(3), [two.as_str(), three.as_str()]);
 }
 
-/// An administrator deploys the bootstrap stack, so a login that rises must not need it.
+/// An administrator deploys the bootstrap stack, so the rotation of a login must not change it.
 #[test]
 fn a_rotation_changes_no_right() {
     let stack = |number: i64| {
@@ -63,7 +63,7 @@ fn a_rotation_changes_no_right() {
     assert!(!stack(1).contains("parameter/ledger/production/*"), "a person's secrets lie there too");
 }
 
-/// AWS takes policies of up to 6144 characters beside blanks, ten of them for a role, and a stack of up to 51200 bytes.
+/// AWS allows policies of up to 6144 characters without white space, ten of them for a role, and a template of 51200 bytes.
 #[test]
 fn policies_and_stack_fit() {
     let long = "l".repeat(Name::MAX);
@@ -96,7 +96,7 @@ fn policies_and_stack_fit() {
     assert!(policies > 6, "the policies were not found");
 }
 
-/// What a value takes in JSON. What CloudFormation fills in becomes an ARN.
+/// The length of a value in JSON. A reference becomes an ARN.
 fn size(value: &serde_yaml::Value) -> usize {
     use serde_yaml::Value::*;
     match value {
@@ -133,7 +133,7 @@ fn windows_are_read_and_written() {
     }
 }
 
-/// A database may not be called as a login of another one is.
+/// A database may not have the name of a login of another one.
 #[test]
 fn logins_and_owners_are_told_apart() {
     let name = |word: &str| DatabaseName::read(word).unwrap();

@@ -1,16 +1,16 @@
-// What is said of delivery follows the way that was chosen: who sets the tag, what that needs, how to go back.
+// READMEs and workflows describe the delivery that is configured: who sets the tag, what that needs, how to roll back.
 
 use crate::{Tree, blueprints, plan, tree};
 
-/// A way, as the blueprint writes it, and words that are said of it and of no other.
-struct Way {
+/// A route as in the blueprint, and the words that appear only for it.
+struct Route {
     asked: &'static str,
     words: &'static [&'static str],
-    /// What the tables of the READMEs say of an environment.
+    /// The text of its row in the tables of the READMEs.
     row: &'static str,
 }
 
-const BY_HAND: Way = Way {
+const BY_HAND: Route = Route {
     asked: "delivery = 'manual'",
     words: &[
         "a person opens a pull request",
@@ -21,17 +21,17 @@ const BY_HAND: Way = Way {
     ],
     row: "manual: a person opens a pull request that sets the tag",
 };
-const MERGED: Way = Way {
+const MERGED: Route = Route {
     asked: "delivery = 'pull-request'",
     words: &["and a person merges it", "a person merges it\""],
     row: "the release opens a pull request, and a person merges it",
 };
-const MERGES: Way = Way {
+const MERGES: Route = Route {
     asked: "delivery = 'pull-request'\nauto-merge = true",
     words: &["merged automatically", "auto-merge"],
     row: "the release opens a pull request, which is merged automatically when its checks pass",
 };
-const BY_FLUX: Way = Way {
+const BY_FLUX: Route = Route {
     asked: "delivery = 'image-automation'",
     words: &[
         "image-automation",
@@ -45,31 +45,31 @@ const BY_FLUX: Way = Way {
     ],
     row: "Flux detects the new tag",
 };
-const WAYS: [&Way; 4] = [&BY_HAND, &MERGED, &MERGES, &BY_FLUX];
+const ROUTES: [&Route; 4] = [&BY_HAND, &MERGED, &MERGES, &BY_FLUX];
 
-/// What is said of both ways in which a release opens a pull request.
+/// Words for both routes in which a release opens a pull request.
 const OPENED: &[&str] = &["deliver.sh", "DELIVERY_APP", "the release opens a pull request", "Deliver to"];
-/// What is said where a tag comes by pull request, whoever opens it.
+/// Words for all routes in which a pull request sets the tag.
 const REVERTED: &[&str] = &["evert the pull request that set the tag"];
 
-fn drawn(ways: &[&Way]) -> Tree {
+fn drawn(routes: &[&Route]) -> Tree {
     let mut text = blueprints().remove("minimal.toml").unwrap();
-    for (number, way) in ways.iter().enumerate() {
-        text.push_str(&format!("\n[environments.stage-{number}.applications.shop]\n{}\n", way.asked));
+    for (number, route) in routes.iter().enumerate() {
+        text.push_str(&format!("\n[environments.stage-{number}.applications.shop]\n{}\n", route.asked));
     }
     tree(plan(&text))
 }
 
-/// What a platform says wrongly, if these are the ways of its environments.
-fn wrong(files: &Tree, ways: &[&Way]) -> Vec<String> {
-    let has = |way: &Way| ways.iter().any(|it| it.asked == way.asked);
+/// The wrong statements in a platform whose environments have these routes.
+fn wrong(files: &Tree, routes: &[&Route]) -> Vec<String> {
+    let has = |route: &Route| routes.iter().any(|it| it.asked == route.asked);
     let opens = has(&MERGED) || has(&MERGES);
-    let own = WAYS.iter().map(|way| (way.words, has(way)));
+    let own = ROUTES.iter().map(|route| (route.words, has(route)));
     let shared = [(OPENED, opens), (REVERTED, opens || has(&BY_HAND))];
     let mut wrong = Vec::new();
     for (words, meant) in own.chain(shared) {
         for word in words {
-            // A script may have an option that nobody uses here. A lock only repeats paths.
+            // A script may have unused options. A lock only repeats paths.
             let text = |path: &str| !path.contains("/scripts/") && !path.ends_with(".blueprint.lock");
             let said: Vec<&String> =
                 files.iter().filter(|(path, it)| text(path) && it.contains(word)).map(|it| it.0).collect();
@@ -78,14 +78,14 @@ fn wrong(files: &Tree, ways: &[&Way]) -> Vec<String> {
             }
         }
     }
-    for (number, way) in ways.iter().enumerate() {
+    for (number, route) in routes.iter().enumerate() {
         for (path, start) in [
             ("shop/README.md", format!("| stage-{number} |")),
             ("kubernetes-manifest/README.md", format!("| `shop` | stage-{number} |")),
         ] {
             let row = files[path].lines().find(|it| it.starts_with(&start)).unwrap_or_default();
             let row = row.replace(" in `acme/kubernetes-manifest`", "");
-            if !row.contains(way.row) {
+            if !row.contains(route.row) {
                 wrong.push(format!("{path} says `{row}`"));
             }
         }
@@ -95,12 +95,12 @@ fn wrong(files: &Tree, ways: &[&Way]) -> Vec<String> {
 
 #[test]
 fn words_follow_the_way() {
-    for first in WAYS {
-        for second in WAYS {
-            let ways = [first, second];
-            let files = drawn(&ways);
-            assert_eq!(wrong(&files, &ways), [""; 0], "{}, {}", first.asked, second.asked);
-            for other in WAYS.into_iter().filter(|it| it.asked != second.asked) {
+    for first in ROUTES {
+        for second in ROUTES {
+            let routes = [first, second];
+            let files = drawn(&routes);
+            assert_eq!(wrong(&files, &routes), [""; 0], "{}, {}", first.asked, second.asked);
+            for other in ROUTES.into_iter().filter(|it| it.asked != second.asked) {
                 assert!(
                     !wrong(&files, &[first, other]).is_empty(),
                     "{} is taken for {}",
@@ -112,25 +112,25 @@ fn words_follow_the_way() {
     }
 }
 
-/// Every word that is looked for can be found: a text that was changed is noticed here.
+/// Each of these words is in some text, so that a change of the text fails here.
 #[test]
 fn each_word_is_said_of_its_way_alone() {
-    for way in WAYS {
-        let files = drawn(&[way]);
-        for other in WAYS.into_iter().filter(|it| it.asked != way.asked) {
+    for route in ROUTES {
+        let files = drawn(&[route]);
+        for other in ROUTES.into_iter().filter(|it| it.asked != route.asked) {
             let found = wrong(&files, &[other]);
             let told = |word: &&str| found.iter().any(|it| it.starts_with(&format!("`{word}`")));
-            assert!(way.words.iter().all(&told), "{}, {}: {found:?}", way.asked, other.asked);
-            assert!(other.words.iter().all(told), "{}, {}: {found:?}", way.asked, other.asked);
+            assert!(route.words.iter().all(&told), "{}, {}: {found:?}", route.asked, other.asked);
+            assert!(other.words.iter().all(told), "{}, {}: {found:?}", route.asked, other.asked);
         }
     }
 }
 
-/// A ruleset refuses the first push, so the push comes first.
+/// A ruleset would refuse the first push, so the push comes before it.
 #[test]
 fn steps_stand_in_an_order_in_which_they_work() {
-    for way in WAYS {
-        let files = drawn(&[way]);
+    for route in ROUTES {
+        let files = drawn(&[route]);
         for (path, push) in [
             ("shop/README.md", "Push the program to `main`"),
             ("kubernetes-manifest/README.md", "Push the rendered files to `main`"),
@@ -139,14 +139,14 @@ fn steps_stand_in_an_order_in_which_they_work() {
             let steps = text.split("## Set up the repository").nth(1).unwrap().split("\n## ").next().unwrap();
             let at =
                 |words: &str| steps.find(words).unwrap_or_else(|| panic!("{path} does not say `{words}`"));
-            assert!(at(push) < at("for the branch `main`"), "{path}: {}", way.asked);
+            assert!(at(push) < at("for the branch `main`"), "{path}: {}", route.asked);
             if path == "shop/README.md" && steps.contains("DELIVERY_APP") {
                 assert!(at("DELIVERY_APP") < at(push), "{path}: the first release finds no App");
             }
             let numbers = steps.lines().filter_map(|it| it.split_once(". ")?.0.parse::<usize>().ok());
             let numbers: Vec<usize> = numbers.collect();
-            assert_eq!(numbers, (1..=numbers.len()).collect::<Vec<_>>(), "{path}: {}", way.asked);
-            assert!(steps.contains("Private repositories on GitHub Free have"), "{path}: {}", way.asked);
+            assert_eq!(numbers, (1..=numbers.len()).collect::<Vec<_>>(), "{path}: {}", route.asked);
+            assert!(steps.contains("Private repositories on GitHub Free have"), "{path}: {}", route.asked);
         }
     }
 }

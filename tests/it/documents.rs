@@ -31,7 +31,7 @@ fn linked(text: &str) -> Option<String> {
 const README: &str = include_str!("../../README.md");
 const CONTRIBUTING: &str = include_str!("../../CONTRIBUTING.md");
 
-/// What the README shows of a file stands in that file, letter by letter.
+/// An excerpt in the README is in its file, letter by letter.
 #[test]
 fn excerpts_are_true() {
     let mut shown = 0;
@@ -49,7 +49,7 @@ fn excerpts_are_true() {
     assert!(shown >= 4, "the blueprint and an excerpt of each repository");
 }
 
-/// Each relative link leads somewhere.
+/// Each relative link has a target.
 #[test]
 fn links_lead_somewhere() {
     let pages = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"];
@@ -81,7 +81,7 @@ fn the_readme_knows_every_command() {
     }
 }
 
-/// What CONTRIBUTING shows as added by a component stands where it says.
+/// The lines that CONTRIBUTING shows for a component are in the files that it names.
 #[test]
 fn the_shown_difference_is_real() {
     let mut lines = 0;

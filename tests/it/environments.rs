@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use crate::{Tree, plan, tree, wide};
 
-/// The only files that may speak of all environments, and only in lists that name them.
+/// The only files that may mention all environments, and only in lists.
 const LISTS: [&str; 7] = [
     "Ledger.Service/.github/workflows/release.yml",
     "Ledger.Service/README.md",
@@ -14,7 +14,7 @@ const LISTS: [&str; 7] = [
 ];
 
 fn with(environments: &str) -> Tree {
-    // Two environments have two zones, so these have none.
+    // Two environments would need two zones, so these have none.
     let base = wide(|table| {
         table.remove("environments");
         table.remove("dns");
@@ -70,7 +70,7 @@ fn an_overlay_leaves_the_base_alone_and_has_the_same_files() {
     assert_eq!(scaled, 2, "two applications have overlays");
 }
 
-/// Merging goes by key, all the way down.
+/// Overlays are merged by key, at any depth.
 #[test]
 fn an_overlay_overrides_only_what_it_says() {
     let files = tree(plan(&wide(|_| ())));
@@ -87,7 +87,7 @@ fn an_overlay_overrides_only_what_it_says() {
     );
 }
 
-/// An account has one provider of GitHub's tokens: its first environment makes it, the others refer to it.
+/// An account has one OIDC provider for GitHub's tokens: its first environment creates it, the others refer to it.
 #[test]
 fn an_account_has_one_oidc_provider() {
     let makes = |environments: &str| -> Vec<bool> {

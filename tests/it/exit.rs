@@ -35,7 +35,7 @@ fn each_ending_has_its_code() {
     assert_eq!(code(&run("render", MINIMAL)), Some(1));
     assert_eq!(std::fs::read(&readme).unwrap(), b"edited");
     assert_eq!(code(&run("check", MINIMAL)), Some(1), "a conflict is more than a difference");
-    // The ways out.
+    // The exit codes.
     let render = |more: &[&str]| blueprint(&[&["render", MINIMAL, "--out", out], more].concat());
     assert_eq!(code(&render(&["--only", "shop"])), Some(0), "a conflict in another repository");
     assert_eq!(code(&render(&["--only", "shops"])), Some(2));
@@ -152,7 +152,7 @@ fn what_cannot_be_printed_is_no_success() {
     assert_eq!(closed(&diff), Some(2));
 }
 
-/// A mistake writes nothing, says why on stderr, and is silent on stdout.
+/// With an invalid blueprint, no file is written, findings go to stderr, and stdout is empty.
 #[test]
 fn a_mistake_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -165,7 +165,7 @@ fn a_mistake_writes_nothing() {
     }
 }
 
-/// Results go to stdout; what is said about them goes to stderr.
+/// Results go to stdout, messages to stderr.
 #[test]
 fn results_and_remarks_are_apart() {
     let folder = tempfile::tempdir().unwrap();
@@ -181,7 +181,7 @@ fn results_and_remarks_are_apart() {
     assert!(String::from_utf8(second.stderr).unwrap().ends_with(" unchanged\n"));
 }
 
-/// The blueprint that is meant when none is named.
+/// The default path of the blueprint.
 #[test]
 fn the_usual_blueprint_is_found() {
     let folder = tempfile::tempdir().unwrap();

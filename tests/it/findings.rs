@@ -1,6 +1,6 @@
 use std::{collections::BTreeSet, path::Path};
 
-use blueprint::{cli::draw, diagnostics::Report, shape, source::Source};
+use blueprint::{cli::draw, diagnostics::Report, source::Source, validation};
 use snapbox::{Data, assert_data_eq};
 
 use crate::{walk, wide};
@@ -17,7 +17,7 @@ fn fixtures() -> Vec<String> {
     walk("tests/findings").keys().filter_map(|path| Some(path.strip_suffix(".toml")?.to_owned())).collect()
 }
 
-/// `ten.toml` must earn exactly the words in `ten.txt`. Bless with `SNAPSHOTS=overwrite`.
+/// `ten.toml` must result in exactly the text in `ten.txt`. Update it with `SNAPSHOTS=overwrite`.
 #[test]
 fn each_mistake_earns_its_words() {
     for name in fixtures() {
@@ -45,7 +45,7 @@ fn ten_mistakes_of_ten_kinds_earn_ten_findings_in_file_order() {
     assert_eq!(expected.iter().collect::<BTreeSet<_>>().len(), 10, "ten kinds");
 }
 
-/// Each finding has a line of the blueprint, a label, and a way out of it: a help, or a label that says what to write.
+/// Each finding has a line of the blueprint, a label, and a solution: a help, or a label that says what to write.
 #[test]
 fn every_finding_shows_a_line_and_a_way_out() {
     for name in fixtures() {
@@ -63,7 +63,7 @@ fn every_finding_shows_a_line_and_a_way_out() {
     }
 }
 
-/// Whatever is wrong, it is said once: what stands in for it keeps the rules after it quiet.
+/// Each mistake is reported once, because later rules ignore placeholders.
 #[test]
 fn one_mistake_earns_one_finding() {
     let whole: toml::Table = toml::from_str(&wide(|_| ())).unwrap();
@@ -118,9 +118,9 @@ fn collect(table: &toml::Table, path: &mut Vec<String>, paths: &mut Vec<Vec<Stri
     }
 }
 
-/// What no key of this blueprint needs yet: lists, numbers, and a misspelt table, which is read as it was meant.
+/// Schema features that no key uses yet: lists, numbers, and a misspelt table, which is treated as the most similar key.
 #[test]
-fn shapes_are_checked_to_the_bottom() {
+fn schema_is_checked_at_any_depth() {
     let text = "list = [1, 'a', 3, true, { x = 1 }]\nratio = 'a'\nwhole = 1.5\n[tabel]\na = 1\n";
     let (tree, errors) = toml::de::DeTable::parse_recoverable(text);
     assert!(errors.is_empty());
@@ -135,9 +135,9 @@ fn shapes_are_checked_to_the_bottom() {
         },
     });
     let (mut tree, mut report) = (tree.into_inner(), Report::default());
-    shape::check(&mut tree, &schema, &mut report);
-    shape::require(&tree, &(0..0).into(), &schema, &mut report);
-    let source = Source { path: "shape.toml".to_owned(), text: text.to_owned() };
+    validation::check(&mut tree, &schema, &mut report);
+    validation::require(&tree, &(0..0).into(), &schema, &mut report);
+    let source = Source { path: "schema.toml".to_owned(), text: text.to_owned() };
     let found = report.render(&source);
     let titles = |title: &str| found.matches(title).count();
     assert_eq!(report.codes().len(), 8, "{found}");
@@ -146,10 +146,10 @@ fn shapes_are_checked_to_the_bottom() {
     assert_eq!((titles("did you mean `table`?"), tree.len()), (1, 2), "{found}");
 }
 
-/// Whatever stands in a string of the source that looks like a code is one, and some fixture earns it.
+/// Every string of the source that looks like a code is one, and a fixture results in it.
 #[test]
 fn every_code_has_a_fixture() {
-    let rooms = [
+    let groups = [
         "application",
         "aws",
         "blueprint",
@@ -164,28 +164,28 @@ fn every_code_has_a_fixture() {
         "network",
     ];
     let is_code = |word: &str| {
-        word.split_once('/').is_some_and(|(room, rest)| {
-            rooms.contains(&room)
+        word.split_once('/').is_some_and(|(group, rest)| {
+            groups.contains(&group)
                 && rest.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
                 && !rest.is_empty()
         })
     };
-    let earned: BTreeSet<String> =
+    let covered: BTreeSet<String> =
         fixtures().iter().flat_map(|name| report(name).0.codes()).map(str::to_owned).collect();
-    // What no component of today can earn is earned by one that is made up.
-    let earned = earned.into_iter().chain(crate::providers::codes().into_iter().map(str::to_owned));
-    let earned: BTreeSet<String> = earned.collect();
+    // Codes that no real component can cause come from a made-up one.
+    let covered = covered.into_iter().chain(crate::providers::codes().into_iter().map(str::to_owned));
+    let covered: BTreeSet<String> = covered.collect();
     let mut known = BTreeSet::new();
     for (path, text) in walk("src") {
         for code in text.split('"').filter(|word| is_code(word)) {
-            assert!(earned.contains(code), "`src/{path}`: no fixture earns `{code}`");
+            assert!(covered.contains(code), "`src/{path}`: no fixture has `{code}`");
             known.insert(code.to_owned());
         }
     }
-    assert_eq!(earned, known);
+    assert_eq!(covered, known);
 }
 
-/// The nearest that TOML 1.0 allows: line breaks and a last comma in arrays, other escapes, whole times, and marks that are no escape.
+/// What TOML 1.0 does allow: line breaks and a last comma in arrays, other escapes, complete times, and a `\` in literal strings.
 #[test]
 fn toml_1_0_is_taken() {
     let text = wide(|_| ())
@@ -209,7 +209,7 @@ commands = { lint = [
     assert!(report.codes().is_empty(), "{:?}", report.codes());
 }
 
-/// What a language needs is enough for it, and nothing is known of a program without a language.
+/// The least memory of a language is accepted, and there is none without a language.
 #[test]
 fn memory_is_judged_by_the_language() {
     let (report, source) = report("memory");
@@ -221,13 +221,15 @@ fn memory_is_judged_by_the_language() {
     }
 }
 
-/// Each path that a rule asks for is a way to a key of the schema: `name` stands for a name that a person chose.
+/// Each path in a rule is the path of a key in the schema: `name` stands for a name that users choose.
 #[test]
 fn every_path_that_is_asked_for_is_in_the_schema() {
     let schema = blueprint::blueprint::schema();
     let mut count = 0;
     for (path, text) in walk("src").into_iter().filter(|(path, _)| path != "diagnostics.rs") {
-        for rest in text.split(".excused(").skip(1).chain(text.split("report.taken(&[").skip(1)) {
+        for rest in
+            text.split(".already_reported(").skip(1).chain(text.split("report.was_removed(&[").skip(1))
+        {
             let list = rest.strip_prefix("&[").unwrap_or(rest).split(']').next().unwrap();
             if list.starts_with("path.keys()") {
                 continue;
@@ -247,7 +249,7 @@ fn every_path_that_is_asked_for_is_in_the_schema() {
     assert!(count > 20, "the paths were not found: {count}");
 }
 
-/// A mistake of one environment excuses nothing in another.
+/// A mistake in one environment hides nothing in another.
 #[test]
 fn a_mistake_in_staging_hides_none_in_production() {
     let text = |staging: &str| {
@@ -286,7 +288,7 @@ fn a_mistake_in_staging_hides_none_in_production() {
     }
 }
 
-/// What stands once in the file is said once, with the environments that it concerns and what it means there.
+/// A mistake at one place of the file is reported once, with the environments that it concerns and its meaning there.
 #[test]
 fn a_mistake_that_stands_once_is_said_once() {
     let (report, source) = report("places");
@@ -303,7 +305,7 @@ fn a_mistake_that_stands_once_is_said_once() {
     }
 }
 
-/// No finding points at the first line for want of a place: what stands there is a mistake, or the name of the platform.
+/// No finding points at the first line by default: there is a mistake in it, or the name of the platform.
 #[test]
 fn every_finding_has_a_place() {
     for name in fixtures() {
@@ -315,7 +317,7 @@ fn every_finding_has_a_place() {
     }
 }
 
-/// Whatever a person types, they get an answer and never our panic.
+/// No input causes a panic.
 mod anything {
     use proptest::prelude::*;
 

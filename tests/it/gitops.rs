@@ -8,7 +8,7 @@ fn all() -> Vec<Tree> {
     blueprints().into_values().map(|text| tree(plan(&text))).collect()
 }
 
-/// The values of the release that makes the FluxInstance.
+/// The values of the release that creates the FluxInstance.
 fn values(text: &str) -> Value {
     let body: hcl::Body = hcl::parse(text).unwrap();
     let release = body
@@ -21,7 +21,7 @@ fn values(text: &str) -> Value {
     plain(&encode.args[0])
 }
 
-/// Literals as they are; a reference as its text.
+/// Literals unchanged, references as their text.
 fn plain(expression: &Expression) -> Value {
     match expression {
         Expression::Object(object) => object
@@ -40,7 +40,7 @@ fn plain(expression: &Expression) -> Value {
     }
 }
 
-/// Else Flux would be installed in one way, and changed as soon as it reads Git.
+/// Otherwise Flux would change itself as soon as it reads Git.
 #[test]
 fn the_first_install_is_what_git_keeps() {
     let mut seen = 0;
@@ -68,7 +68,7 @@ fn the_first_install_is_what_git_keeps() {
     assert!(seen >= 5, "each environment has a gitops root");
 }
 
-/// What the cluster gets is what a person is told to put, and neither its value nor a token can reach a state.
+/// The cluster gets the secret that the runbook tells a person to put, and no state contains its value or a token.
 #[test]
 fn no_secret_of_the_cluster_reaches_a_state() {
     for files in all() {

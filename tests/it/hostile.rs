@@ -41,7 +41,7 @@ fn drawn(purpose: &str) -> crate::Tree {
     })))
 }
 
-/// Replacing the words in the parsed file with calm ones must give the calm file.
+/// The parsed file must equal the file with harmless words, after the words are replaced.
 #[test]
 fn words_stay_words() {
     let calm = drawn("calm");
@@ -61,7 +61,7 @@ fn words_stay_words() {
                 }
                 "yaml" | "yml" => yaml(&calm[&path], words) == yaml(&text, words),
                 "md" => markdown_is_calm(&calm[&path], &text, words),
-                // In a here-document whose mark is quoted, a line is no more than its words.
+                // In a here-document with a quoted delimiter, nothing is expanded.
                 "sh" => {
                     let (before, after) = text.split_once("<<'END'\n").unwrap_or((text.as_str(), ""));
                     let line = |words: &str| format!("\nGREETING={words}\n");
@@ -82,9 +82,9 @@ fn words_stay_words() {
     }
 }
 
-/// Whether a reader of Markdown sees the calm file with the words in place of the calm ones.
+/// Whether the rendered Markdown equals that of the harmless file, after the words are replaced.
 fn markdown_is_calm(calm: &str, text: &str, words: &str) -> bool {
-    // A reader drops the blanks around a paragraph.
+    // Markdown drops white space around a paragraph.
     let words = words.trim();
     let calmed = |events: Vec<(String, bool)>| -> Vec<(String, bool)> {
         let calm = |(text, is_text): (String, bool)| {
@@ -95,7 +95,7 @@ fn markdown_is_calm(calm: &str, text: &str, words: &str) -> bool {
     calmed(markdown(text)) == markdown(calm)
 }
 
-/// What a reader of GitHub's Markdown sees: pieces of text, each whole, and the marks between them.
+/// The rendered GitHub Markdown: pieces of text, and the elements between them.
 fn markdown(text: &str) -> Vec<(String, bool)> {
     let mut seen: Vec<(String, bool)> = Vec::new();
     for event in pulldown_cmark::Parser::new_ext(
@@ -213,7 +213,7 @@ struct Hcled {
 
 use crate::words::filters;
 
-/// Each filter means the words it was given, in the language it is named for.
+/// The output of each filter parses to its input, in the language of the filter.
 #[test]
 fn every_filter_means_its_words() {
     for words in HOSTILE {
@@ -335,7 +335,7 @@ fn words_that_will_not_do() {
     assert_eq!(Memory::read("2048Mi").map(|it| it.to_string()).as_deref(), Some("2Gi"));
 }
 
-/// Placeholders are words that nobody can type.
+/// Placeholders are not valid words.
 #[test]
 fn nobody_types_a_placeholder() {
     fn placeholder<W: Word + std::fmt::Display>() {
@@ -358,7 +358,7 @@ fn nobody_types_a_placeholder() {
     placeholder::<Account>();
 }
 
-/// Amazon's own processors have a `g` behind the generation.
+/// Graviton types have a `g` after the generation.
 #[test]
 fn families_tell_their_processors() {
     for arm in
@@ -379,7 +379,7 @@ fn families_tell_their_processors() {
     }
 }
 
-/// An application gives its name to files and objects. One that is called as ours are is refused, or takes nobody's place.
+/// Files and objects have the name of their application. A name that the platform uses is refused, or causes no conflict.
 #[test]
 fn an_application_may_be_called_as_our_files() {
     let ours = tree(plan(&wide(|_| {})));
@@ -410,7 +410,7 @@ fn an_application_may_be_called_as_our_files() {
     }
 }
 
-/// Words near the rule of an atom, always the same.
+/// Words close to the rule of an atom, with a fixed seed.
 fn samples(pattern: &str) -> Vec<String> {
     let strategy = proptest::string::string_regex(pattern).unwrap();
     let mut runner = TestRunner::deterministic();
@@ -420,7 +420,7 @@ fn samples(pattern: &str) -> Vec<String> {
     (0..200).map(|_| sample()).chain(odd).collect()
 }
 
-/// Whoever displays an atom writes its letters, and whoever writes it as a scalar writes a string.
+/// An atom is displayed unchanged, and YAML reads it as a string.
 fn meets_filters<W: Word + Words + Atomic>(pattern: &str, bare: fn(&W) -> Option<String>) {
     let samples = samples(pattern);
     let read: Vec<(&String, W)> = samples.iter().filter_map(|it| Some((it, W::read(it)?))).collect();
@@ -479,7 +479,7 @@ every_atom! {
     }
 }
 
-/// A zone, a host and names of GitHub may begin with digits, where YAML would read a number.
+/// Zones, hosts and GitHub names may begin with digits, which YAML would read as a number.
 #[test]
 fn names_may_begin_with_a_digit() {
     let files = tree(plan(&wide(|table| {
@@ -495,7 +495,7 @@ fn names_may_begin_with_a_digit() {
     assert_eq!(ingress["spec"]["rules"][0]["host"], "2048.1shop.example");
 }
 
-/// A blueprint that says this, and what comes of it.
+/// A blueprint with this text, and its findings.
 fn answer(head: &str, tail: &str) -> (Option<crate::Tree>, String) {
     let minimal = include_str!("../../blueprints/minimal.toml");
     let text = format!("{head}{minimal}\n{tail}");
@@ -505,7 +505,7 @@ fn answer(head: &str, tail: &str) -> (Option<crate::Tree>, String) {
     (drawn, report.render(&source))
 }
 
-/// What neither our types nor YAML take is a finding, and no panic.
+/// Values that our types or YAML cannot represent cause a finding and no panic.
 #[test]
 fn no_input_ends_in_a_panic() {
     let values = "[components.metrics-server.values]\n";
@@ -552,7 +552,7 @@ fn no_input_ends_in_a_panic() {
     }
 }
 
-/// The largest and the smallest number of each key are answered.
+/// The largest and the smallest number of each key cause no panic.
 #[test]
 fn numbers_at_their_limits_are_answered() {
     let whole: toml::Table = toml::from_str(&wide(|_| ())).unwrap();

@@ -6,52 +6,53 @@
     reason = "tests read files, start the program, and fail where something is missing"
 )]
 
-/// What the pipeline may do fits into what IAM takes, and reaches no further than it says.
+/// The permissions of the pipeline fit into IAM's limits, and are no wider than needed.
 mod bootstrap;
-/// The catalogue is whole, and says where each fact comes from.
+/// The catalogue is complete, and each row has a source.
 mod catalogue;
-/// What a production-grade platform must show.
+/// The checklist for a production-grade platform.
 mod checklist;
-/// Repositories that leave, move or are not there are named, and nothing of them is lost.
+/// There is a database only where an application has one, and only its readers can read its secrets.
+
+/// Repositories that leave, move or are not there are named, and nothing in them is lost.
 mod checkouts;
-/// Data is kept where it is asked for, and its secrets go no further than they must.
 mod database;
-/// What is said of delivery follows the way that was chosen.
+/// READMEs and workflows describe only the delivery that is configured.
 mod delivery;
-/// What the README and the manual show is what the program does.
+/// The README and the manual agree with the program.
 mod documents;
-/// An environment is a whole of its own.
+/// Environments are independent of each other.
 mod environments;
-/// Our mistakes are told from theirs.
+/// Exit codes distinguish invalid blueprints from bugs.
 mod exit;
-/// Every mistake is answered with the words that lie next to it.
+/// Every invalid blueprint results in the findings in the file beside it.
 mod findings;
-/// What the second Terraform root installs is what the manifests then keep.
+/// The second Terraform root installs Flux exactly as the manifests configure it.
 mod gitops;
-/// What lies in `generated/` is what the blueprints draw.
+/// The trees in `generated/` are those of the blueprints.
 mod golden;
-/// No words can change the shape of a file.
+/// No text from a blueprint can change the structure of a file.
 mod hostile;
-/// The rules of the house hold.
-mod house;
-/// The manual names every key, and what it says of each is true.
+/// Rules for the source code: dependencies between modules, comments, words.
+mod conventions;
+/// The manual names every key, and its statements are true.
 mod manual;
-/// Subnets lie inside the network and apart from each other.
+/// Subnets are inside the network and do not overlap.
 mod network;
-/// What is there, and only that, is compared; nobody's work is lost.
+/// Renders compare and change only managed files, and never lose changes of users.
 mod ownership;
-/// One component answers a need, a chart comes from wherever it lies, and a new layer is one constant.
+/// One of several components answers a need, charts come from repositories or registries, and a new layer is one constant.
 mod providers;
-/// Every page reads well in its own language.
+/// Every file parses in its language.
 mod readback;
-/// What a person must make is listed, what is there is seen, and nothing is touched.
+/// Preflight lists what is missing, finds what exists, and changes nothing.
 #[cfg(unix)]
 mod scripts;
-/// Rights travel with whoever needs them, and fit into what AWS takes.
+/// Each module brings the permissions that it needs, and together they fit into AWS's limits.
 mod rights;
-/// The schema that is printed is the schema that is checked.
+/// The schema that is printed is the schema that is used for validation.
 mod schema;
-/// Tables a person gives us mean the same in YAML.
+/// Tables of a blueprint have the same meaning in YAML.
 mod values;
 
 use std::{collections::BTreeMap, path::Path};

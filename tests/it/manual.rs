@@ -27,7 +27,7 @@ fn entries() -> BTreeMap<Vec<String>, String> {
     entries
 }
 
-/// Every key that the schema knows outside `environments`, with `NAME` where a person chooses.
+/// Every key of the schema outside `environments`, with `NAME` for names that users choose.
 fn keys(schema: &Value, path: &[&str]) -> Vec<(Vec<String>, Value)> {
     let mut all = Vec::new();
     for (key, inner) in schema["properties"].as_object().into_iter().flatten() {
@@ -47,7 +47,7 @@ fn keys(schema: &Value, path: &[&str]) -> Vec<(Vec<String>, Value)> {
     all
 }
 
-/// The entry for a key of the schema: in the base, or in the environment whose other keys it goes with.
+/// The entry for a key of the schema: in the base, or in the environment with the keys that it depends on.
 fn entry<'a>(
     entries: &'a BTreeMap<Vec<String>, String>,
     key: &[String],
@@ -60,7 +60,7 @@ fn fits(path: &[String], key: &[String]) -> bool {
     path.len() == key.len() && path.iter().zip(key).all(|(it, key)| key == "NAME" || it == key)
 }
 
-/// The manual after one key was set, or taken out.
+/// The manual after one key was set or removed.
 fn edited(path: &[String], value: Option<toml::Value>) -> String {
     let mut table: Table = toml::from_str(MANUAL).unwrap();
     let (last, folders) = path.split_last().unwrap();
@@ -103,7 +103,7 @@ fn every_key_stands_in_the_manual() {
     }
 }
 
-/// As TOML writes them.
+/// In TOML syntax.
 fn choices(schema: &Value) -> Vec<String> {
     let listed = |it: &Value| it["enum"].as_array().cloned().unwrap_or_default();
     let mut all = listed(schema);
@@ -114,7 +114,7 @@ fn choices(schema: &Value) -> Vec<String> {
     all.iter().map(Value::to_string).collect()
 }
 
-/// What a key says of its default is what comes without it.
+/// Without a key, the render equals that with its documented default.
 #[test]
 fn every_default_is_the_true_one() {
     let (entries, known) = (entries(), keys(schema(), &[]));
@@ -141,7 +141,7 @@ fn every_default_is_the_true_one() {
         let literal = default.split(" (").next().unwrap();
         let value: Table = toml::from_str(&format!("value = {literal}"))
             .unwrap_or_else(|_| panic!("`{name}`: write its default as TOML: {literal}"));
-        // In brackets the manual says what a default depends on; then no single value is right everywhere.
+        // A default in brackets depends on other keys, so no single value is right everywhere.
         let single = serde_json::to_value(&value["value"]).unwrap();
         let expected = (literal == default).then_some(&single);
         assert_eq!(keyword, expected, "`{name}`: schema and manual differ");

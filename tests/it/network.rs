@@ -20,7 +20,7 @@ fn read(text: &str, purpose: Purpose) -> Option<Ipv4Net> {
     cidr::read(&Located::new((0..0).into(), text.to_owned()), purpose, &mut Report::default())
 }
 
-/// What is no range, and what its purpose refuses, are two mistakes.
+/// An invalid range and a range that is not allowed have different findings.
 #[test]
 fn a_range_is_malformed_or_refused() {
     let code = |text: &str, purpose| {
@@ -52,7 +52,7 @@ fn a_range_is_malformed_or_refused() {
 }
 
 proptest! {
-    /// Whatever the range: subnets are inside, apart, and large enough for nodes, pods and load balancers.
+    /// For any range: subnets are inside it, do not overlap, and are large enough for nodes, pods and load balancers.
     #[test]
     fn subnets_are_inside_and_apart(first in 1u8..224, second: u8, third: u8, length in 16u8..=20) {
         let range = Ipv4Net::new([first, second, third, 0].into(), length).unwrap().trunc();
@@ -67,7 +67,7 @@ proptest! {
         for zone in &zones {
             prop_assert!(zone.private.hosts().count() >= 500, "too few addresses for pods");
             prop_assert!(zone.public.hosts().count() >= 8 + 5, "too few addresses for load balancers");
-            // An instance, its standby, and as much again while they are replaced; AWS keeps five for itself.
+            // An instance, its standby, and both again during a replacement. AWS reserves five.
             prop_assert!(zone.database.hosts().count() >= 4 + 5, "too few addresses for databases");
         }
     }
@@ -81,7 +81,7 @@ proptest! {
     }
 }
 
-/// A zone that is added later, or a zone fewer, leaves the others where they are.
+/// Adding or removing a zone does not move the subnets of the others.
 #[test]
 fn a_zone_more_moves_no_other() {
     let range = "10.0.0.0/16".parse().unwrap();
@@ -105,7 +105,7 @@ fn a_zone_more_moves_no_other() {
     );
 }
 
-/// A region with two zones for a cluster gets two by itself, and three are refused.
+/// A region with two zones for a cluster has two by default, and three are refused.
 #[test]
 fn a_small_region_gets_what_it_has() {
     let region = Region::read("us-west-1").unwrap();

@@ -23,7 +23,7 @@ use toml::{
 
 use crate::{Tree, tree, walk, wide};
 
-/// Made up: it answers the same need as cluster-autoscaler, has a layer of its own, and its chart lies in a registry.
+/// A made-up component: it answers the same need as cluster-autoscaler, has its own layer, and its chart is in a registry.
 #[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SecondAutoscaler {
@@ -32,7 +32,7 @@ struct SecondAutoscaler {
 
 const NAME: &str = "second-autoscaler";
 
-/// All that a new layer takes.
+/// All code that a new layer needs.
 const LAYER: &Layer = &Layer {
     name: "autoscalers",
     after: Some(Layer::CONTROLLERS),
@@ -59,7 +59,7 @@ impl Component for SecondAutoscaler {
     }
 }
 
-/// With a release whose page lies in `folder`.
+/// With a release whose page is in `folder`.
 fn contribution(folder: &str, environment: &Environment) -> Contribution {
     #[derive(askama::Template)]
     #[template(path = "kubernetes-manifest/clusters/{environment}/release.yaml")]
@@ -87,7 +87,8 @@ fn contribution(folder: &str, environment: &Environment) -> Contribution {
     }
 }
 
-static ENVIRONMENT: LazyLock<Environment> = LazyLock::new(|| platform().stages[0].environment.clone());
+static ENVIRONMENT: LazyLock<Environment> =
+    LazyLock::new(|| platform().environment_plans[0].environment.clone());
 
 fn platform() -> Platform {
     let source = Source { path: "wide.toml".to_owned(), text: wide(|_| ()) };
@@ -96,7 +97,7 @@ fn platform() -> Platform {
     resolve(&blueprint, &mut report).unwrap()
 }
 
-/// What a blueprint with these components gets, if the made-up one were among those that there are.
+/// The findings for a blueprint with these components, with the made-up one in the list.
 fn chosen(text: &str, report: &mut Report) -> Vec<Contribution> {
     let mut tree = DeTable::parse(text).unwrap().into_inner();
     let mut components = match tree.remove("components").map(Spanned::into_inner) {
@@ -111,7 +112,7 @@ fn chosen(text: &str, report: &mut Report) -> Vec<Contribution> {
     components::choose(all, components::needs(&ENVIRONMENT), &ENVIRONMENT, report)
 }
 
-/// Of the two that make nodes, those that are on.
+/// Which of the two components for node scaling are enabled.
 fn autoscalers(text: &str) -> (Vec<&'static str>, Vec<&'static str>) {
     let mut report = Report::default();
     let contributions = chosen(text, &mut report);
@@ -140,13 +141,13 @@ fn the_default_answers_until_another_is_asked_for() {
     assert_eq!(neither, (vec![], vec!["component/needed"]));
 }
 
-/// The codes that the fixtures here earn.
+/// The codes of the fixtures here.
 pub fn codes() -> Vec<&'static str> {
     let texts = walk("tests/providers").into_iter().filter(|(path, _)| path.ends_with(".toml"));
     texts.flat_map(|(_, text)| autoscalers(&text).1).collect()
 }
 
-/// `two.toml` must earn exactly the words in `two.txt`. Bless with `SNAPSHOTS=overwrite`.
+/// `two.toml` must result in exactly the text in `two.txt`. Update it with `SNAPSHOTS=overwrite`.
 #[test]
 fn each_mistake_earns_its_words() {
     let texts = walk("tests/providers");
@@ -163,9 +164,9 @@ fn each_mistake_earns_its_words() {
 /// The files of the wide platform, with the made-up component in place of cluster-autoscaler.
 fn files(contribute: impl Fn(&Environment) -> Contribution) -> Tree {
     let mut platform = platform();
-    for stage in &mut platform.stages {
-        stage.contributions.retain(|it| it.name != "cluster-autoscaler");
-        stage.contributions.push(contribute(&stage.environment));
+    for plan in &mut platform.environment_plans {
+        plan.contributions.retain(|it| it.name != "cluster-autoscaler");
+        plan.contributions.push(contribute(&plan.environment));
     }
     tree(plan::plan(platform))
 }
@@ -183,7 +184,7 @@ fn objects(files: &Tree, file: &str) -> BTreeMap<String, Value> {
     values.map(|it| (it["kind"].as_str().unwrap().to_owned(), it)).collect()
 }
 
-/// As Flux wants it of a chart in a registry: one OCIRepository for each chart, and a reference to that.
+/// A chart in a registry has an OCIRepository, and its release refers to that.
 #[test]
 fn a_chart_comes_from_a_registry() {
     let files = files(with_layers);
@@ -196,13 +197,13 @@ fn a_chart_comes_from_a_registry() {
     assert_eq!(release["metadata"]["namespace"], source["metadata"]["namespace"]);
     assert_eq!(source["spec"]["url"], "oci://registry.example.com/charts/autoscaler");
     assert_eq!(source["spec"]["ref"]["tag"], "1.2.3_4", "a tag has no plus");
-    // Of an artifact with several layers Flux would take the first; a signature or a provenance file may be that.
+    // Flux would use the first layer of an artifact, which may be a signature or a provenance file.
     assert_eq!(source["spec"]["layerSelector"]["operation"], "copy");
     let readme = files.iter().find(|(path, _)| path.ends_with("-manifests/README.md")).unwrap().1;
     let row =
         format!("| {NAME} | `tag` in `clusters/production{}/source.yaml` |", &folder["/production".len()..]);
     assert!(readme.contains(&row), "no row says `{row}`");
-    // All the others come as they did.
+    // All other releases are unchanged.
     let release = &objects(&files, "/production/controllers/metrics-server/release.yaml")["HelmRelease"];
     assert_eq!(release["spec"]["chart"]["spec"]["sourceRef"]["kind"], "HelmRepository");
 }
@@ -220,7 +221,7 @@ fn a_new_layer_is_one_constant() {
     assert_eq!(own["spec"]["dependsOn"][0]["name"], "controllers");
     assert_eq!(own["spec"]["path"], "./clusters/production/autoscalers");
     assert_eq!(own["spec"]["wait"], false);
-    // Flux builds it by itself, and what is a person's comes last.
+    // Flux builds the folder itself, and the user's files come last.
     let list = find("clusters/production/autoscalers/kustomization.yaml");
     assert!(list.contains(&format!("- {NAME}\n")) && list.contains("components:\n  - local\n"), "{list}");
     let first = find("clusters/production/kustomization.yaml");
@@ -245,7 +246,7 @@ fn layers_stand_in_the_order_of_the_chain() {
     assert_eq!(names(&all), wanted);
 }
 
-/// It would be applied before everything else, with the layers themselves.
+/// A file outside all layers would be applied before everything else, together with the layers.
 #[test]
 #[should_panic(expected = "no layer is called Some(\"nowhere\")")]
 fn no_file_lies_outside_of_the_layers() {

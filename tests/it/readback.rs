@@ -5,10 +5,10 @@ use serde::Deserialize;
 
 use crate::{Tree, blueprints, plan, tree, wide};
 
-/// Most files are the same in many of them, and are read once.
+/// Many trees contain the same files, so each text is parsed once.
 static ALL: LazyLock<BTreeMap<String, Tree>> = LazyLock::new(all);
 
-/// All blueprints, and every way the options combine.
+/// All blueprints, and combinations of the options.
 fn all() -> BTreeMap<String, Tree> {
     let mut all: BTreeMap<String, Tree> =
         blueprints().into_iter().map(|(path, text)| (path, tree(plan(&text)))).collect();
@@ -75,7 +75,7 @@ fn every_page_reads_back() {
     }
 }
 
-/// Each list names what is there, and whatever is there is named by one list.
+/// Each list names existing files, and each file is in exactly one list.
 #[test]
 fn every_manifest_is_listed() {
     let mut read = Read::default();
@@ -125,7 +125,7 @@ fn every_manifest_is_listed() {
                 folder.contains("/apps/") && ["/base", "/monitoring"].iter().any(|it| folder.ends_with(it));
             let by_flux = built.iter().any(|built| folder.ends_with(&format!("/{built}")));
             let wanted = if by_flux { 0 } else { 1 };
-            // What a person says of all logins is part of each.
+            // The user's patches of logins are part of each login.
             let of_logins = folder.ends_with("/databases/logins/local") && found >= 1;
             assert!(
                 found == wanted || base && found >= 1 || of_logins,
@@ -135,7 +135,7 @@ fn every_manifest_is_listed() {
     }
 }
 
-/// What Flux builds by itself: each path that a Kustomization or the FluxInstance names.
+/// The folders that Flux builds: each path in a Kustomization or in the FluxInstance.
 fn flux_paths(files: &'static Tree, read: &mut Read) -> Vec<String> {
     let mut paths = Vec::new();
     for text in files.iter().filter(|(path, _)| path.ends_with(".yaml")).map(|(_, text)| text) {
@@ -148,7 +148,7 @@ fn flux_paths(files: &'static Tree, read: &mut Read) -> Vec<String> {
     paths
 }
 
-/// The documents of each text that was read.
+/// The documents of each parsed text.
 #[derive(Default)]
 struct Read(BTreeMap<&'static str, Vec<serde_yaml::Value>>);
 

@@ -14,7 +14,7 @@ use serde_json::Value;
 use self::queue::Queue;
 use crate::{Tree, tree};
 
-/// A component that nobody has.
+/// A made-up component.
 mod queue;
 
 fn platform(text: &str) -> Platform {
@@ -28,15 +28,15 @@ fn minimal() -> String {
     crate::blueprints().remove("minimal.toml").unwrap()
 }
 
-/// The platform with the queue, as if the component stood in the list.
+/// The platform with the queue, as if the component were in the list.
 fn with_queue(queue: &Queue) -> Tree {
     let mut platform = platform(&minimal());
-    for stage in &mut platform.stages {
-        let contribution = queue.contribute(&stage.environment, &mut Report::default());
-        stage.contributions.push(contribution);
-        let EnvironmentPlan { environment, contributions, workloads, secrets, .. } = &*stage;
+    for plan in &mut platform.environment_plans {
+        let contribution = queue.contribute(&plan.environment, &mut Report::default());
+        plan.contributions.push(contribution);
+        let EnvironmentPlan { environment, contributions, workloads, secrets, .. } = &*plan;
         let rights = infrastructure::rights(environment, contributions, workloads, secrets, false);
-        stage.stack = Stack::new(&environment.names(), &rights, true, false);
+        plan.stack = Stack::new(&environment.names(), &rights, true, false);
     }
     tree(plan::plan(platform))
 }
@@ -59,7 +59,7 @@ fn statements(stack: &str) -> BTreeMap<(String, String), Value> {
 fn read_stack(text: &str) -> Value {
     fn plain(value: &serde_yaml::Value) -> Value {
         match value {
-            // As long as what CloudFormation fills in.
+            // As long as the value that CloudFormation inserts.
             serde_yaml::Value::Tagged(it) => format!("{:?}{}", it.value, "r".repeat(70)).into(),
             serde_yaml::Value::Sequence(all) => all.iter().map(plain).collect(),
             serde_yaml::Value::Mapping(all) => {
@@ -71,7 +71,7 @@ fn read_stack(text: &str) -> Value {
     plain(&serde_yaml::from_str(text).unwrap())
 }
 
-/// One Rust file and its template: the stack grants what it says and nothing else, and no other file changes.
+/// One Rust file and its template are enough: the stack grants its permissions and no others, and no other file changes.
 #[test]
 fn a_component_brings_its_rights() {
     let (before, after) = (tree(plan::plan(platform(&minimal()))), with_queue(&Queue::default()));
@@ -115,7 +115,7 @@ fn a_component_brings_its_rights() {
     );
 }
 
-/// Whatever it forgets, the table of calls finds.
+/// The table of calls finds each missing permission.
 #[test]
 fn a_right_that_is_forgotten_is_found() {
     let wrong = |forgets| crate::checklist::wrong_rights(with_queue(&Queue { forgets, ..Queue::default() }));
@@ -131,9 +131,9 @@ fn a_right_that_is_forgotten_is_found() {
     }
 }
 
-/// What IAM and CloudFormation take: 6,144 characters of a policy, ten of them and 10,240 characters of its own for a role, 32,768
-/// for the policy of a key, 51,200 bytes for a template (IAM User Guide, reference_iam-quotas; KMS Developer Guide, resource-limits;
-/// CloudFormation User Guide, cloudformation-limits).
+/// The limits of IAM and CloudFormation: 6,144 characters for a managed policy, ten of them and 10,240 characters of inline policies
+/// for a role, 32,768 for a key policy, 51,200 bytes for a template (IAM User Guide, reference_iam-quotas; KMS Developer Guide,
+/// resource-limits; CloudFormation User Guide, cloudformation-limits).
 #[test]
 fn five_hundred_applications_fit() {
     for identity in ["irsa", "pod-identity"] {
@@ -147,13 +147,13 @@ fn five_hundred_applications_fit() {
         }
         text += "[applications.shop.database]\n";
         let platform = platform(&text);
-        let stage = &platform.stages[0];
-        assert!(stage.stack.wide, "so many names do not fit");
-        let put: Vec<String> = stage
+        let plan = &platform.environment_plans[0];
+        assert!(plan.stack.wide, "so many names do not fit");
+        let put: Vec<String> = plan
             .secrets
             .iter()
             .filter(|it| it.writer == blueprint::contribution::Writer::Person)
-            .map(|it| it.path(&stage.environment.platform, &stage.environment.name))
+            .map(|it| it.path(&plan.environment.platform, &plan.environment.name))
             .collect();
         let files = tree(plan::plan(platform));
         let text = &files[STACK];
@@ -173,7 +173,7 @@ fn five_hundred_applications_fit() {
             }
         }
         assert!(inline <= 10_240, "the roles have {inline} characters of their own");
-        // No pattern of the pipeline means what a person puts.
+        // No pattern of the pipeline matches a secret that a person writes.
         for ((policy, sid), statement) in statements(text) {
             for resource in statement["Resource"]
                 .as_array()
@@ -201,11 +201,11 @@ fn five_hundred_applications_fit() {
     }
 }
 
-/// What has no room goes on: what is read into the roles, what is changed into further policies and then into the role; and what
-/// has no room there either is said with its numbers.
+/// Statements that do not fit move on: reads into the inline policies of both roles, changes into further policies and then into
+/// the inline policy. What does not fit there either is reported with its size.
 #[test]
 fn rights_are_spread_until_nothing_takes_them() {
-    let names = platform(&minimal()).stages[0].environment.names();
+    let names = platform(&minimal()).environment_plans[0].environment.names();
     let many = |count: usize, sid: &str| -> Vec<Statement> {
         let statement = |number: usize| {
             let queue = names.arn("sqs", format!("{}{}", "q".repeat(900), number));
@@ -244,11 +244,11 @@ fn rights_are_spread_until_nothing_takes_them() {
     assert!(stack.excess(&names, 0)[0].words().contains("boundary has 7"), "{:?}", stack.excess(&names, 0));
 }
 
-/// The lengths that decide are those of the documents that IAM gets.
+/// The computed lengths are those of the documents that IAM gets.
 #[test]
 fn lengths_are_those_of_the_documents() {
     let platform = platform(&crate::wide(|_| ()));
-    for EnvironmentPlan { environment, stack, .. } in &platform.stages {
+    for EnvironmentPlan { environment, stack, .. } in &platform.environment_plans {
         let names = environment.names();
         let text = infrastructure::bootstrap(environment, stack).text();
         let bucket = format!("arn:aws:s3:::{}", names.state_bucket);
@@ -268,8 +268,8 @@ fn lengths_are_those_of_the_documents() {
     }
 }
 
-/// A grant lets a platform's own Terraform be planned and applied: each call for its queue is allowed. Without one of its actions
-/// one is not, and without the file nothing needs the grant.
+/// A grant allows each call of a platform's own Terraform. Each of its actions is needed for one of them, and without the file none
+/// is.
 #[test]
 fn a_platforms_own_terraform_is_let_through() {
     let orders = "['arn:aws:sqs:eu-west-1:111122223333:orchard-production-orders']";
@@ -303,10 +303,10 @@ fn a_platforms_own_terraform_is_let_through() {
     assert!(wrong_more.iter().any(|it| it.contains("nothing needs `sqs:PurgeQueue`")), "{wrong_more:?}");
 }
 
-/// What a pattern may mean is found whatever stands in both of them.
+/// Whether two patterns can match the same ARN, for wildcards in both.
 #[test]
 fn patterns_meet() {
-    use blueprint::rights::meet;
+    use blueprint::rights::patterns_overlap;
     for (one, other) in [
         ("a*", "abc"),
         ("abc", "a*"),
@@ -315,9 +315,9 @@ fn patterns_meet() {
         ("", "*"),
         ("arn:aws:s3:::orchard-*", "arn:aws:s3:::orchard-production-tfstate-1/*"),
     ] {
-        assert!(meet(one, other) && meet(other, one), "{one} {other}");
+        assert!(patterns_overlap(one, other) && patterns_overlap(other, one), "{one} {other}");
     }
     for (one, other) in [("a*", "b*"), ("a", "ab"), ("a*c", "abd"), ("", "a"), ("x/y*", "x/z*")] {
-        assert!(!meet(one, other) && !meet(other, one), "{one} {other}");
+        assert!(!patterns_overlap(one, other) && !patterns_overlap(other, one), "{one} {other}");
     }
 }

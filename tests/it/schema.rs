@@ -13,7 +13,7 @@ use toml::Table;
 
 use crate::{blueprints, plan, tree, walk};
 
-/// Every table says which keys it knows, and editors read what `shape` walks.
+/// Every table lists its keys, and editors use the same schema as `validation`.
 #[test]
 fn every_key_is_described() {
     let schema = schema();
@@ -38,7 +38,7 @@ fn closed(schema: &Value, path: &str) {
     }
 }
 
-/// A second reader of the schema says the same of every blueprint that we have, good or bad.
+/// Another validator has the same result for every blueprint in the repository, valid or not.
 #[test]
 fn another_reader_agrees() {
     let whole = jsonschema::validator_for(schema()).unwrap();
@@ -50,13 +50,13 @@ fn another_reader_agrees() {
     }
     let mut words_refused = 0;
     for (path, text) in walk("tests/findings") {
-        let shape = ["choice", "length", "missing-key", "platform-wide", "range", "type", "unknown-key"];
+        let codes = ["choice", "length", "missing-key", "platform-wide", "range", "type", "unknown-key"];
         let name = path.strip_suffix(".toml").unwrap_or_default();
         let Some(words) = walk("tests/findings").remove(&format!("{name}.txt")) else { continue };
         if name == "syntax" {
             continue;
         }
-        let ours = shape.iter().any(|code| words.contains(&format!("error[blueprint/{code}]")));
+        let ours = codes.iter().any(|code| words.contains(&format!("error[blueprint/{code}]")));
         assert_eq!(shapes.is_valid(&json(&text)), !ours, "`{path}`: the readers disagree");
         let text = json(&text);
         let word = |error: jsonschema::ValidationError| {
@@ -71,7 +71,7 @@ fn another_reader_agrees() {
     assert!(words_refused > 10, "patterns are part of the schema");
 }
 
-/// What `shape` holds a blueprint against: how a word is spelled is judged where it is read.
+/// The schema without the patterns of words, which `validation` does not check.
 fn without_patterns(mut schema: Value) -> Value {
     match &mut schema {
         Value::Object(keys) => {
@@ -84,7 +84,7 @@ fn without_patterns(mut schema: Value) -> Value {
     schema
 }
 
-/// An editor marks exactly the words that a finding refuses.
+/// An editor marks exactly the words that a rule refuses.
 #[test]
 fn patterns_and_words_agree() {
     agree::<Account>();
@@ -118,7 +118,7 @@ fn agree<W: Pattern>() {
     assert!(good > 5 && bad > 100, "{}: {good} good, {bad} bad", W::WHAT);
 }
 
-/// The words around each example: one character more, less or another, long ones, and words that mean something elsewhere.
+/// Variants of each example: one character more, less or different, long ones, and words with a meaning in other languages.
 fn samples(examples: &[&str]) -> BTreeSet<String> {
     let others =
         ["", ".", "..", "--", "/", "//", "000000000000", "a.git", "A.GIT", "on", "NO", "user", "pg_a", "rds"];
@@ -142,14 +142,14 @@ fn samples(examples: &[&str]) -> BTreeSet<String> {
     all
 }
 
-/// In every blueprint that we have: a key that states its default renders the same as one that is left out.
+/// In every blueprint of the repository, a key with its default value renders the same as without the key.
 #[test]
 fn a_stated_default_changes_nothing() {
     let schema = schema();
     let mut stated = BTreeSet::new();
     for (path, text) in blueprints() {
         let mut table: Table = toml::from_str(&text).unwrap();
-        // Written anew as well, because that sorts the environments.
+        // Also serialized again, because that sorts the environments.
         let without = toml::to_string(&table).unwrap();
         let keys = state_defaults(&mut table, schema, "");
         let (without, with) = (tree(plan(&without)), tree(plan(&toml::to_string(&table).unwrap())));
@@ -160,12 +160,12 @@ fn a_stated_default_changes_nothing() {
     assert!(stated.len() > 40, "{stated:?}");
 }
 
-/// Adds each key that is not there and has a default. Returns the keys, with `NAME` for what a person names.
+/// Adds each missing key that has a default. Returns the keys, with `NAME` for names that users choose.
 fn state_defaults(table: &mut Table, schema: &Value, path: &str) -> Vec<String> {
     let mut stated = Vec::new();
     let within = |key: &str| format!("{path}.{key}");
     for (key, inner) in schema["properties"].as_object().into_iter().flatten() {
-        // These say something of a host, and are refused without one.
+        // These need a host.
         let needs_host = ["public", "access"].contains(&key.as_str()) && !path.ends_with("cluster");
         if let Some(default) = inner.get("default").filter(|_| !table.contains_key(key)) {
             if !needs_host || table.contains_key("host") {
@@ -173,7 +173,7 @@ fn state_defaults(table: &mut Table, schema: &Value, path: &str) -> Vec<String> 
                 stated.push(within(key));
             }
         } else if inner["properties"].is_object() {
-            // A table that switches something on by being there.
+            // A table whose presence enables something.
             let switches = path == ".components" || within(key) == ".applications.NAME.database";
             let absent = !table.contains_key(key);
             if absent && (switches || inner.get("required").is_some()) {

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::{Tree, blueprints, plan, tree};
 
-/// Two environments in one account: the first makes the account's provider, the other needs it.
+/// Two environments in one account: the first creates the account's OIDC provider, the other needs it.
 const PLATFORM: &str = r#"
 schema = 1
 name = "orchard"
@@ -37,19 +37,19 @@ delivery = "pull-request"
 network.range = "10.1.0.0/16"
 "#;
 
-/// What preflight names, each with how to make it.
+/// The things that preflight reports, each with how to create it.
 type Items = Vec<(String, String)>;
 
-/// When the platform's own key was made, and when the secrets were put.
+/// When the platform's key was created, and when the secrets were written.
 const MADE: &str = "2026-11-01T10:00:00.000000+00:00";
 const PUT: &str = "2026-11-02T10:00:00.000000+00:00";
 
-/// What stands in `names.txt` behind a word.
+/// The text after a word in `names.txt`.
 fn named<'a>(names: &'a str, word: &str) -> Vec<&'a str> {
     names.lines().filter_map(|line| line.strip_prefix(word)?.strip_prefix(' ')).collect()
 }
 
-/// A checkout of the infrastructure repository, and a world in which all is there.
+/// A checkout of the infrastructure repository, and stand-ins for AWS and GitHub in which everything exists.
 struct World {
     root: TempDir,
     environment: &'static str,
@@ -148,12 +148,12 @@ impl World {
         (done.status.code().unwrap(), text(done.stdout), text(done.stderr))
     }
 
-    /// What it says is missing, and how to make it.
+    /// The missing things that it reports, and how to create them.
     fn missing(&self) -> Items {
         self.said().0
     }
 
-    /// What is missing, and what can only be made after the first apply; each with how to make it.
+    /// The missing things, and those that can only be created after the first apply; each with how to create it.
     fn said(&self) -> (Items, Items) {
         let (code, said, complaint) = self.run(&[self.environment]);
         let (mut missing, mut later) = (Vec::new(), Vec::new());
@@ -174,7 +174,7 @@ impl World {
         (missing, later)
     }
 
-    /// The one thing that is missing, when one thing is.
+    /// The missing thing, if there is exactly one.
     fn only(&self, what: &str, how: &str) {
         let missing = self.missing();
         assert_eq!(missing.len(), 1, "{missing:?}");
@@ -183,8 +183,8 @@ impl World {
     }
 }
 
-/// The annotation by which External Secrets reads a new secret at once: each text that tells a person to put one names it, and
-/// preflight only where one is to be put.
+/// With this annotation External Secrets reads a new secret at once: each text that tells a person to put one names it, and
+/// preflight only if one is missing.
 #[test]
 fn a_secret_that_is_put_can_be_read_at_once() {
     let annotate = "annotate externalsecrets --all force-sync=\"$(date +%s)\" --overwrite";
@@ -221,7 +221,7 @@ fn a_secret_that_is_put_can_be_read_at_once() {
     }
 }
 
-/// X08: preflight asks for exactly the secrets that a person must put, in every environment of every blueprint.
+/// X08: preflight checks exactly the secrets that a person must put, in every environment of every blueprint.
 #[test]
 fn x08_what_a_person_puts_is_what_preflight_asks_for() {
     let mut all = 0;
@@ -231,11 +231,11 @@ fn x08_what_a_person_puts_is_what_preflight_asks_for() {
         let blueprint = asked::read(&source, &mut report).unwrap();
         let platform = platform::resolve(&blueprint, &mut report).unwrap();
         let files = tree(plan(&text));
-        for stage in &platform.stages {
-            let environment = &stage.environment;
-            let components = stage.contributions.iter().flat_map(|it| it.secrets.clone());
-            let secrets = components.chain(stage.workloads.iter().flat_map(Workload::secrets));
-            let secrets = secrets.chain(delivery::secrets(&stage.workloads));
+        for plan in &platform.environment_plans {
+            let environment = &plan.environment;
+            let components = plan.contributions.iter().flat_map(|it| it.secrets.clone());
+            let secrets = components.chain(plan.workloads.iter().flat_map(Workload::secrets));
+            let secrets = secrets.chain(delivery::secrets(&plan.workloads));
             let by_hand = secrets.filter(|it| it.writer == Writer::Person);
             let wanted: BTreeSet<String> =
                 by_hand.map(|it| it.path(&environment.platform, &environment.name)).collect();
@@ -309,7 +309,7 @@ fn everything_is_missing_at_first() {
         world.unset(what);
     }
     world.set("parameters", "");
-    // As in an account that was never used.
+    // As in a new account.
     for (quota, default) in [("L-0263D0A3", "5.0"), ("L-1216C47A", "5.0"), ("L-F678F1CE", "5.0")] {
         world.set(&format!("default-{quota}"), default);
     }
@@ -348,7 +348,7 @@ fn everything_is_missing_at_first() {
         assert!(what.starts_with(wanted.as_str()), "{what} is not {wanted}");
     }
     assert!(missing.iter().chain(&later).all(|(_, how)| !how.is_empty()), "each says how: {missing:#?}");
-    // Nothing that is printed as missing needs a key that only the first apply makes.
+    // Nothing that is reported as missing needs a key that only the first apply creates.
     assert!(missing.iter().all(|(_, how)| !how.contains("-parameters")), "{missing:#?}");
     assert_eq!(later.len(), late.len(), "{later:#?}");
     for ((what, how), path) in later.iter().zip(&late) {
@@ -359,7 +359,7 @@ fn everything_is_missing_at_first() {
     }
 }
 
-/// Quotas are shared by all environments of an account and region, and with whatever else runs there.
+/// All environments of an account and region share the quotas, also with everything else that runs there.
 #[test]
 fn quotas_are_compared_with_what_the_nodes_need() {
     let world = World::new("production");
@@ -392,7 +392,7 @@ fn quotas_are_compared_with_what_the_nodes_need() {
     assert!(!missing.is_empty());
 }
 
-/// What preflight compares is what the README says, and both are what the node groups need.
+/// preflight and the README have the same numbers, which are those of the node groups.
 #[test]
 fn the_runbook_names_the_quotas_that_preflight_compares() {
     let files = tree(plan(PLATFORM));
@@ -404,7 +404,7 @@ fn the_runbook_names_the_quotas_that_preflight_compares() {
     assert_eq!(named(names, "addresses"), ["3"]);
 }
 
-/// Each thing by itself, with the command that makes it.
+/// Each missing thing alone is reported with the command that creates it.
 #[test]
 fn what_is_missing_is_named_with_its_command() {
     let world = World::new("production");
@@ -473,7 +473,7 @@ fn what_is_missing_is_named_with_its_command() {
     ] {
         world.set("stack", state);
         world.only(&format!("it is in {state}"), how);
-        // None of these takes an update.
+        // None of these can be updated.
         assert!(!world.missing()[0].1.contains("cloudformation deploy"), "{state}");
     }
     world.set("stack", "UPDATE_ROLLBACK_COMPLETE");
@@ -492,7 +492,7 @@ fn what_is_missing_is_named_with_its_command() {
     first.unset("provider");
     assert_eq!(first.missing(), [], "its own stack makes the provider");
 
-    // What an earlier stack left behind would fail the new one.
+    // Resources of an earlier stack would make the new one fail.
     let world = World::new("production");
     world.unset("stack");
     world.only("already has an OIDC provider", "oidc-provider = \"existing\"");
@@ -540,7 +540,7 @@ fn what_is_missing_is_named_with_its_command() {
     );
 
     let world = World::new("production");
-    // Only the Git credential is older than the platform's own key.
+    // Only the Git credential is older than the platform's key.
     for (path, put) in [
         ("flux-system/git/identity", "--type SecureString --value file://FILE"),
         (
@@ -559,7 +559,7 @@ fn what_is_missing_is_named_with_its_command() {
         world.only("not encrypted", "aws ssm delete-parameter");
         world.set("parameters", &all);
     }
-    // After a teardown the platform has a new key, and nothing opens what the old one encrypted.
+    // After a teardown the platform has a new key, which cannot decrypt older secrets.
     world.set(
         "key-alias-orchard-production-parameters-KeyMetadata.CreationDate",
         "2026-11-03T10:00:00.000000+00:00",
@@ -575,7 +575,7 @@ fn what_is_missing_is_named_with_its_command() {
     }
 }
 
-/// The stack that a person deleted comes back around its bucket, with a template of what is imported and nothing else.
+/// A deleted stack is created again by importing its bucket, with a template of exactly the imported resources.
 #[test]
 fn a_deleted_stack_is_made_around_what_it_left_behind() {
     let world = World::new("production");
@@ -601,7 +601,7 @@ fn a_deleted_stack_is_made_around_what_it_left_behind() {
     assert_eq!(adopted(&world), &everything[..3]);
 }
 
-/// The names of what is imported.
+/// The names of the imported resources.
 fn adopted(world: &World) -> Vec<String> {
     let (code, said, complaint) = world.script("adopt", &["production"]);
     assert_eq!(code, 0, "{said}{complaint}");
@@ -634,7 +634,7 @@ fn adopted(world: &World) -> Vec<String> {
         assert!(identifiers.len() == 1 && identifiers.values().all(|it| it.as_str() != Some("")), "{name}");
         names.push(name.to_owned());
     }
-    // Whatever is referred to is imported as well.
+    // Referenced resources are imported as well.
     for word in text.split(|c: char| !c.is_ascii_alphanumeric()) {
         let ours =
             ["State", "Boundary", "Plan", "Apply", "Read", "GitHub"].iter().any(|it| word.starts_with(it));
@@ -644,7 +644,7 @@ fn adopted(world: &World) -> Vec<String> {
     names
 }
 
-/// What may not be seen is not called missing, and another account's things are never looked at.
+/// Without the permission to read something, it is not reported as missing, and preflight never reads another account.
 #[test]
 fn what_cannot_be_known_is_neither_there_nor_missing() {
     let refuses = |world: &World, arguments: &[&str], words: &str| {

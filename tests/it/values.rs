@@ -4,7 +4,7 @@ use toml::Value;
 
 use crate::{plan, tree, wide};
 
-/// What some reader of YAML 1.1 or 1.2 takes for a boolean, a null, a number, a date or a mark.
+/// Words that some YAML 1.1 or 1.2 parser reads as a boolean, null, number, date or indicator.
 const MISREAD: &str = "no|No|NO|on|off|y|Yes|true|null|~||1e3|0644|0o17|0x1F|1_000|12:30:45|1.|.5|+1|-1|.inf|.NaN|\
     2026-01-01|2026-01-01T00:00:00Z|=|<<|!x|&a|*a|%a|@a|`a|- a|a: b|a #b|a:|#|{}|[]|\"|'|\\| a|a |a\nb|\t|---|?|ä|\u{85}|\
     \u{2028}|\u{feff}|\u{7f}|\u{fffe}|\u{ffff}|\u{ad}|\u{202e}|\u{61c}|\u{e0041}|\u{10ffff}|\0";
@@ -47,13 +47,13 @@ fn values_become_a_patch_on_the_release() {
     assert_eq!(read("kustomization.yaml")["patches"][0]["path"], "values.yaml");
 }
 
-/// Whatever Flux installs takes values of a person's own, and `wide.toml` gives each some.
+/// All releases accept values of the user, and `wide.toml` sets some for each.
 #[test]
 fn each_release_takes_values() {
     let files = tree(plan(&wide(|_| ())));
     let releases = files.keys().filter(|it| it.contains("/production/controllers/"));
     let folders = releases.filter_map(|it| it.strip_suffix("/release.yaml"));
-    // What holds definitions alone has nothing to set.
+    // Releases with only definitions have no values.
     let folders: Vec<&str> = folders.filter(|it| !it.ends_with("-crds")).collect();
     assert!(folders.len() >= 5, "{folders:?}");
     for folder in folders {
@@ -61,7 +61,7 @@ fn each_release_takes_values() {
     }
 }
 
-/// A table from nowhere, as deep as people write them.
+/// A random table of realistic depth.
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         any::<String>().prop_map(Value::String),

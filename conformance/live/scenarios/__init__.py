@@ -1,4 +1,4 @@
-# The scenarios by name. Each returns what it found wrong as sentences, and a note; no sentence is a pass.
+# The scenarios by name. Each returns its failures as sentences, and a note. Without a sentence it passes.
 import time
 
 from live.scenarios import (
@@ -15,7 +15,7 @@ from live.scenarios import (
 )
 from live.scenarios.observing import Skip
 
-# With everything there, in this order: what changes most comes last.
+# With everything in place, in this order: scenarios that change most come last.
 ATTENDED = {
     "ready": applying.everything_ready,
     "strict": applying.strict,
@@ -34,7 +34,7 @@ ATTENDED = {
     "autoscale": running.autoscale,
     "preempt": running.preempt,
 }
-# In a run of its own, without what a person must put.
+# In a separate run, without the secrets that a person writes.
 UNATTENDED = {"waiting": person.waiting, "put": person.put}
 ALL = ATTENDED | UNATTENDED
 

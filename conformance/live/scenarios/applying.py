@@ -1,4 +1,4 @@
-# From nothing to Ready in one go; as it stands in Git; a second time, without a change; and what leaves Git leaves the cluster.
+# An empty cluster becomes Ready in one go and equals Git; a second round changes nothing; objects removed from Git are deleted.
 import calendar
 import dataclasses
 import pathlib
@@ -94,7 +94,7 @@ def reapply(live):
     return wrong, f"{len(before)} objects compared"
 
 
-# What nobody misses for a minute, the best first.
+# Objects that can be absent for a minute, the best first.
 SPARE = ["PrometheusRule", "ServiceMonitor", "PodMonitor", "NetworkPolicy", "ConfigMap", "PodDisruptionBudget", "Ingress"]
 OWNER = "kustomize.toolkit.fluxcd.io/"
 

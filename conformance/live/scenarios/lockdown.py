@@ -1,5 +1,5 @@
-# What Flux refuses to whoever names no service account, by real attempts; and that everything of ours names one. Each attempt has
-# its counterpart that differs only in what is forbidden and must succeed, so that none fails for another reason.
+# Flux refuses objects without a service account, proven by real attempts, and all rendered objects have one. Each attempt has a
+# counterpart that differs only in the forbidden part and must succeed, so that no attempt fails for another reason.
 import json
 
 from live import charts, repository, sync
@@ -18,7 +18,7 @@ def lockdown(live):
         for thing in sync.flux_objects(live)
         if not thing["spec"].get("serviceAccountName")
     ]
-    # The remote base is one that can be had: the folder beside it, by its address.
+    # The remote base exists: it is the folder beside it, by its URL.
     base = f"git::{live.state['web']}/git/repository//plain?ref={BRANCH}"
     repository.publish_branch(live, BRANCH, {**PLAIN, "remote/kustomization.yaml": f"resources:\n  - {base}\n"})
     made = []

@@ -1,5 +1,5 @@
-# The Jobs that make database logins: one whose Secret comes late waits for it, one whose image changes in Git is made anew, and both
-# end well without a hand.
+# The Jobs that create database logins: one waits for a Secret that is created late, one is created again when its image changes in
+# Git, and both succeed without intervention.
 import re
 import time
 
@@ -9,7 +9,7 @@ from live.kube import condition, name
 from live.scenarios.observing import Skip, until
 
 NAMESPACE = "database"
-LATE = 6  # seconds for which the Secret is kept away
+LATE = 6  # seconds for which the Secret is withheld
 
 
 def login(live):
@@ -107,7 +107,7 @@ def withhold(live, jobs):
     if not keys:
         raise Skip(f"no ExternalSecret in the namespace {NAMESPACE}")
     live.write("parameters.json", {**state, "held": keys})
-    time.sleep(1)  # a round of the player that began before
+    time.sleep(1)  # a round of the played controller that started before
     gone = set()
     for secret in secrets:
         target = (secret["spec"].get("target") or {}).get("name") or secret["metadata"]["name"]

@@ -1,4 +1,4 @@
-# Which monitors an application's namespace takes: none that sends a file of Prometheus' own pod to a target.
+# The namespace of an application refuses monitors that send a file of Prometheus' own pod to a target.
 from live.kube import Refused
 from live.scenarios.observing import Skip, applications
 
@@ -29,9 +29,15 @@ def monitors(live):
         try:
             for what, more in FILES.items():
                 # The second endpoint: a policy that looks only at the first one would let it pass.
-                for how, answer in (("takes", attempt(live, space, GOOD, GOOD | more)), ("lets change", changed(live, space, GOOD | more))):
+                for how, answer in (
+                    ("takes", attempt(live, space, GOOD, GOOD | more)),
+                    ("lets change", changed(live, space, GOOD | more)),
+                ):
                     if not answer or "Prometheus" not in answer:
-                        wrong.append(f"namespace {space} {how} a monitor that sends {what} of Prometheus' pod" + (f": {answer}" if answer else ""))
+                        wrong.append(
+                            f"namespace {space} {how} a monitor that sends {what} of Prometheus' pod"
+                            + (f": {answer}" if answer else "")
+                        )
         finally:
             live.kube.delete(path)
     for space in sorted(platform):

@@ -1,4 +1,4 @@
-# How the scenarios look at a cluster: what is ready, what changed, how many endpoints a Service had. Judges nothing.
+# Observes a cluster for the scenarios: what is ready, what changed, how many endpoints a Service had. Checks nothing.
 import hashlib
 import json
 import math
@@ -28,14 +28,14 @@ RESTLESS = {
     "LeaseCandidate",
 }
 
-# Annotations of controllers. The last one is put on a rule by the webhook of Prometheus' operator, at the first apply after it runs.
+# Annotations of controllers. The webhook of Prometheus' operator adds the last one to a rule, at the first apply after it runs.
 BOOKKEEPING = {"deployment.kubernetes.io/revision", "prometheus-operator-validated"}
-# What their operator makes of them mirrors every monitor and every rule.
+# The objects that the operator creates contain every monitor and every rule.
 WRITERS = {"Prometheus", "Alertmanager"}
 
 
 class Skip(Exception):
-    """There is nothing in this repository that the scenario is about."""
+    """The repository has no subject for this scenario."""
 
 
 def set_load(live, loads):
@@ -119,9 +119,7 @@ class Endpoints:
             self.note(service)
 
     def seen(self, event, thing):
-        service = (
-            f"{thing['metadata']['namespace']}/{(thing['metadata'].get('labels') or {}).get('kubernetes.io/service-name')}"
-        )
+        service = f"{thing['metadata']['namespace']}/{(thing['metadata'].get('labels') or {}).get('kubernetes.io/service-name')}"
         if service in self.services:
             self.slices.setdefault(service, {})[thing["metadata"]["name"]] = (
                 [] if event == "DELETED" else thing.get("endpoints") or []
@@ -130,10 +128,7 @@ class Endpoints:
 
     def note(self, service):
         now = sum(
-            1
-            for endpoints in self.slices.get(service, {}).values()
-            for e in endpoints
-            if (e.get("conditions") or {}).get("ready")
+            1 for endpoints in self.slices.get(service, {}).values() for e in endpoints if (e.get("conditions") or {}).get("ready")
         )
         self.lowest[service] = min(now, self.lowest.get(service, now))
 

@@ -1,5 +1,5 @@
-# A run without any parameter that a person must put: only what names one waits for it, and once a person puts them all the rest
-# comes up without a hand.
+# A run without the parameters that a person must put: only objects that need one wait for it, and after a person puts them all,
+# everything becomes ready without intervention.
 from live import sync
 from live.history import History
 from live.kube import condition, name
@@ -27,9 +27,7 @@ def waiting(live):
             wrong.append(f"{key} waits for what a person puts: only {MONITORING} and applications may")
     for secret in live.kube.list("/apis/external-secrets.io/v1/externalsecrets"):
         ready = condition(secret, "Ready")
-        if ready.get("status") != "True" and not any(
-            key in ready.get("message", "") for keys in expected.values() for key in keys
-        ):
+        if ready.get("status") != "True" and not any(key in ready.get("message", "") for keys in expected.values() for key in keys):
             wrong.append(f"ExternalSecret {name(secret)}: {ready.get('message', 'not looked at')}")
     missing = sorted(set(expected) - {f"Kustomization {name(thing)}" for thing in things})
     wrong += [f"{key} is not in the cluster" for key in missing]
@@ -38,7 +36,7 @@ def waiting(live):
 
 
 def put(live):
-    """The person puts all of them, and touches nothing else."""
+    """A person puts all of them, and changes nothing else."""
     expected = live.read("waiting.json")
     if not expected:
         raise Skip("no ExternalSecret reads a parameter that a person puts")

@@ -1,4 +1,4 @@
-# Which pods a namespace takes.
+# The pods that a namespace admits.
 from live.kube import Refused, name
 from live.scenarios.observing import applications
 
@@ -44,7 +44,10 @@ def pod_security(live):
                 wrong.append(f"namespace {space} takes a pod with {what}" + (f" (refused only by: {answer})" if answer else ""))
         if answer := attempt(space, good):
             wrong.append(f"namespace {space} refuses a decent pod: {answer}")
-    levels = {each["metadata"]["name"]: (each["metadata"].get("labels") or {}).get(ENFORCE) for each in live.kube.list("/api/v1/namespaces")}
+    levels = {
+        each["metadata"]["name"]: (each["metadata"].get("labels") or {}).get(ENFORCE)
+        for each in live.kube.list("/api/v1/namespaces")
+    }
     own = [each for each in live.kube.list("/apis/apps/v1/deployments") if levels[each["metadata"]["namespace"]]]
     if flux not in {each["metadata"]["namespace"] for each in own}:
         wrong.append(f"namespace {flux} has no level, or no Deployment")

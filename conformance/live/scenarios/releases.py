@@ -1,5 +1,5 @@
-# What becomes of a release when something goes wrong with it: one whose installation fails for long comes up by itself when the
-# cause is gone, and one that is removed leaves the definitions and the Secrets behind.
+# Releases after failures: one whose installation fails for long recovers without intervention when the cause is fixed, and one that is
+# removed keeps the definitions and the Secrets.
 import json
 
 from live import charts, sync
@@ -7,7 +7,7 @@ from live.history import FLUX
 from live.kube import condition, name
 from live.scenarios.observing import Skip, until
 
-# More attempts than any number of retries among the releases, which is 3.
+# More attempts than the retries of any release, of which the maximum is 3.
 ATTEMPTS = 5
 CAUSE = "live-cause"
 
@@ -23,7 +23,7 @@ def recover(live):
         wrong, counts = [], {}
         for thing in made:
             path = live.kube.path(thing)
-            # It has to fail more often than it may be tried, or to be given up.
+            # It must fail more often than the number of retries, or Flux must stop retrying.
             until(lambda path=path: attempts(live.kube.get(path)) >= ATTEMPTS or given_up(live.kube.get(path)), 240, 0.5)
             counts[name(thing)] = attempts(live.kube.get(path))
             if counts[name(thing)] < ATTEMPTS:
@@ -124,7 +124,7 @@ def removed(live):
     before = belongings(live)
     if not any(key[0] == "CustomResourceDefinition" for key in before) or not any(key[0] == "Secret" for key in before):
         raise Skip("External Secrets brings no definition, or no Secret")
-    # As when somebody deletes it; Flux puts it back from Git at the next round of its layer.
+    # As if a person deleted it; Flux restores it from Git at the next reconciliation of its layer.
     live.kube.delete(live.kube.path(release))
     gone = until(lambda: uninstalled(live, release), 300)
     wrong = [] if gone else [f"HelmRelease {name(release)} was not uninstalled within 300 s"]

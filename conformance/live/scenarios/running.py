@@ -1,4 +1,4 @@
-# What keeps answering while releases roll out, nodes are replaced, load comes and goes, and nodes are full.
+# Availability during rollouts, replacements of nodes, changes of load, and on full nodes.
 import re
 import time
 
@@ -263,7 +263,7 @@ def preempt(live):
     try:
         until(
             lambda: not any(p["metadata"].get("deletionTimestamp") for p in kube.list("/api/v1/pods")), 120
-        )  # they hold room that is about to be free
+        )  # their capacity is about to be released
         for at, node in enumerate(kube.list("/api/v1/nodes")):
             own = node["metadata"]["name"]
             used = [

@@ -1,5 +1,5 @@
-# Whether applications leave each other alone: a second one comes whose role and parameters Terraform has not made yet, and the first
-# is deployed and rolled back meanwhile.
+# Isolation of applications: a second one is added whose role and parameters Terraform has not created yet, and meanwhile the first one
+# is deployed and rolled back.
 import re
 import shutil
 
@@ -8,7 +8,7 @@ from live.history import FLUX, History
 from live.kube import condition, name
 from live.scenarios.observing import DEPLOYMENTS, Skip, belongs_to_application
 
-# As long as an ordinary name, and none that a platform would have.
+# A name of typical length that no platform has.
 NEW = "live-newcomer"
 
 
@@ -67,8 +67,12 @@ class Tree:
         self.kept = {}
 
     def namespace_of(self, kustomization):
-        """An application is called like its namespace."""
-        spaces = {each["metadata"].get("namespace") for each in repository.rendered(self.live, kustomization) if each.get("kind") == "Deployment"}
+        """An application has the name of its namespace."""
+        spaces = {
+            each["metadata"].get("namespace")
+            for each in repository.rendered(self.live, kustomization)
+            if each.get("kind") == "Deployment"
+        }
         if len(spaces) != 1:
             raise Skip(f"the Deployments of {name(kustomization)} lie in {len(spaces)} namespaces")
         return spaces.pop()
@@ -100,7 +104,7 @@ class Tree:
         waits = {}
         for kustomization in self.live.kube.list(FLUX["Kustomization"]):
             folder = self.root / kustomization["spec"]["path"].strip("./")
-            # What is a root of its own is doubled whole.
+            # A folder that is built by itself is copied completely.
             if own in (folder, *folder.parents) or folder.name.startswith(f"{self.name}-login-"):
                 continue
             for file, listing in list(repository.listed(folder)):
@@ -162,7 +166,9 @@ def follow(live, message, others):
 
 
 def ready(live, key):
-    thing = live.kube.find(f"{FLUX['Kustomization'].rsplit('/', 1)[0]}/namespaces/{key.split()[1].replace('/', '/kustomizations/')}")
+    thing = live.kube.find(
+        f"{FLUX['Kustomization'].rsplit('/', 1)[0]}/namespaces/{key.split()[1].replace('/', '/kustomizations/')}"
+    )
     return thing and condition(thing, "Ready").get("status") == "True"
 
 

@@ -1,5 +1,5 @@
-# Whatever names another object finds it: Services their pods, Ingresses their Services, budgets and autoscalers their targets,
-# policies and monitors what they select, pods their Secrets.
+# All references between objects resolve: of Services to pods, of Ingresses to Services, of budgets and autoscalers to their targets,
+# of policies and monitors to what they select, of pods to Secrets.
 import base64
 import gzip
 import json
@@ -10,14 +10,14 @@ from live.scenarios.observing import SYSTEM, until
 
 SECRETS = "/apis/external-secrets.io/v1/externalsecrets"
 MONITORS = "/apis/monitoring.coreos.com/v1"
-# Seconds for the pods of whatever stands in the cluster.
+# A limit in seconds for all pods in the cluster.
 SETTLED = 120
 # EKS's own add-ons do not run here.
 ADDONS = {"k8s-app": "kube-dns"}
 
 
 def wiring(live):
-    # What an operator makes after its release is Ready is nobody's to wait for but ours.
+    # Flux does not wait for objects that an operator creates after its release is Ready, so this does.
     until(lambda: not unfinished(live), SETTLED, 1)
     state = State(live)
     wrong, looked = [f"{what} has not all its pods" for what in unfinished(live)], 0
@@ -85,7 +85,7 @@ class State:
         return self.kube.list(path) if self.kube.find(path) else []
 
 
-# Each check yields, for each reference, what is wrong with it, or nothing.
+# Each check yields for each reference its failure, or nothing.
 
 
 def services(state):
@@ -246,9 +246,7 @@ def scraped(state):
 def secrets(state):
     for secret in state.list(SECRETS):
         ready = condition(secret, "Ready")
-        yield (
-            None if ready.get("status") == "True" else f"ExternalSecret {name(secret)}: {ready.get('message', 'not looked at')}"
-        )
+        yield (None if ready.get("status") == "True" else f"ExternalSecret {name(secret)}: {ready.get('message', 'not looked at')}")
 
 
 def pods(state):

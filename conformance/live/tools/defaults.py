@@ -28,5 +28,7 @@ for key, entry in crds.index().items():
     if values := crds.defaults_in(definitions).get(key):
         found[key] = values
 (crds.HERE / "crds" / "defaults.json").write_text(
-    "{\n" + ",\n".join(f"{json.dumps(key)}: {json.dumps(values, sort_keys=True)}" for key, values in sorted(found.items())) + "\n}\n"
+    "{\n"
+    + ",\n".join(f"{json.dumps(key)}: {json.dumps(values, sort_keys=True)}" for key, values in sorted(found.items()))
+    + "\n}\n"
 )

@@ -12,7 +12,7 @@ const serve = (port, answers) =>
 exports.add = (a, b) => a + b;
 
 if (require.main === module) {
-  // Nothing answers where the database should be.
+  // No server has the address of the database.
   const servers = [
     serve(process.env.PORT, { '/livez': 200, '/readyz': process.env.DATABASE_HOST ? 503 : 200 }),
     serve(process.env.METRICS_PORT, { '/metrics': 200 }),

@@ -21,7 +21,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 for port in ("PORT", "METRICS_PORT"):
     server = http.server.ThreadingHTTPServer(("", int(os.environ[port])), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-# As a JVM ends, and whoever ends by the signal that it got.
+# Exits like a JVM, and like frameworks that raise the signal again.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 print(json.dumps({"message": "starts", "version": os.environ["VERSION"]}), flush=True)
 signal.pause()

@@ -1,4 +1,4 @@
-// Yours. Written once by blueprint, which leaves it alone from now on.
+// Created once by blueprint. Edit freely: renders do not change this file.
 
 package main
 

@@ -1,4 +1,4 @@
-// What one repository says of another: names of roles, parameters, images and ports.
+// References between the repositories: names of roles, parameters, images and ports.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,8 +24,8 @@ fn objects<'p>(platform: &'p Platform, environment: &str) -> Vec<&'p Value> {
     platform.documents().filter(|it| own(&it.path)).flat_map(|it| it.values()).collect()
 }
 
-/// Every role that manifests name is made, and believes whoever names it; every role for secrets is named. An application has a
-/// role where the blueprint permits something, which is what it may, and some pod runs as its service account.
+/// Every role in the manifests exists and trusts the service account that names it; every role for secrets is used. An application
+/// has a role if the blueprint has permissions for it, with exactly these, and a pod that runs as its service account.
 #[test]
 fn x01_roles_and_service_accounts_know_each_other() {
     let store = "tenants/test-app/store.yaml";
@@ -80,7 +80,7 @@ fn x01_roles_and_service_accounts_know_each_other() {
     fn check(platform: &Platform, verdict: &mut Verdict) {
         for root in roots(platform) {
             let place = &root.path;
-            // By name: whom each role believes.
+            // The service account that each role trusts, by the role's name.
             let made: BTreeMap<String, String> = root
                 .resources("aws_iam_role")
                 .filter_map(|it| {
@@ -133,10 +133,10 @@ fn x01_roles_and_service_accounts_know_each_other() {
             .resources("aws_iam_role")
             .filter_map(|it| Some((it.body["name"].as_str()?.split_once("-app-")?.1.to_owned(), it)));
         let mut roles: BTreeMap<String, _> = roles.collect();
-        let asked = platform.asked("", &["applications"]).and_then(|it| it.as_table());
+        let asked = platform.setting("", &["applications"]).and_then(|it| it.as_table());
         for name in asked.into_iter().flatten().map(|(name, _)| name) {
             let own = ["applications", name.as_str(), "permissions"];
-            let Some(permissions) = platform.asked("", &own).and_then(|it| it.as_table()) else { continue };
+            let Some(permissions) = platform.setting("", &own).and_then(|it| it.as_table()) else { continue };
             verdict.see("application's role");
             let Some(role) = roles.remove(name) else {
                 verdict.hold(false, format!("{place}: `{name}` has no role"));
@@ -167,7 +167,7 @@ fn x01_roles_and_service_accounts_know_each_other() {
             for permission in permissions.keys() {
                 let words = |key: &str| -> Vec<String> {
                     let path = [own.as_slice(), &[permission.as_str(), key]].concat();
-                    let list = platform.asked(&root.environment, &path).and_then(|it| it.as_array());
+                    let list = platform.setting(&root.environment, &path).and_then(|it| it.as_array());
                     list.into_iter().flatten().filter_map(|it| Some(it.as_str()?.to_owned())).collect()
                 };
                 let resources = words("resources");
@@ -192,7 +192,7 @@ fn x01_roles_and_service_accounts_know_each_other() {
     }
 }
 
-/// What Parameter Store holds: by Terraform, or by a person whom preflight asks.
+/// The parameters that Terraform writes, and those that a person writes, which preflight checks.
 fn parameters(platform: &Platform, root: &Root) -> BTreeSet<String> {
     let made =
         root.resources("aws_ssm_parameter").filter_map(|it| it.body["name"].as_str().map(str::to_owned));
@@ -296,9 +296,9 @@ fn x03_one_image_is_built_deployed_and_looked_for() {
             let tagged = !tag.is_empty() && !tag.contains('/');
             verdict.hold(built.contains(name) && tagged, format!("{}: nobody builds `{image}`", it.place()));
             let prefix = format!("{}/clusters/{}/applications/", it.repository, it.environment);
-            let watched = platform.documents().filter(|it| it.path.starts_with(&prefix));
-            let watched = watched.flat_map(|it| it.values()).filter(|it| it["kind"] == "ImageRepository");
-            for repository in watched.filter(|repository| repository["metadata"]["name"] == it.application) {
+            let scanned = platform.documents().filter(|it| it.path.starts_with(&prefix));
+            let scanned = scanned.flat_map(|it| it.values()).filter(|it| it["kind"] == "ImageRepository");
+            for repository in scanned.filter(|repository| repository["metadata"]["name"] == it.application) {
                 verdict.see("looked for");
                 verdict.hold(
                     repository["spec"]["image"] == name,
@@ -340,7 +340,7 @@ fn x04_ports_and_paths_are_one_from_image_to_load_balancer() {
                 |name: &Value| ports.iter().find(|it| it["name"] == *name).map(|it| &it["containerPort"]);
             let http = port(&"http".into());
             let repository =
-                it.asked(platform, &["repository"]).and_then(|it| it.as_str()).unwrap_or(it.application);
+                it.setting(platform, &["repository"]).and_then(|it| it.as_str()).unwrap_or(it.application);
             let exposed = platform.files[&format!("{repository}/Dockerfile")]
                 .lines()
                 .find_map(|it| it.strip_prefix("EXPOSE "));

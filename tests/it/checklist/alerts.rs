@@ -1,4 +1,4 @@
-// What calls a person, and what is measured for it. That rules fire when they should is proven by promtool (conformance).
+// Alerts, and the metrics that they need. promtool proves in conformance that rules fire when they should.
 
 use std::collections::BTreeSet;
 
@@ -6,20 +6,20 @@ use serde_json::{Value, json};
 
 use super::{Platform, Verdict, prove};
 
-/// What Flux applies to a cluster that somebody watches.
-struct Watched<'a> {
+/// The objects of a cluster that has monitoring.
+struct Monitored<'a> {
     name: String,
     objects: Vec<&'a Value>,
 }
 
-impl Watched<'_> {
-    fn all(platform: &Platform) -> Vec<Watched<'_>> {
+impl Monitored<'_> {
+    fn all(platform: &Platform) -> Vec<Monitored<'_>> {
         let folder = |path: &str| {
             let (cluster, _) = path.split_once("/monitoring/")?;
             cluster.contains("/clusters/").then(|| format!("{cluster}/"))
         };
         let names: BTreeSet<String> = platform.documents().filter_map(|it| folder(&it.path)).collect();
-        let watched = |name: String| Watched {
+        let monitored = |name: String| Monitored {
             objects: platform
                 .documents()
                 .filter(|it| it.path.starts_with(&name))
@@ -27,7 +27,7 @@ impl Watched<'_> {
                 .collect(),
             name,
         };
-        names.into_iter().map(watched).filter(|it| it.of("PrometheusRule").next().is_some()).collect()
+        names.into_iter().map(monitored).filter(|it| it.of("PrometheusRule").next().is_some()).collect()
     }
 
     fn of(&self, kind: &str) -> impl Iterator<Item = &Value> {
@@ -45,8 +45,8 @@ impl Watched<'_> {
     }
 }
 
-/// Whether a blueprint asks for somebody who watches.
-fn asked(platform: &Platform) -> bool {
+/// Whether a blueprint has the section for monitoring.
+fn has_monitoring(platform: &Platform) -> bool {
     platform.blueprint.get("components").is_some_and(|it| it.get("monitoring").is_some())
 }
 
@@ -76,9 +76,9 @@ fn k12_flux_says_when_it_fails() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        let watched = Watched::all(platform);
-        verdict.hold(!watched.is_empty() || !asked(platform), "nobody is told of anything");
-        for cluster in watched {
+        let monitored = Monitored::all(platform);
+        verdict.hold(!monitored.is_empty() || !has_monitoring(platform), "nobody is told of anything");
+        for cluster in monitored {
             let name = &cluster.name;
             let here = |it: &&Value| it["metadata"]["namespace"] == "flux-system";
             let provider = cluster.of("Provider").filter(here).find(|it| {
@@ -122,7 +122,7 @@ fn k12_flux_says_when_it_fails() {
     }
 }
 
-/// What may go wrong, and what each alert about it must measure.
+/// The failures that need an alert, and the metrics of each alert.
 const CONCERNS: [(&str, &str); 9] = [
     ("DeploymentDown", "kube_deployment_status_replicas_available"),
     ("RequestsFailing", "aws_applicationelb_httpcode_target_5_xx_count_sum"),
@@ -135,7 +135,7 @@ const CONCERNS: [(&str, &str); 9] = [
     ("DatabaseConnectionsHigh", "aws_rds_database_connections_maximum"),
 ];
 
-/// Those whose numbers the rules above live by.
+/// The components whose metrics the rules above use.
 const MEASURED: [&str; 5] = [
     "cloudwatch-exporter",
     "cluster-autoscaler",
@@ -165,7 +165,7 @@ fn k41_the_platform_is_measured_and_calls_for_help() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for cluster in Watched::all(platform) {
+        for cluster in Monitored::all(platform) {
             let name = &cluster.name;
             for (alert, metric) in CONCERNS {
                 verdict.see("alert");
@@ -187,15 +187,15 @@ fn k41_the_platform_is_measured_and_calls_for_help() {
             for namespace in MEASURED {
                 verdict.see("monitor");
                 let mut own = cluster.monitors(namespace);
-                let sound = own.any(|it| {
+                let scraped = own.any(|it| {
                     let end = &it["spec"]["podMetricsEndpoints"][0];
                     let labels = it["spec"]["selector"]["matchLabels"].as_object();
                     labels.is_some_and(|it| !it.is_empty())
                         && (end["port"].is_string() || end["portNumber"].is_number())
                 });
-                verdict.hold(sound, format!("{name}: nobody measures `{namespace}`"));
+                verdict.hold(scraped, format!("{name}: nobody measures `{namespace}`"));
             }
-            // What a rule asks of CloudWatch, the exporter fetches.
+            // The exporter fetches every CloudWatch metric that a rule uses.
             let configuration =
                 cluster.of("ConfigMap").find_map(|it| it["data"]["config.yml"].as_str()).unwrap_or_default();
             let fetched = fetched(configuration);
@@ -214,7 +214,7 @@ fn cloud_metrics(query: &str) -> Vec<String> {
     words.filter(|it| it.starts_with("aws_")).map(str::to_owned).collect()
 }
 
-/// What the exporter calls what its configuration names: `aws_`, the service, the metric, the statistic.
+/// The exporter's names for the metrics in its configuration: `aws_`, the service, the metric, the statistic.
 fn fetched(configuration: &str) -> BTreeSet<String> {
     let read: Value = serde_yaml::from_str(configuration).unwrap_or_default();
     let jobs =
@@ -233,7 +233,8 @@ fn fetched(configuration: &str) -> BTreeSet<String> {
     names
 }
 
-/// As the exporter writes a name (pkg/promutil/prometheus.go): a capital after a small letter or a digit begins a word.
+/// A name as the exporter converts it (pkg/promutil/prometheus.go): an upper-case letter after a lower-case one or a digit begins
+/// a word.
 fn snake(name: &str) -> String {
     let mut words = String::new();
     let mut before = ' ';
@@ -255,7 +256,7 @@ fn names_are_the_exporters() {
     assert_eq!(snake("p95"), "p95");
 }
 
-/// A rule about what happens at an interval waits until it was missed several times.
+/// A rule about a periodic event waits until several were missed.
 #[test]
 fn records_are_late_after_three_intervals() {
     prove(
@@ -268,7 +269,7 @@ fn records_are_late_after_three_intervals() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for cluster in Watched::all(platform) {
+        for cluster in Monitored::all(platform) {
             let release =
                 cluster.of("HelmRelease").find(|it| it["spec"]["chart"]["spec"]["chart"] == "external-dns");
             let minutes = release.and_then(|it| {
@@ -287,7 +288,7 @@ fn records_are_late_after_three_intervals() {
     }
 }
 
-/// A ServiceMonitor that names a file has Prometheus send its own token to whoever made it.
+/// A ServiceMonitor that names a file can make Prometheus send its own token to the author of the monitor.
 #[test]
 fn a_monitor_of_an_application_names_no_file() {
     const FILE: &str = "production/configs/monitoring/monitors-policy.yaml";
@@ -308,7 +309,7 @@ fn a_monitor_of_an_application_names_no_file() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for cluster in Watched::all(platform) {
+        for cluster in Monitored::all(platform) {
             verdict.see("policy");
             let deny = |binding: &Value, policy: &Value| {
                 let all = &binding["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"];
@@ -357,7 +358,7 @@ fn an_index_of_charts_is_fetched_once_in_a_namespace() {
         )],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for cluster in Watched::all(platform) {
+        for cluster in Monitored::all(platform) {
             let mut known = BTreeSet::new();
             for source in cluster.of("HelmRepository") {
                 verdict.see("repository");
@@ -371,7 +372,7 @@ fn an_index_of_charts_is_fetched_once_in_a_namespace() {
     }
 }
 
-/// They all become files of one folder: an application called `cluster` must not take the place of our dashboard.
+/// They all become files of one folder: an application `cluster` must not replace the dashboard of that name.
 #[test]
 fn dashboards_have_files_of_their_own() {
     prove(
@@ -385,7 +386,7 @@ fn dashboards_have_files_of_their_own() {
         )],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        for cluster in Watched::all(platform) {
+        for cluster in Monitored::all(platform) {
             for release in cluster.of("HelmRelease") {
                 let sidecar = &release["spec"]["values"]["grafana"]["sidecar"];
                 if release["spec"]["chart"]["spec"]["chart"] != "kube-prometheus-stack" || sidecar.is_null() {
@@ -401,11 +402,11 @@ fn dashboards_have_files_of_their_own() {
     }
 }
 
-/// Grafana and Flux both write variables with a dollar. One in braces would be Flux's, were `postBuild` ever used.
+/// Grafana and Flux both write variables with `$`. With `postBuild`, Flux would replace those in braces.
 #[test]
 fn dashboards_read_and_hold_no_variable_of_flux() {
     for (name, platform) in super::PLATFORMS.iter() {
-        for cluster in Watched::all(platform) {
+        for cluster in Monitored::all(platform) {
             let boards =
                 cluster.of("ConfigMap").filter(|it| it["metadata"]["labels"]["grafana_dashboard"] == "1");
             let mut count = 0;

@@ -1,4 +1,4 @@
-// An application's own repository: its image, its release, and who looks after it.
+// An application's repository: image, release and code owners.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use super::{
     prove,
 };
 
-/// The repositories of applications, each by the folder that it is.
+/// The repositories of applications, by folder.
 fn repositories(platform: &Platform) -> Vec<&str> {
     let release = |path: &'_ str| path.ends_with("/.github/workflows/release.yml");
     platform.files.keys().filter(|it| release(it)).filter_map(|it| it.split('/').next()).collect()
@@ -30,7 +30,7 @@ fn steps(job: &Value) -> impl Iterator<Item = &Value> {
     job["steps"].as_array().into_iter().flatten()
 }
 
-/// Where a job runs such a command, counted in steps.
+/// The index of the step of a job that runs such a command.
 fn place(job: &Value, command: &str) -> Option<usize> {
     steps(job).position(|it| it["run"].as_str().is_some_and(|it| it.contains(command)))
 }
@@ -111,7 +111,7 @@ fn a09_an_image_is_for_all_nodes_signed_and_says_where_it_comes_from() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        // What nodes there are, Terraform says: an image for each of their architectures.
+        // There is an image for each architecture of the nodes in Terraform.
         let types: Vec<&str> = platform
             .files
             .iter()
@@ -174,7 +174,7 @@ fn a11_an_image_holds_the_program_and_what_it_needs() {
     fn check(platform: &Platform, verdict: &mut Verdict) {
         for repository in repositories(platform) {
             let text = file(platform, repository, "Dockerfile");
-            // Without a language it is a person's own.
+            // Without a language, the user writes the Dockerfile.
             if text.is_empty() {
                 continue;
             }
@@ -258,11 +258,11 @@ fn a12_robots_leave_what_is_rendered_alone() {
             let age =
                 rules["minimumReleaseAge"].as_str().and_then(|it| it.split(' ').next()?.parse::<u32>().ok());
             verdict.hold(age.is_some_and(|it| it >= 3), format!("{repository}: takes what came out today"));
-            // Else `go.sum` keeps what nothing needs, and the linter refuses the pull request.
+            // Otherwise unused lines stay in `go.sum`, and the linter refuses the pull request.
             let tidied = rules["postUpdateOptions"] == serde_json::json!(["gomodTidy"]);
             let go = file(platform, repository, "Dockerfile").contains("go build");
             verdict.hold(tidied == go, format!("{repository}: `go.mod` is left untidy, or there is none"));
-            // It looks at ten commits to learn how titles are written, and a new repository has fewer.
+            // It infers the style of titles from ten commits, and a new repository has fewer.
             let named = rules["extends"].to_string().contains("\":semanticCommits\"");
             verdict.hold(named, format!("{repository}: a robot's titles are refused"));
             let off =
@@ -396,7 +396,7 @@ fn a14_somebody_looks_after_it() {
                     .any(|it| it.contains("require a pull request") && it.contains(&format!("`{name}`")));
                 verdict.hold(required, format!("{repository}: `{name}` need not pass"));
             }
-            // The title becomes the commit that the release reads, so the same script reads both.
+            // The title becomes the message of the commit that the release reads, so the same script checks both.
             let title = workflow(platform, repository, "title");
             let changes = &title["on"]["pull_request"]["types"];
             let every = ["opened", "edited", "reopened", "synchronize"];
@@ -472,7 +472,7 @@ fn a16_what_is_released_was_tested_before() {
             verdict.hold(delivered, format!("{repository}: delivered before it is there"));
             let build = &jobs["build"];
             let tests = workflow(platform, repository, "ci")["jobs"]["test"].clone();
-            // What installs a toolchain differs: a release uses no cache.
+            // Steps that install a toolchain differ, because a release uses no cache.
             let own = commands(&tests).filter(|it| !it.starts_with("rustup") && !it.starts_with("echo"));
             let built = place(build, ".github/scripts/build.sh");
             for command in own {
@@ -495,7 +495,7 @@ fn a16_what_is_released_was_tested_before() {
                 .filter_map(|it| it.trim().strip_prefix("skopeo copy "))
                 .map(|it| it.trim_start_matches("--quiet --all --preserve-digests --retry-times 3 "))
                 .collect();
-            // The tag comes from the registry, once what it names is verified there.
+            // The tag comes from the registry, after the image was verified there.
             let same = copied
                 == [
                     "\"docker://$image@$digest\" \"docker://$image:$version\"",
@@ -506,7 +506,7 @@ fn a16_what_is_released_was_tested_before() {
             let skipped = publish["if"] == "needs.release.outputs.released == 'true'"
                 && jobs["release"]["outputs"]["released"] == "${{ steps.release.outputs.released }}";
             verdict.hold(skipped, format!("{repository}: publishes what is not released"));
-            // Naming a commit needs a right over workflows that no job has.
+            // Naming a commit needs a permission for workflows that no job has.
             let tagged = file(platform, repository, ".github/scripts/release.sh").contains(" --verify-tag ");
             verdict.hold(tagged, format!("{repository}: a release is refused once main has other workflows"));
             let versions = file(platform, repository, ".github/scripts/version.sh");
@@ -670,7 +670,7 @@ fn x05_a_version_is_one_in_all_repositories() {
             if path.ends_with("/go.mod")
                 && let Some(version) = text.lines().find_map(|it| it.strip_prefix("go "))
             {
-                // The language; the compiler may be a later patch of it.
+                // The version of the language; the compiler may have a later patch version.
                 add("go language", version.rsplit_once('.').map(|it| it.0).unwrap_or(version));
             }
         }

@@ -11,7 +11,7 @@ use super::{
     terraform::{Item, Root, words},
 };
 
-/// The root that makes a cluster, and the cluster.
+/// The root that creates a cluster, and the cluster.
 pub fn clusters(platform: &Platform) -> impl Iterator<Item = (&Root, &Item)> {
     platform.roots().flat_map(|root| root.resources("aws_eks_cluster").map(move |it| (root, it)))
 }
@@ -394,15 +394,15 @@ fn t30_a_node_group_has_one_shape_in_all_zones() {
             verdict.see("node group");
             let place = format!("{}: `{}`", root.path, group.address());
             let types = words(&group.body["instance_types"]);
-            let shape = |name: &str| {
+            let instance_size = |name: &str| {
                 let (family, size) = name.split_once('.').unwrap();
                 let arm = family.chars().skip_while(|it| !it.is_ascii_digit()).any(|it| it == 'g');
                 let series: String = family.chars().take_while(|it| !it.is_ascii_digit()).collect();
                 (series, arm, size.to_owned())
             };
-            let shapes: BTreeSet<_> = types.iter().map(|it| shape(it)).collect();
-            verdict.hold(shapes.len() == 1, format!("{place} mixes {types:?}"));
-            let arm = shapes.first().is_some_and(|(_, arm, _)| *arm);
+            let sizes: BTreeSet<_> = types.iter().map(|it| instance_size(it)).collect();
+            verdict.hold(sizes.len() == 1, format!("{place} mixes {types:?}"));
+            let arm = sizes.first().is_some_and(|(_, arm, _)| *arm);
             let image = group.body["ami_type"].as_str().unwrap_or_default().to_lowercase();
             verdict.hold(arm == image.contains("arm_64"), format!("{place} boots `{image}` on {types:?}"));
             let capacity = group.body["capacity_type"].as_str().unwrap_or_default();
@@ -533,7 +533,7 @@ fn t33_name_and_version_stand_once_and_are_supported() {
                 let same = group.body["version"] == version;
                 verdict.hold(same, format!("{place}: `{}` has another version", group.address()));
             }
-            // The name is made of the names of platform and environment.
+            // The name consists of the names of platform and environment.
             for (word, wanted) in [(version, 1), (cluster.body["name"].as_str().unwrap(), 0)] {
                 let times = root.mentions(word);
                 verdict.hold(times == wanted, format!("{place}: `{word}` is written {times} times"));

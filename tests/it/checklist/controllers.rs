@@ -1,4 +1,4 @@
-// What Flux brings into the cluster before any application: releases, the class of volumes, room that is kept free, namespaces.
+// What Flux installs before any application: releases, the storage class, spare capacity, namespaces.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use super::{
     terraform::{Item, Root, words},
 };
 
-/// An object of one environment's cluster, and what Terraform says of it.
+/// An object of one environment's cluster, and the Terraform of that environment.
 struct Object<'a> {
     path: &'a str,
     environment: &'a str,
@@ -20,7 +20,7 @@ struct Object<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// All that stand below `clusters/`.
+    /// All objects below `clusters/`.
     fn all(platform: &'a Platform) -> Vec<Self> {
         let mut objects = Vec::new();
         for document in platform.documents() {
@@ -58,7 +58,7 @@ impl<'a> Object<'a> {
         self.path.split_once("/clusters/").and_then(|(_, it)| it.split('/').nth(1)).unwrap_or_default()
     }
 
-    /// Whether the release's account is the one that a role of this environment trusts.
+    /// Whether a role of this environment trusts the service account of the release.
     fn is_known_to_aws(&self, account: &Value) -> bool {
         let namespace = &self.body["metadata"]["namespace"];
         let name = account["name"].as_str().unwrap_or_default();
@@ -234,7 +234,7 @@ fn k18_room_is_kept_free_by_pods_that_call_for_nodes_and_hold_nobody_up() {
             verdict.see("pods");
             let mut hold = |holds, words: &str| verdict.hold(holds, format!("{}: {words}", pods.path));
             let zones = pods.root.resources("aws_subnet").filter(|it| it.labels[1] == "private").count();
-            let asked = platform.asked(pods.environment, &["components", "overprovisioning", "replicas"]);
+            let asked = platform.setting(pods.environment, &["components", "overprovisioning", "replicas"]);
             let wanted = asked.and_then(toml::Value::as_integer).unwrap_or(zones as i64);
             hold(pods.body["spec"]["replicas"] == wanted, "not one for each zone");
             let spec = &pods.body["spec"]["template"]["spec"];
@@ -372,14 +372,14 @@ fn k22_records_are_marked_and_stay() {
             verdict.see("release");
             let values = release.values();
             let mut hold = |holds, words: &str| verdict.hold(holds, format!("{}: {words}", release.path));
-            let asked = platform.asked(release.environment, &["components", "external-dns", "policy"]);
+            let asked = platform.setting(release.environment, &["components", "external-dns", "policy"]);
             let wanted = asked.and_then(toml::Value::as_str).unwrap_or("upsert-only");
             hold(values["policy"] == wanted, "records go, and nobody asked for it");
-            // A teardown looks for the marks by this name, and by their type and host.
+            // A teardown finds the TXT records by this name, and by their type and host.
             hold(values["txtOwnerId"] == release.cluster.body["name"], "marked as somebody else's");
             let prefix = values["txtPrefix"].as_str().unwrap_or_default();
             let alone = values["registry"] == "txt" && values["txtSuffix"].is_null();
-            // The one of the zone's own name must lie inside the zone, and tell the types of records apart.
+            // The record for the zone's own name must be inside the zone, and distinguish the types of records.
             let inside = prefix.ends_with('.') && prefix.contains("%{record_type}");
             let wanted = format!("ownership {}NAME", prefix.replace("%{record_type}", "TYPE"));
             let names = platform.files.iter().filter(|(path, _)| {
@@ -387,7 +387,7 @@ fn k22_records_are_marked_and_stay() {
             });
             let found = names.flat_map(|(_, text)| text.lines()).any(|line| line == wanted);
             hold(alone && inside && found, "marks that a teardown does not find");
-            let zone = platform.asked(release.environment, &["dns", "zone"]).and_then(toml::Value::as_str);
+            let zone = platform.setting(release.environment, &["dns", "zone"]).and_then(toml::Value::as_str);
             hold(values["domainFilters"] == json!([zone]), "other people's zones");
             hold(values["extraArgs"]["aws-zone-type"] == "public", "private zones as well");
             let region = values["env"].as_array().into_iter().flatten().find(|it| it["name"] == "AWS_REGION");
@@ -435,7 +435,7 @@ fn external_dns_may_read_each_zone_that_its_filter_passes() {
     fn check(platform: &Platform, verdict: &mut Verdict) {
         for release in Object::releases(platform, "external-dns") {
             let Some(zone) =
-                platform.asked(release.environment, &["dns", "zone"]).and_then(toml::Value::as_str)
+                platform.setting(release.environment, &["dns", "zone"]).and_then(toml::Value::as_str)
             else {
                 continue;
             };
@@ -446,11 +446,11 @@ fn external_dns_may_read_each_zone_that_its_filter_passes() {
             let resources = |action: &str| -> Vec<&str> {
                 statements.iter().filter(|it| it.may(action)).flat_map(|it| it.resources()).collect()
             };
-            // A zone that Terraform does not know can be named by a pattern only.
+            // Terraform does not know the ids of other zones, so only a pattern can match them.
             let every = |action: &str| {
                 resources(action).iter().any(|it| ["*", "arn:aws:route53:::hostedzone/*"].contains(it))
             };
-            // As external-dns compares them (v0.22.0, endpoint/domain_filter.go, `matchFilter`).
+            // external-dns compares them like this (v0.22.0, endpoint/domain_filter.go, `matchFilter`).
             let filters = words(&release.values()["domainFilters"]);
             let passes = |name: &str| {
                 let ends =
@@ -541,11 +541,11 @@ fn k23_each_namespace_reads_its_own_secrets() {
             hold(ready, "its webhook may not serve yet");
         }
     }
-    /// Whether pods are known by EKS Pod Identity.
+    /// Whether pods authenticate by EKS Pod Identity.
     fn is_bound(object: &Object) -> bool {
         object.root.resources("aws_eks_pod_identity_association").next().is_some()
     }
-    /// Whether a layer starts only after another is ready as a whole, and tries again soon.
+    /// Whether a layer starts only after another is completely ready, and retries soon.
     fn waits(platform: &Platform, object: &Object, layer: &str, other: &str) -> bool {
         let of = |name| object.kustomization(platform, name).map_or(&Value::Null, |it| &it["spec"]);
         let soon = |it: &Value| it["retryInterval"].as_str().is_some_and(|it| it == "1m");
@@ -597,9 +597,9 @@ fn k25_each_part_says_what_it_needs_and_takes_no_more() {
             ("overprovisioning/deployment.yaml", "limits: memory: …", ""),
         ],
     );
-    /// Its chart's own contexts are of the restricted standard (external-secrets 2.9.0, values.yaml).
+    /// The security contexts of its chart meet the restricted standard (external-secrets 2.9.0, values.yaml).
     const RESTRICTED: &str = "external-secrets";
-    /// Definitions alone, and no pod.
+    /// Only definitions, no pod.
     const DEFINITIONS: &str = "prometheus-operator-crds";
     fn check(platform: &Platform, verdict: &mut Verdict) {
         for release in Object::kind(platform, "HelmRelease") {
@@ -628,7 +628,7 @@ fn k25_each_part_says_what_it_needs_and_takes_no_more() {
                     hold(alone || found, "all in one place");
                 }
             }
-            // Charts differ in what they call the two contexts.
+            // Charts have different names for the two contexts.
             let pod = values.get("podSecurityContext").unwrap_or(&values["securityContext"]);
             let container = values.get("containerSecurityContext").unwrap_or(&values["securityContext"]);
             let fair = *chart == RESTRICTED || restricted(pod, container);
@@ -676,7 +676,7 @@ fn k26_namespaces_admit_only_restricted_pods() {
                 "pod-readiness-gate-inject: enabled",
                 "pod-readiness-gate-inject: disabled",
             ),
-            // No load balancer leads there.
+            // No load balancer targets these pods.
             (
                 "tenants/shop/namespace.yaml",
                 "labels:",
@@ -684,7 +684,7 @@ fn k26_namespaces_admit_only_restricted_pods() {
             ),
         ],
     );
-    /// Its pods look at their node.
+    /// Its pods read data of their node.
     const PRIVILEGED: &str = "node-exporter";
     fn check(platform: &Platform, verdict: &mut Verdict) {
         for namespace in Object::kind(platform, "Namespace") {
@@ -697,9 +697,9 @@ fn k26_namespaces_admit_only_restricted_pods() {
                 let label = format!("pod-security.kubernetes.io/{mode}");
                 labels[&label] == wanted && labels[format!("{label}-version")] == version
             });
-            // While the controller is away no pod starts where this label is.
+            // While the controller is unavailable, no pod starts in a namespace with this label.
             let gate = labels["elbv2.k8s.aws/pod-readiness-gate-inject"] == "enabled";
-            let host = platform.asked(namespace.environment, &["applications", namespace.name(), "host"]);
+            let host = platform.setting(namespace.environment, &["applications", namespace.name(), "host"]);
             let gated = tenant && host.is_some();
             verdict.hold(said && gate == gated, format!("{}: {labels}", namespace.path));
         }

@@ -1,4 +1,4 @@
-// The database, its logins and the way to it; names and certificates.
+// The database: settings, logins, network access, names and certificates.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,7 +51,7 @@ fn t39_the_database_is_private_encrypted_doubled_and_saved() {
             let own =
                 |kind: &'static str, value: &Value| root.resources(kind).any(|it| it.is_meant_by(value));
             let asked =
-                platform.asked(&root.environment, &["database", "multi-az"]).and_then(|it| it.as_bool());
+                platform.setting(&root.environment, &["database", "multi-az"]).and_then(|it| it.as_bool());
             for (holds, what) in [
                 (it["publicly_accessible"] == false, "is not private"),
                 (
@@ -120,7 +120,7 @@ fn t40_the_database_speaks_tls_alone() {
             for value in document.values() {
                 let mut found = Vec::new();
                 attributes(value, &mut found);
-                // As a variable of libpq, or within an address.
+                // As a variable of libpq, or within a URL.
                 let within = found.iter().filter_map(|(_, it)| it.as_str()?.split_once("sslmode="));
                 let within = within.map(|(_, it)| it.split(['&', ' ', '"']).next().unwrap());
                 let listed = found.iter().filter_map(|(_, it)| it.as_array()).flatten();
@@ -200,7 +200,7 @@ fn t41_only_workloads_reach_the_database() {
     }
 }
 
-/// What stands below platform and environment in the name of a parameter, by parts.
+/// The parts of a parameter's name below platform and environment.
 fn parameters(root: &Root) -> impl Iterator<Item = (Vec<&str>, &Item)> {
     root.resources("aws_ssm_parameter")
         .map(|it| (it.body["name"].as_str().unwrap_or_default().split('/').skip(3).collect(), it))
@@ -283,7 +283,7 @@ fn t42_each_application_has_a_login_and_nobody_has_the_masters() {
                 let name = role.body["name"].as_str().unwrap_or_default();
                 for statement in grants(root, role).iter().filter(|it| it.may("ssm:GetParameter")) {
                     verdict.see("reader");
-                    // `/project/environment/namespace/…`, of its own namespace alone; whoever makes the logins sees them too.
+                    // `/project/environment/namespace/…`, only of its own namespace; the Jobs that create the logins read them too.
                     let namespace = name.split_once("-secrets-").map(|it| it.1).unwrap_or_default();
                     for resource in statement.resources() {
                         let path: Vec<&str> = resource
@@ -428,7 +428,7 @@ fn an_ephemeral_value_has_one_reader_at_a_time() {
                     ordered + 1 >= readers.len(),
                     format!("{}: `{name}` is written twice, in any order", root.path),
                 );
-                // What makes a reader write: its version, or where that stays, its own number.
+                // The number whose change causes a write: the version, or else the number in the key.
                 let numbers: BTreeSet<String> = readers
                     .iter()
                     .map(|it| match (&it.body["password_wo_version"], it.key()) {
@@ -443,7 +443,7 @@ fn an_ephemeral_value_has_one_reader_at_a_time() {
     }
 }
 
-/// Trap 95. A name that is deleted and made again in one apply is refused, and a value that is overwritten loses its key.
+/// Trap 95. A name that is deleted and created again in one apply is refused, and an overwritten value loses its key.
 #[test]
 fn a_secret_that_terraform_writes_has_a_number_and_is_written_once() {
     prove(

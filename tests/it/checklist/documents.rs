@@ -1,4 +1,4 @@
-// YAML as values. CloudFormation's short forms become what they stand for, between `${` and `}`, as in HCL.
+// YAML as values. CloudFormation's short forms become references between `${` and `}`, as in HCL.
 
 use std::{
     collections::HashMap,
@@ -25,7 +25,7 @@ impl Document {
         Self { path: path.to_owned(), values: parsed(path, text) }
     }
 
-    /// The first, or only one.
+    /// The first or only document.
     pub fn value(&self) -> &Value {
         &self.values[0]
     }
@@ -34,7 +34,7 @@ impl Document {
         self.values.iter()
     }
 
-    /// What a workflow's jobs run, line by line. In which folder Terraform runs does not matter.
+    /// The commands of a workflow's jobs, line by line, without the folder in which Terraform runs.
     pub fn commands(&self) -> impl Iterator<Item = String> {
         let jobs = self.value()["jobs"].as_object().into_iter().flat_map(|it| it.values());
         jobs.flat_map(commands)
@@ -44,13 +44,13 @@ impl Document {
         self.path.contains("/.github/workflows/")
     }
 
-    /// Of a stack: `production`, say.
+    /// The environment of a stack, such as `production`.
     pub fn environment(&self) -> Option<&str> {
         self.path.strip_suffix("/bootstrap/stack.yaml")?.rsplit('/').next()
     }
 }
 
-/// What one job runs.
+/// The commands of one job.
 pub fn commands(job: &Value) -> impl Iterator<Item = String> {
     let runs = job["steps"].as_array().into_iter().flatten().filter_map(|it| it["run"].as_str());
     runs.flat_map(str::lines).map(|line| {
@@ -59,7 +59,7 @@ pub fn commands(job: &Value) -> impl Iterator<Item = String> {
     })
 }
 
-/// Reading takes most of the time, and most files are read again and again.
+/// Parsing takes most of the time, and most files occur in many trees.
 fn parsed(path: &str, text: &str) -> Arc<Vec<Value>> {
     static READ: LazyLock<Mutex<HashMap<String, Arc<Vec<Value>>>>> = LazyLock::new(Default::default);
     if let Some(values) = READ.lock().unwrap().get(text) {

@@ -1,4 +1,4 @@
-// What the READMEs draw, and that a render is nothing but the blueprint.
+// The diagrams of the READMEs, and that a render depends only on the blueprint.
 
 use super::{Platform, Verdict, prove};
 use crate::{plan, tree};
@@ -8,7 +8,7 @@ fn diagrams(text: &str) -> Vec<&str> {
     text.split("```mermaid\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect()
 }
 
-/// A time, a place or a person of the machine that rendered.
+/// A time, a path or a user of the machine that rendered.
 fn volatile(line: &str) -> bool {
     let here = std::env::current_dir().unwrap();
     let here = here.to_str().unwrap();
@@ -90,7 +90,7 @@ fn x07_the_flows_are_drawn_with_real_names() {
                 &[format!("stack {cluster}-bootstrap"), format!("participant cluster as {cluster}")],
             );
         }
-        // The pages of the cluster speak of one environment and one application, which stand for any.
+        // The pages of the cluster use one environment and one application as examples.
         let some = |words: &[&str]| words.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
         let applications = platform.blueprint["applications"].as_table().unwrap();
         let manifests =

@@ -1,4 +1,4 @@
-// How Flux itself is installed, locked down and told what to do.
+// The installation, hardening and configuration of Flux.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::{
     prove,
 };
 
-/// The objects of whole clusters; a patch of a release says its values alone.
+/// The objects of complete clusters; a patch of a release contains only its values.
 fn whole(platform: &Platform) -> impl Iterator<Item = Object<'_>> {
     let real = is_whole(platform);
     objects(platform).filter(move |it| real && !it.path.ends_with("/values.yaml"))
@@ -20,7 +20,7 @@ fn instances(platform: &Platform) -> impl Iterator<Item = Object<'_>> {
     whole(platform).filter(|it| it.kind() == "FluxInstance")
 }
 
-/// Digits and dots, as a release has them.
+/// Only digits and dots, as in an exact version.
 fn is_exact(version: &Value) -> bool {
     let numbers: Vec<&str> = version.as_str().unwrap_or_default().split('.').collect();
     numbers.len() == 3 && numbers.iter().all(|it| it.parse::<u32>().is_ok())
@@ -58,7 +58,7 @@ fn k01_only_stable_versions_of_flux() {
             let stable = match (object.group(), object.kind()) {
                 ("fluxcd.controlplane.io", _) => "v1",
                 ("helm.toolkit.fluxcd.io", _) => "v2",
-                // Flux 2.9 serves these two in no other version.
+                // Flux 2.9 serves these two kinds in no other version.
                 ("notification.toolkit.fluxcd.io", "Alert" | "Provider") => "v1beta3",
                 _ => "v1",
             };
@@ -105,8 +105,8 @@ fn k02_flux_and_kubernetes_fit() {
     }
 }
 
-/// How the definitions of a chart outlive its release. Helm deletes those among the templates, unless they have the annotation
-/// `helm.sh/resource-policy: keep`; those in `crds/` it never deletes.
+/// How the definitions of a chart survive the deletion of its release. Helm deletes those among the templates, unless they have
+/// the annotation `helm.sh/resource-policy: keep`; it never deletes those in `crds/`.
 const DEFINITIONS: [(&str, Definitions); 7] = [
     ("aws-load-balancer-controller", Definitions::Folder),
     ("cluster-autoscaler", Definitions::None),
@@ -121,9 +121,9 @@ enum Definitions {
     None,
     /// In `crds/`.
     Folder,
-    /// Among the templates, which take annotations from `crds.annotations`.
+    /// Among the templates, with annotations from `crds.annotations`.
     Templates,
-    /// Among the templates, but for `crds.enabled`: another release has them.
+    /// Among the templates, but turned off with `crds.enabled`: another release has them.
     Disabled,
 }
 
@@ -146,7 +146,7 @@ fn k05_what_flux_does_it_tries_again_and_undoes() {
             ("metrics-server/release.yaml", "remediation: retries: -1 upgrade:", "x: 1\n  upgrade:"),
             ("metrics-server/release.yaml", "retries: -1", "retries: 3"),
             ("flux-system/operator-release.yaml", "retries: -1", "retries: 3"),
-            // Its second failure is an upgrade's, whose rollback finds nothing to go back to.
+            // Its second failure would be that of an upgrade, which has no version to roll back to.
             (
                 "metrics-server/release.yaml",
                 "remediation: retries: -1 upgrade:",
@@ -192,14 +192,14 @@ fn k05_what_flux_does_it_tries_again_and_undoes() {
                 for (key, way) in [("install", Value::from(true)), ("upgrade", "enabled".into())] {
                     let it = &spec[key];
                     verdict.hold(it["crds"] == "CreateReplace", format!("{place} keeps old definitions"));
-                    // Its default has changed with Flux 2.8, and may again.
+                    // Its default changed in Flux 2.8, and may change again.
                     verdict
                         .hold(it["serverSideApply"] == way, format!("{place} leaves to Flux how to {key}"));
                 }
                 let retries = |it: &Value| it["strategy"]["name"] == "RetryOnFailure";
                 let (install, upgrade) = (&spec["install"], &spec["upgrade"]);
-                // Beside the chain what is there may stay, and be tried again until it is ready. Only as both: what is
-                // installed again is upgraded, and a rollback of that has no version before it (helm-controller v1.6.3,
+                // Outside the chain a failed release may stay and be retried until it is ready. Both settings are needed: the
+                // retry of an installation is an upgrade, whose rollback has no earlier version (helm-controller v1.6.3,
                 // internal/reconcile/atomic_release.go: `ErrMissingRollbackTarget`).
                 let stays = object.layer == "monitoring" && retries(install) && retries(upgrade);
                 let endless = install["strategy"].is_null()
@@ -234,7 +234,7 @@ fn k05_what_flux_does_it_tries_again_and_undoes() {
             }
             if object.kind() == "FluxInstance" {
                 verdict.see("first");
-                // It makes a Kustomization that says none of these by itself.
+                // It creates a Kustomization that sets none of these by default.
                 let patches = spec["kustomize"]["patches"].as_array().into_iter().flatten();
                 let patches: String = patches
                     .filter(|it| it["target"]["kind"] == "Kustomization")
@@ -436,7 +436,7 @@ fn k08_each_deploys_with_its_own_rights() {
                     verdict.hold(who == "kustomize-controller", format!("{place} has no rights as `{who}`"));
                 } else if object.is_release() && !object.path.ends_with("/values.yaml") {
                     verdict.see("release");
-                    // Flux's own account, in its own namespace.
+                    // Flux's own service account, in its own namespace.
                     let flux = object.namespace() == FIRST && who == "helm-controller";
                     let own = account(object.namespace(), who).is_some_and(|it| it.layer == FIRST)
                         && bindings(object.namespace(), who).iter().any(|it| it.layer == FIRST);
@@ -553,8 +553,8 @@ fn k11_nothing_is_filled_in_behind_the_reviewer() {
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
-        // Every name is computed from the blueprint, so nothing has to be substituted, and `${…}` in a script or a
-        // dashboard means what it says.
+        // Every name is computed from the blueprint, so nothing must be substituted, and `${…}` in scripts and dashboards
+        // stays unchanged.
         for object in whole(platform).filter(|it| it.is_delivery()) {
             verdict.see("kustomization");
             let plain = object.spec()["postBuild"].is_null();

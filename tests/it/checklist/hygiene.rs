@@ -1,4 +1,4 @@
-// Terraform's own manners: providers, states, versions, secrets and names.
+// Terraform: providers, states, versions, secrets and names.
 
 use std::{collections::BTreeSet, fs};
 
@@ -221,7 +221,7 @@ fn t04_terraform_accepts_what_we_write() {
                 for block in parsed(path, text).blocks() {
                     match block.identifier() {
                         "mock_provider" => drop(mocks.insert(block.labels()[0].as_str().to_owned())),
-                        // The real one, which asks nobody: what else could answer for an ephemeral value.
+                        // The real provider, which needs no network: a mock cannot return an ephemeral value.
                         "provider"
                             if block
                                 .body()
@@ -389,9 +389,9 @@ fn t06_no_secret_enters_the_state() {
     }
 }
 
-/// Whether the blueprint asks for protection, which is the default.
+/// Whether the blueprint enables the protection, which is the default.
 fn protected(platform: &Platform, environment: &str, section: &str) -> bool {
-    let asked = platform.asked(environment, &[section, "deletion-protection"]);
+    let asked = platform.setting(environment, &[section, "deletion-protection"]);
     asked.and_then(toml::Value::as_bool).unwrap_or(true)
 }
 
@@ -483,7 +483,7 @@ fn t07_what_holds_data_is_protected_from_deletion() {
                 let late = days.is_null() || days.as_u64().is_some_and(|it| it >= 7);
                 verdict.hold(late, format!("{place}: `{name}` is gone at once"));
             }
-            // `Retain` also holds when a creation is rolled back, and the next one says that the bucket exists.
+            // `Retain` also applies when a creation is rolled back, and the next one then fails because the bucket exists.
             let resources = stack.document.value()["Resources"].as_object().unwrap();
             for (name, it) in resources.iter().filter(|(_, it)| !it["DeletionPolicy"].is_null()) {
                 let kept =
@@ -512,7 +512,7 @@ fn t08_everything_bears_its_environment_and_owner() {
     fn check(platform: &Platform, verdict: &mut Verdict) {
         for root in platform.roots() {
             let place = &root.path;
-            // A person may write it `Owner`, and AWS takes one of the two in some places.
+            // Users may write `Owner`, and some AWS services treat the two as the same key.
             let borne = |tags: &Value| {
                 let mut keys = tags.as_object().into_iter().flat_map(|it| it.keys());
                 let owned = keys.any(|it| it.eq_ignore_ascii_case("owner")) && tags["project"].is_string();
@@ -540,7 +540,7 @@ fn t08_everything_bears_its_environment_and_owner() {
     }
 }
 
-/// The ledger holds every address that was ever rendered for the reference platform. One that is gone must have moved.
+/// The ledger contains every address that was ever rendered for the reference platform. A removed one must have a `moved` block.
 #[test]
 fn t09_a_new_name_says_what_the_old_one_was() {
     const LEDGER: &str = "tests/addresses.txt";
@@ -723,7 +723,7 @@ fn t13_no_root_reaches_another_account() {
     fn check(platform: &Platform, verdict: &mut Verdict) {
         for root in platform.roots() {
             let account =
-                platform.asked(&root.environment, &["aws", "account"]).and_then(toml::Value::as_str);
+                platform.setting(&root.environment, &["aws", "account"]).and_then(toml::Value::as_str);
             let guarded = |it: &Value| {
                 let allowed = words(&it["allowed_account_ids"]);
                 allowed.len() == 1 && account.is_none_or(|it| allowed == [it])

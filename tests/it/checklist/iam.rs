@@ -1,4 +1,4 @@
-// How IAM decides about one request: statements, wildcards, conditions. Not which policies apply to whom.
+// Evaluates one request: statements, wildcards, conditions. The caller selects the policies.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use super::terraform::words;
 
-/// What a request says, by condition key in lower case.
+/// The values of a request, by condition key in lower case.
 pub type Context = BTreeMap<String, Vec<String>>;
 
-/// One action on one resource. A call that needs several resources is several requests, and each must be allowed.
+/// One action on one resource. A call about several resources is several requests, and each must be allowed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Request {
     pub action: String,
@@ -17,15 +17,15 @@ pub struct Request {
     pub context: Context,
 }
 
-/// A statement of a policy, its references replaced.
+/// A statement of a policy, with its references replaced.
 #[derive(Clone)]
 pub struct Rule {
-    /// The statement as it is written: two that say the same are one.
+    /// The text of the statement. Statements with the same text are equal.
     pub text: String,
     pub sid: String,
     pub allows: bool,
     pub actions: Vec<String>,
-    /// Whether it is about every action but these.
+    /// Whether it applies to every action except these.
     excludes: bool,
     pub resources: Vec<String>,
     pub conditions: Vec<Condition>,
@@ -39,7 +39,7 @@ pub struct Condition {
 }
 
 impl Rule {
-    /// Reads a statement. `replace` makes a word of what is written, such as an ARN of a reference.
+    /// Reads a statement. `replace` resolves a value, such as a reference to an ARN.
     pub fn read(body: &Value, replace: impl Fn(&str) -> String) -> Self {
         let list = |value: &Value| words(value).into_iter().map(&replace).collect::<Vec<_>>();
         let tests = body["Condition"].as_object().into_iter().flatten();
@@ -63,7 +63,7 @@ impl Rule {
         }
     }
 
-    /// IAM does not mind the case of an action; we write each as AWS does, and so does the table of calls.
+    /// IAM ignores the case of actions; policies and the table of calls both use the spelling of AWS.
     pub fn is_about(&self, action: &str) -> bool {
         self.actions.iter().any(|it| like(it, action)) != self.excludes
     }
@@ -75,7 +75,7 @@ impl Rule {
     }
 }
 
-/// Whether a list of rules allows a request: one that denies has the last word.
+/// Whether a list of rules allows a request. A denial overrides all others.
 pub fn allows<'a>(rules: impl IntoIterator<Item = &'a Rule>, request: &Request) -> bool {
     let mut allowed = false;
     for rule in rules.into_iter().filter(|it| it.meets(request)) {
@@ -106,7 +106,7 @@ impl Condition {
     }
 }
 
-/// Whether a value passes a test that is not negated.
+/// Whether a value matches a test that is not negated.
 fn compares(test: &str, wanted: &str, value: &str) -> bool {
     match test {
         "StringEquals" | "StringNotEquals" => wanted == value,

@@ -1,4 +1,4 @@
-// Who may do what, and who believes it: workloads, GitHub, Terraform's own roles.
+// Permissions and trust policies of workloads, of GitHub and of Terraform's roles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ fn roles(platform: &Platform) -> impl Iterator<Item = (&Root, &Item)> {
     platform.roots().flat_map(|root| root.resources("aws_iam_role").map(move |it| (root, it)))
 }
 
-/// What the roles of workloads, nodes and services may do.
+/// The policies of the roles of workloads, nodes and services.
 fn granted(platform: &Platform) -> impl Iterator<Item = (&Root, Statement<'_>)> {
     roles(platform).flat_map(|(root, role)| grants(root, role).into_iter().map(move |it| (root, it)))
 }
@@ -28,7 +28,7 @@ fn of_keys(root: &Root) -> impl Iterator<Item = Statement<'_>> {
     root.resources("aws_kms_key").flat_map(|it| Statement::all(&it.address(), &it.body["policy"]))
 }
 
-/// Whether an action only looks. What it sees may still be a secret.
+/// Whether an action only reads. It may still read a secret.
 pub fn looks(action: &str) -> bool {
     let (_, verb) = action.split_once(':').unwrap_or_default();
     let secret = ["ssm:GetParameter", "secretsmanager:Get", "s3:GetObject", "dynamodb:Get"];
@@ -149,8 +149,8 @@ fn t34_a_role_believes_one_service_account() {
     }
 }
 
-/// Actions that are no reading and still may name no resource: AWS knows none for them, or the policy that the load balancer
-/// controller publishes names none.
+/// Actions that write and still may have no resource: AWS supports none for them, or the published policy of the load balancer
+/// controller has none.
 const UNNAMED: [&str; 13] = [
     "elasticloadbalancing:SetWebAcl",
     "route53:CreateHostedZone",
@@ -215,7 +215,7 @@ fn t35_nobody_may_everything_or_everywhere() {
                 verdict
                     .hold(free || !resources.contains(&"*"), format!("{place} allows `{action}` everywhere"));
                 if action.starts_with("route53:Change") && action != "route53:ChangeTagsForResource" {
-                    // A zone that is not made yet has no id: then the names that may be written are limited.
+                    // The id of a zone that does not exist yet is unknown, so the policy limits the names of records instead.
                     let names = statement.body["Condition"].to_string().contains("NormalizedRecordNames");
                     let open = resources.iter().any(|it| it.ends_with('*')) && !names;
                     verdict.hold(!open, format!("{place} writes into every zone"));
@@ -262,9 +262,9 @@ fn t35_nobody_may_everything_or_everywhere() {
     }
 }
 
-/// Descriptions that AWS takes only when it makes a thing, whose name never changes: with another one an update is refused (a
-/// managed policy of CloudFormation: `Description` is updated by replacement, and a custom name forbids that), or Terraform deletes
-/// what is in use (`description` of a security group and of a parameter group, hashicorp/aws 6.47). `NAME` is the platform's.
+/// Descriptions that AWS cannot change, of resources whose name never changes: with another one an update is refused (a managed
+/// policy of CloudFormation: `Description` requires replacement, and a custom name forbids that), or Terraform deletes a resource
+/// in use (`description` of a security group and of a parameter group, hashicorp/aws 6.47). `NAME` is the platform's.
 const LASTING: [(&str, &str); 15] = [
     ("aws_db_parameter_group.main", "Database of NAME"),
     ("aws_security_group.api", "Kubernetes API of NAME, from inside the network"),
@@ -318,7 +318,7 @@ fn what_keeps_its_name_keeps_its_description() {
             for (address, policy) in stack.resources("AWS::IAM::ManagedPolicy") {
                 seen.insert("policy");
                 let name = policy["Properties"]["ManagedPolicyName"].as_str().unwrap_or_default();
-                // `ApplyEdgePolicy` is called `NAME-apply-edge`.
+                // The name of `ApplyEdgePolicy` is `NAME-apply-edge`.
                 let mut end = String::new();
                 for letter in address.trim_end_matches("Policy").chars() {
                     if letter.is_ascii_uppercase() {
@@ -335,7 +335,8 @@ fn what_keeps_its_name_keeps_its_description() {
             for resource in lasting.into_iter().flat_map(|it| root.resources(it)) {
                 seen.insert("resource");
                 let name = resource.body["name"].as_str().unwrap_or_default();
-                let project = platform.asked("", &["name"]).and_then(toml::Value::as_str).unwrap_or_default();
+                let project =
+                    platform.setting("", &["name"]).and_then(toml::Value::as_str).unwrap_or_default();
                 let prefix = format!("{project}-{}", root.environment);
                 let named = name.starts_with(&prefix);
                 let description = if named { &resource.body["description"] } else { &Value::Null };
@@ -410,7 +411,7 @@ fn t37_github_is_believed_for_one_repository() {
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
         let text = |path: &[&str]| {
-            platform.asked("", path).map(|it| it.as_str().map_or_else(|| it.to_string(), str::to_owned))
+            platform.setting("", path).map(|it| it.as_str().map_or_else(|| it.to_string(), str::to_owned))
         };
         for stack in Stack::all(platform) {
             let owner = text(&["github", "owner"]).unwrap_or_default();
@@ -544,7 +545,7 @@ fn t43_parameters_lie_in_the_folder_of_who_reads_them() {
                 let name = parameter.body["name"].as_str().unwrap_or_default();
                 let place = format!("{}: `{name}`", root.path);
                 let parts: Vec<&str> = name.split('/').collect();
-                let project = platform.asked("", &["name"]).and_then(|it| it.as_str());
+                let project = platform.setting("", &["name"]).and_then(|it| it.as_str());
                 let scheme = matches!(parts[..], ["", first, environment, _, _, ..]
                     if project.is_none_or(|it| it == first) && environment == root.environment);
                 verdict.hold(scheme, format!("{place} is no /project/environment/namespace/key"));
@@ -758,10 +759,10 @@ fn t48_an_account_has_one_provider_of_githubs_tokens() {
     fn check(platform: &Platform, verdict: &mut Verdict) {
         let mut accounts: BTreeMap<String, usize> = BTreeMap::new();
         let existing =
-            platform.asked("", &["github", "oidc-provider"]).and_then(|it| it.as_str()) == Some("existing");
+            platform.setting("", &["github", "oidc-provider"]).and_then(|it| it.as_str()) == Some("existing");
         for stack in Stack::all(platform) {
             let place = &stack.document.path;
-            let account = platform.asked(stack.environment, &["aws", "account"]).unwrap().as_str().unwrap();
+            let account = platform.setting(stack.environment, &["aws", "account"]).unwrap().as_str().unwrap();
             let made = accounts.entry(account.to_owned()).or_default();
             let mut own = Vec::new();
             for (name, it) in stack.resources("AWS::IAM::OIDCProvider") {
@@ -845,7 +846,7 @@ fn t49_a_plan_writes_nothing_but_its_lock() {
                     let all = |end: &str| resources.iter().all(|it| it.ends_with(end));
                     let right = match action {
                         "s3:ListBucket" => !resources.contains(&"*"),
-                        // The state of the second root holds what a plan need not see.
+                        // A plan must not read the state of the second root.
                         "s3:GetObject" => {
                             let hidden =
                                 |it: &&str| it.contains('*') || it.ends_with("/gitops/terraform.tfstate");
@@ -902,7 +903,7 @@ fn t49_a_plan_writes_nothing_but_its_lock() {
         }
     }
 
-    /// Whether parameters are among these that Terraform does not manage, the Git credential before all.
+    /// Whether these include parameters that Terraform does not manage, such as the Git credential.
     fn is_too_wide(arn: &str) -> bool {
         let path: Vec<&str> =
             arn.split_once(":parameter/").map(|(_, it)| it.split('/').collect()).unwrap_or_default();
@@ -1053,7 +1054,7 @@ fn t53_somebody_may_enter_the_cluster() {
                     root.resources("aws_eks_access_entry").filter_map(|it| it.body["principal_arn"].as_str())
                 };
                 let own = format!(":role/{}-apply", cluster.body["name"].as_str().unwrap());
-                let asked = platform.asked(&root.environment, &["cluster", "administrators"]);
+                let asked = platform.setting(&root.environment, &["cluster", "administrators"]);
                 let asked =
                     asked.and_then(|it| it.as_array()).into_iter().flatten().filter_map(|it| it.as_str());
                 for end in asked.chain([own.as_str()]) {

@@ -1,4 +1,4 @@
-// In which order Flux brings things up, and what lies where.
+// The order in which Flux applies objects, and the layer of each.
 
 use std::{collections::BTreeSet, fs};
 
@@ -11,8 +11,8 @@ use super::{
     prove,
 };
 
-/// Each comes after the one before it that is there; nothing comes after those beside the chain, and applications name their logins
-/// themselves.
+/// Each layer depends on the previous existing one; no layer depends on those outside the chain, and applications depend on their
+/// own logins.
 #[test]
 fn a_layer_comes_after_the_last_one_that_is_there() {
     let all = manifests::known(components::layers());
@@ -62,7 +62,7 @@ fn k03_a_layer_starts_when_the_one_before_is_ready() {
         check,
         &[
             ("production/layers.yaml", "dependsOn: - name: configs", "dependsOn:\n    - name: controllers"),
-            // One that is not ready would stop everybody.
+            // One login that is not ready would block all applications.
             (
                 "production/layers.yaml",
                 "path: ./clusters/production/configs prune: true … wait: false",
@@ -85,7 +85,7 @@ fn k03_a_layer_starts_when_the_one_before_is_ready() {
             ("databases/test-app-login-1.yaml", "wait: true", "wait: false"),
             ("databases/test-app-login-1.yaml", "- name: databases", "- name: controllers"),
             ("databases/test-app-login-1.yaml", "retryInterval: 1m", "retryInterval: 1h"),
-            // Two applications, of which one waits for the other's login.
+            // Of two applications, one waits for the other's login.
             ("applications/batch.yaml", "- name: tenants", "- name: tenants\n    - name: ledger-api-login-3"),
             (
                 "production/layers.yaml",
@@ -111,7 +111,7 @@ fn k03_a_layer_starts_when_the_one_before_is_ready() {
                 let it = deliveries[name];
                 verdict.see("layer");
                 let before = at.checked_sub(1).map(|at| used[at]).into_iter();
-                // An application names its own login.
+                // An application depends on its own login.
                 let before = before
                     .map(|it| if *name == "applications" && it == "databases" { "tenants" } else { it });
                 let before: Vec<&str> = before.collect();
@@ -147,7 +147,7 @@ fn k03_a_layer_starts_when_the_one_before_is_ready() {
                 verdict.hold(needs.contains(&"tenants"), format!("{place} has no namespace"));
                 let known = needs.iter().all(|it| deliveries.contains_key(it));
                 verdict.hold(known, format!("{place} waits for ever"));
-                let asked = platform.asked(cluster.environment, &["applications", name, "database"]);
+                let asked = platform.setting(cluster.environment, &["applications", name, "database"]);
                 let login = asked.map(|it| it.get("login").and_then(toml::Value::as_integer).unwrap_or(1));
                 let own: Vec<String> = login.iter().map(|it| format!("{name}-login-{it}")).collect();
                 let others = needs.iter().filter(|it| **it != "tenants").collect::<Vec<_>>();
@@ -177,7 +177,7 @@ fn k03_a_layer_starts_when_the_one_before_is_ready() {
     }
 }
 
-/// The chart that defines the kinds of a group, and the Go module that has these definitions.
+/// The chart that defines the kinds of a group, and the Go module that contains these definitions.
 pub const DEFINED: [(&str, &[&str], &str); 3] = [
     ("external-secrets.io", &["external-secrets"], "github.com/external-secrets/external-secrets"),
     (
@@ -239,10 +239,10 @@ fn k04_what_is_custom_comes_after_its_definition() {
     }
 }
 
-/// Trap 25. The ledger holds what Flux ever applied to the reference platform by its own objects, and from where. One that is
-/// renamed or moved takes down what it applied, so a name that is gone has to be taken out here by hand, with a migration. It also
-/// holds, for each Namespace, the Kustomization that applies it: one that moves is deleted by the Kustomization that it leaves, unless
-/// the other one has applied it before, and with it goes everything inside.
+/// Trap 25. The ledger contains all Flux objects ever rendered for the reference platform, with their sources. Flux deletes what a
+/// renamed or moved one applied, so a removed name must be deleted here by hand, with a migration. The ledger also contains the
+/// Kustomization of each Namespace: the old Kustomization deletes a Namespace that moves, with everything in it, unless the new one
+/// has applied it before.
 #[test]
 fn k15_flux_objects_keep_their_names() {
     const LEDGER: &str = "tests/flux-objects.txt";
@@ -275,7 +275,7 @@ fn k15_flux_objects_keep_their_names() {
             ("production/flux-system/instance.yaml", "path: clusters/production", "path: production"),
             ("production/namespaces/database.yaml", "name: database", "name: databases"),
             ("production/tenants/test-app/namespace.yaml", "name: test-app", "name: test"),
-            // As if they came from another layer.
+            // As if another layer applied them.
             ("production/namespaces/database.yaml", "kind: Namespace", "kind: ConfigMap"),
             ("production/tenants/test-app/namespace.yaml", "kind: Namespace", "kind: ConfigMap"),
         ],
@@ -347,7 +347,7 @@ fn k42_each_thing_lies_in_its_layer() {
                 verdict.hold(known, format!("{}: `{name}` is no layer", cluster.place()));
                 let beside = dependencies(it).into_iter().find(|it| BESIDE.contains(it));
                 verdict.hold(beside.is_none(), format!("{}: `{name}` waits for {beside:?}", cluster.place()));
-                // A pause pod that finds no room is what it is for.
+                // Placeholder pods may stay pending.
                 let patient = name != "overprovisioning" || it.spec()["wait"] == false;
                 verdict.hold(patient, format!("{}: `{name}` waits for pods that wait", cluster.place()));
             }
@@ -418,7 +418,7 @@ fn k44_every_layer_has_a_place_of_the_persons_own() {
                 let base = format!("{}/apps/{name}/base", cluster.repository);
                 places.push(("base", base, "local".to_owned()));
             }
-            // One for all logins: a login goes with its number.
+            // One folder for all logins, because the objects of a login disappear with its number.
             for name in cluster.logins() {
                 let login = format!("{}/databases/logins/{name}", cluster.place());
                 places.push(("login", login, "../local".to_owned()));

@@ -1,4 +1,4 @@
-// How logins come into the database: the Jobs, what they may see, and the words that they say to it.
+// How database logins are created: the Jobs, the secrets that they read, and their SQL.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use super::{Platform, Verdict, prove};
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// A Job that makes a login.
+/// A Job that creates a login.
 struct Job<'a> {
     /// The folder of its cluster.
     cluster: &'a str,
@@ -52,7 +52,7 @@ impl<'a> Job<'a> {
         volumes.filter(|it| !it["secret"].is_null()).filter_map(|it| it["name"].as_str()).collect()
     }
 
-    /// How long it goes on trying, at the least: ten seconds, doubled up to five minutes.
+    /// The minimum time for which it retries: ten seconds, doubled up to five minutes.
     fn patience(&self) -> u64 {
         let retries = self.body["spec"]["backoffLimit"].as_u64().unwrap_or(6);
         let same_pod = self.pod()["restartPolicy"] == "OnFailure";
@@ -178,7 +178,7 @@ fn k46_a_login_is_made_without_a_hand() {
             let map = map.map(|it| it.as_str()).unwrap_or_default();
             let whole =
                 ["login.sh", "login.sql", "rds.pem"].iter().all(|it| map.contains(&format!("- {it}\n")));
-            // The Job is built apart from the ConfigMap, so the name stands in both, and changes with the scripts.
+            // The Job and the ConfigMap are in different builds, so both contain the name, which changes with the scripts.
             let named = job.pod()["volumes"].as_array().into_iter().flatten();
             let named = named.filter_map(|it| it["configMap"]["name"].as_str()).next().unwrap_or_default();
             let same =
@@ -190,7 +190,7 @@ fn k46_a_login_is_made_without_a_hand() {
             );
         }
         for (environment, application, _) in &alive {
-            let asked = platform.asked(environment, &["applications", application, "database", "login"]);
+            let asked = platform.setting(environment, &["applications", application, "database", "login"]);
             let number = asked.and_then(|it| it.as_integer()).unwrap_or(1) as u64;
             for wanted in number.saturating_sub(1).max(1)..=number {
                 if wanted < number {
@@ -298,7 +298,7 @@ fn certificates_come_with_what_reads_them() {
             ("databases/network-policies.yaml", "port: 5432", "port: 443"),
         ],
     );
-    /// The authorities of a file, each by what `ca_cert_identifier` calls it, and by its region.
+    /// The certificate authorities in a file, by the names in `ca_cert_identifier` and by region.
     fn authorities(text: &str) -> BTreeSet<(String, String)> {
         let named = text.match_indices("\n# Amazon RDS ").filter_map(|(at, _)| {
             let mut lines = text[at + 1..].lines();
@@ -318,7 +318,7 @@ fn certificates_come_with_what_reads_them() {
             names.collect::<BTreeSet<_>>()
         };
         let region = |environment: &str| {
-            platform.asked(environment, &["aws", "region"]).and_then(|it| it.as_str()).unwrap_or_default()
+            platform.setting(environment, &["aws", "region"]).and_then(|it| it.as_str()).unwrap_or_default()
         };
         for job in Job::all(platform) {
             verdict.see("Job");
@@ -348,7 +348,7 @@ fn certificates_come_with_what_reads_them() {
                 read(".dockerignore").lines().any(|it| it.contains("certificates") || it.contains("pem"));
             verdict.hold(!hidden, format!("{repository}: the build does not see the certificates"));
             let dockerfile = read("Dockerfile");
-            // Without a language it is a person's own.
+            // Without a language, the user writes the Dockerfile.
             let copied = "COPY --chmod=444 certificates/rds.pem /etc/ssl/rds/authorities.pem\nENV DATABASE_CA_FILE=/etc/ssl/rds/authorities.pem\n";
             let held = dockerfile.is_empty() || dockerfile.contains(copied);
             verdict.hold(held, format!("{repository}: the program may not read the certificates"));

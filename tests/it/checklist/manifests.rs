@@ -1,4 +1,4 @@
-// What a pull request to the manifests is held against, and how secrets come into them.
+// The checks of a pull request to the manifests, and how secrets get into the cluster.
 
 use serde_json::Value;
 
@@ -188,8 +188,8 @@ fn k24_a_rotated_secret_has_a_new_name() {
                 });
                 for by in others {
                     verdict.see("other secret");
-                    // A Job starts once, and is made anew with its template. A Secret that is called after the place of its value
-                    // has a new name when that has.
+                    // A Job runs once, and again only if its template changes. The name of a Secret depends on the path of its value,
+                    // so a new path changes the template.
                     let placed =
                         |key: &&str| key.splitn(5, '/').nth(4).is_some_and(|it| it.replace('/', "-") == name);
                     let holds = marked || object.kind() == "Job" || keys(&by.2).iter().all(placed);

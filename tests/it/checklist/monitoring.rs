@@ -1,4 +1,4 @@
-// What watches the platform, and what may wait for a person.
+// Monitoring, and secrets that a person writes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +42,7 @@ fn amount(value: &Value, unit: &str) -> Option<u64> {
     value.as_str()?.strip_suffix(unit)?.parse().ok()
 }
 
-/// Where a person puts secrets, by environment.
+/// The paths of the secrets that a person writes, by environment.
 fn persons(platform: &Platform) -> BTreeMap<&str, BTreeSet<&str>> {
     let names = platform.files.iter().filter(|(path, _)| path.ends_with("/names.txt"));
     names
@@ -271,7 +271,7 @@ fn k43_what_waits_for_a_person_stands_beside_the_layers() {
             let beside = ["monitoring", "applications"].contains(&layer);
             verdict.hold(beside, format!("{path}: `{layer}` waits for a person"));
         }
-        // What Alertmanager reads is put by a person, or named by mistake.
+        // A person writes these secrets, possibly later, so their volumes are optional.
         for Object { path, cluster, value, .. } in stacks(platform) {
             let volumes = value["spec"]["values"]["alertmanager"]["alertmanagerSpec"]["volumes"].as_array();
             for secret in volumes.into_iter().flatten().map(|it| &it["secret"]) {
@@ -345,7 +345,7 @@ fn a_release_comes_after_the_store_of_its_secret() {
                 "strategy: name: RetryOnFailure retryInterval: 5m",
                 "remediation:\n      retries: 3",
             ),
-            // A failed installation is tried again by an upgrade.
+            // The retry of a failed installation is an upgrade.
             (
                 "kube-prometheus-stack/release.yaml",
                 "upgrade: crds: CreateReplace serverSideApply: enabled strategy: name: RetryOnFailure retryInterval: 5m",

@@ -1,4 +1,4 @@
-// Subnets, ways out, and what is written down about them.
+// Subnets, egress, and the documentation of both.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::{
     terraform::{Item, Root, words},
 };
 
-/// The subnets that a list of ids means.
+/// The subnets of a list of ids.
 fn meant<'a>(root: &'a Root, ids: &Value) -> Vec<&'a Item> {
     root.resources("aws_subnet").filter(|it| it.is_among(ids)).collect()
 }
@@ -19,7 +19,7 @@ fn zones(subnets: &[&Item]) -> BTreeSet<String> {
     subnets.iter().map(|it| it.body["availability_zone_id"].to_string()).collect()
 }
 
-/// What a subnet is for, by its name in Terraform.
+/// The purpose of a subnet, by its name in Terraform.
 fn kind<'a>(root: &'a Root, name: &'a str) -> impl Iterator<Item = &'a Item> {
     root.resources("aws_subnet").filter(move |it| it.labels[1] == name)
 }
@@ -95,7 +95,7 @@ fn t15_each_zone_of_production_has_its_own_way_out() {
     fn check(platform: &Platform, verdict: &mut Verdict) {
         for root in platform.roots().filter(|it| it.resources("aws_nat_gateway").next().is_some()) {
             let gateways: Vec<&Item> = root.resources("aws_nat_gateway").collect();
-            let asked = platform.asked(&root.environment, &["network", "nat"]);
+            let asked = platform.setting(&root.environment, &["network", "nat"]);
             if asked.is_some_and(|it| it.as_str() == Some("single")) {
                 verdict.see("single");
                 let text = platform.files.iter().filter(|(path, _)| path.starts_with(&root.path));
@@ -174,7 +174,7 @@ fn t16_load_balancers_find_their_subnets() {
     }
 }
 
-/// Addresses that AWS leaves to us.
+/// The addresses of a subnet without those that AWS reserves.
 fn free(range: &Ipv4Net) -> u32 {
     2_u32.pow(u32::from(32 - range.prefix_len())).saturating_sub(5)
 }
@@ -306,7 +306,7 @@ fn t19_the_network_answers_names() {
     }
 }
 
-/// Addresses that a node and its pods take, at the most that the network interfaces of its size hold.
+/// The maximum number of addresses of a node and its pods, by the network interfaces of its size.
 fn addresses(instance: &str) -> u32 {
     match instance.split_once('.').map(|(_, size)| size) {
         Some("medium") => 18,
@@ -371,17 +371,19 @@ fn t20_ranges_are_whole_apart_and_large_enough() {
                 .map(|it| {
                     verdict.see("pods");
                     let most = words(&it.body["instance_types"]).into_iter().map(addresses).max().unwrap();
-                    // One more while it is updated.
+                    // One more during an update.
                     (it.body["scaling_config"][0]["max_size"].as_u64().unwrap() + 1) * u64::from(most)
                 })
                 .sum();
-            let room: u64 = subnets
+            let capacity: u64 = subnets
                 .iter()
                 .filter(|(it, _)| it.labels[1] == "private")
                 .map(|(_, range)| u64::from(free(range)))
                 .sum();
-            verdict
-                .hold(wanted <= room, format!("{place}: nodes and pods want {wanted} of {room} addresses"));
+            verdict.hold(
+                wanted <= capacity,
+                format!("{place}: nodes and pods want {wanted} of {capacity} addresses"),
+            );
         }
     }
 }

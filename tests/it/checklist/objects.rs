@@ -1,4 +1,4 @@
-// What Flux applies, read: each object, and which Kustomization of Flux applies it.
+// The objects that Flux applies, each with its Flux Kustomization.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,16 +6,16 @@ use serde_json::Value;
 
 use super::{Platform, documents::Document};
 
-/// Where a cluster begins, and everything before the layers: this Kustomization is made by the FluxInstance.
+/// The Kustomization that the FluxInstance creates. It applies everything before the layers.
 pub const FIRST: &str = "flux-system";
 
-/// The layers, each with the one that it comes after.
+/// The layers, each with the one before it.
 pub const CHAIN: [&str; 5] = ["controllers", "configs", "tenants", "databases", "applications"];
 
-/// The layers that are ready only when all that they hold is. What comes after the others waits for what it uses by itself.
+/// The layers that are ready only when everything in them is. Dependents of the other layers wait for single objects.
 pub const WAITING: [&str; 2] = ["controllers", "monitoring"];
 
-/// The layers that nothing waits for.
+/// The layers on which no other layer depends.
 pub const BESIDE: [&str; 2] = ["monitoring", "overprovisioning"];
 
 #[derive(Clone)]
@@ -23,7 +23,7 @@ pub struct Object<'p> {
     pub path: &'p str,
     /// The folder of its repository.
     pub repository: &'p str,
-    /// None for what every environment shares.
+    /// None for what all environments share.
     pub environment: Option<&'p str>,
     /// The Kustomization of Flux that applies it: a layer, an application, or the first.
     pub layer: &'p str,
@@ -35,12 +35,12 @@ impl<'p> Object<'p> {
         self.value["kind"].as_str().unwrap_or_default()
     }
 
-    /// Such as `kustomize.toolkit.fluxcd.io`; empty for the oldest kinds.
+    /// Such as `kustomize.toolkit.fluxcd.io`; empty for the core group.
     pub fn group(&self) -> &'p str {
         self.version().split_once('/').map_or("", |it| it.0)
     }
 
-    /// With its group: `apps/v1`.
+    /// The version with its group: `apps/v1`.
     pub fn version(&self) -> &'p str {
         self.value["apiVersion"].as_str().unwrap_or_default()
     }
@@ -66,7 +66,7 @@ impl<'p> Object<'p> {
         self.kind() == "HelmRelease"
     }
 
-    /// Whether one of Flux's own controllers answers for it.
+    /// Whether a Flux controller reconciles it.
     pub fn is_flux(&self) -> bool {
         self.group().ends_with(".toolkit.fluxcd.io") || self.group() == "fluxcd.controlplane.io"
     }
@@ -74,7 +74,7 @@ impl<'p> Object<'p> {
 
 fn place(document: &Document) -> Option<(&str, Option<&str>, &str)> {
     match document.path.split('/').collect::<Vec<_>>()[..] {
-        // Each login is applied by itself. What a person says of all of them is part of each.
+        // Each login has its own Kustomization. The user's patches of all logins are part of each.
         [repository, "clusters", environment, "databases", "logins", login, _, ..] if login != "local" => {
             Some((repository, Some(environment), login))
         }
@@ -106,22 +106,22 @@ fn all(platform: &Platform) -> impl Iterator<Item = Object<'_>> {
     )
 }
 
-/// Every object, and what patches one, without the lists of kustomize.
+/// Every object and patch, without the files `kustomization.yaml`.
 pub fn objects(platform: &Platform) -> impl Iterator<Item = Object<'_>> {
     all(platform).filter(|it| it.group() != "kustomize.config.k8s.io")
 }
 
-/// The lists of kustomize.
+/// The files `kustomization.yaml`.
 pub fn lists(platform: &Platform) -> impl Iterator<Item = Object<'_>> {
     all(platform).filter(|it| it.group() == "kustomize.config.k8s.io")
 }
 
-/// Whether it was rendered: the fixture is no whole cluster.
+/// Whether it was rendered: the fixture is no complete cluster.
 pub fn is_whole(platform: &Platform) -> bool {
     !platform.blueprint.is_empty()
 }
 
-/// What one environment's Flux applies, and the Kustomizations among it by name.
+/// The objects that Flux applies in one environment, and their Kustomizations by name.
 pub struct Cluster<'p> {
     pub repository: &'p str,
     pub environment: &'p str,
@@ -151,7 +151,7 @@ impl<'p> Cluster<'p> {
         self.objects.iter().filter(|it| it.is_delivery()).map(|it| (it.name(), it)).collect()
     }
 
-    /// What a Kustomization waits for, however far away. The first waits for nobody, and makes all others.
+    /// All direct and indirect dependencies of a Kustomization. The first one has none, and applies all others.
     pub fn waits_for(&self, name: &str) -> BTreeSet<&'p str> {
         let deliveries = self.deliveries();
         let mut found = BTreeSet::from([FIRST]);
@@ -166,7 +166,7 @@ impl<'p> Cluster<'p> {
         found
     }
 
-    /// The names of the Kustomizations that make one login each.
+    /// The names of the Kustomizations that create one login each.
     pub fn logins(&self) -> Vec<&'p str> {
         let own = self.objects.iter().filter(|it| it.is_delivery() && it.layer == "databases");
         own.map(|it| it.name()).collect()

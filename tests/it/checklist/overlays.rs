@@ -1,5 +1,5 @@
-// What an overlay becomes: its resources, those of what it names, and its patches laid over them. Only what our own
-// overlays use is known here; kustomize itself builds them in the conformance proof.
+// Builds an overlay: its resources, those of the folders that it names, and its patches. This supports only the features that
+// our overlays use; kustomize itself builds them in the conformance proof.
 
 use serde_json::{Map, Value};
 
@@ -9,10 +9,10 @@ use super::Platform;
 pub struct Overlay<'a> {
     pub application: &'a str,
     pub environment: &'a str,
-    /// Up to the folder `apps`.
+    /// The path up to the folder `apps`.
     pub repository: &'a str,
     pub objects: Vec<Value>,
-    /// What stands in `clusters/ENVIRONMENT/tenants/APPLICATION`.
+    /// The objects in `clusters/ENVIRONMENT/tenants/APPLICATION`.
     pub tenant: Vec<Value>,
 }
 
@@ -47,10 +47,10 @@ impl<'a> Overlay<'a> {
         &self.pod()["containers"][0]
     }
 
-    /// What the blueprint says of it in this environment.
-    pub fn asked<'p>(&self, platform: &'p Platform, path: &[&str]) -> Option<&'p toml::Value> {
+    /// The value of its key in this environment, if the blueprint sets it.
+    pub fn setting<'p>(&self, platform: &'p Platform, path: &[&str]) -> Option<&'p toml::Value> {
         let whole: Vec<&str> = ["applications", self.application].iter().chain(path).copied().collect();
-        platform.asked(self.environment, &whole)
+        platform.setting(self.environment, &whole)
     }
 
     pub fn place(&self) -> String {
@@ -58,7 +58,7 @@ impl<'a> Overlay<'a> {
     }
 }
 
-/// What a folder's list makes of it.
+/// Builds a folder by its `kustomization.yaml`.
 fn build(platform: &Platform, folder: &str) -> Vec<Value> {
     let read = |path: &str| platform.documents().find(|it| it.path == path);
     let Some(list) = read(&format!("{folder}/kustomization.yaml")) else { return Vec::new() };
@@ -106,7 +106,7 @@ fn join(folder: &str, entry: &str) -> String {
     parts.join("/")
 }
 
-/// A strategic merge: lists whose items have names go by name, other lists are replaced.
+/// A strategic merge: lists whose items have names are merged by name, other lists are replaced.
 fn merge(base: &mut Value, patch: &Value) {
     match (base, patch) {
         (Value::Object(base), Value::Object(patch)) => {

@@ -1,5 +1,5 @@
-// What the pipeline may do is what it does: each call of `tests/calls.toml` is allowed to the role that makes it, and nothing
-// is allowed that none of them needs. Not whether AWS makes other calls than those.
+// The permissions of the pipeline are exactly those that it needs: each call in `tests/calls.toml` is allowed for its role, and
+// each permission is needed for a call. It does not prove that Terraform makes no other calls.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,7 +20,7 @@ use super::{
 /// The table of calls.
 static CALLS: LazyLock<toml::Table> = LazyLock::new(|| include_str!("../../calls.toml").parse().unwrap());
 
-/// The calls of what we do not render.
+/// The calls for resources that we do not render.
 static OTHERS: LazyLock<toml::Table> =
     LazyLock::new(|| include_str!("../../calls-of-others.toml").parse().unwrap());
 
@@ -30,7 +30,7 @@ fn row(word: &str, kind: &str) -> Option<&'static toml::Value> {
     of(&CALLS).or_else(|| of(&OTHERS))
 }
 
-/// What a platform's pipeline may do and need not, and what it must do and may not.
+/// Permissions of a pipeline that it does not need, and calls that it may not make.
 pub fn wrong_rights(files: crate::Tree) -> Vec<String> {
     let mut verdict = Verdict::default();
     check(&Platform::new(files, toml::Table::new()), &mut verdict);
@@ -41,22 +41,22 @@ fn lines<'a>(row: &'a toml::Value, key: &str) -> impl Iterator<Item = &'a str> {
     row.get(key).and_then(toml::Value::as_array).into_iter().flatten().map(|it| it.as_str().unwrap())
 }
 
-/// Something that is done in the name of a role.
+/// A request that a role makes.
 struct Call {
-    /// Who needs it, and for what.
+    /// The resource that needs it, and the call.
     place: String,
-    /// Whether plans do it as well; an apply does everything.
+    /// Whether plans make it as well. An apply makes all requests.
     plans: bool,
     requests: Vec<Request>,
 }
 
-/// One environment: its stack, its roots, and what they are called.
+/// One environment: its stack, its roots, and their names.
 struct Pipeline<'a> {
     stack: Stack<'a>,
     platform: &'a Root,
     gitops: &'a Root,
     names: BTreeMap<&'static str, String>,
-    /// What the provider puts on everything that it makes.
+    /// The default tags of the provider.
     tags: Vec<(String, String)>,
     tunnels: bool,
 }
@@ -97,7 +97,7 @@ impl<'a> Pipeline<'a> {
         }
     }
 
-    /// What a role may do by its own policies, and what the bucket of the state refuses to everyone.
+    /// The policies of a role, and the denials in the policy of the state bucket.
     fn rules(&self, end: &str) -> Vec<Rule> {
         let refused = self.stack.resources("AWS::S3::BucketPolicy");
         let refused = refused.flat_map(|(name, it)| {
@@ -107,7 +107,7 @@ impl<'a> Pipeline<'a> {
         all.map(|it| Rule::read(it.body, |word| self.of_stack(word))).collect()
     }
 
-    /// A word of the stack, with the names of what CloudFormation makes.
+    /// A value of the stack, with the names of CloudFormation's resources inserted.
     fn of_stack(&self, word: &str) -> String {
         let bucket = format!("arn:aws:s3:::{}", self.names["name_of_state"]);
         let word = word.replace("${StateBucket.Arn}", &bucket);
@@ -118,7 +118,7 @@ impl<'a> Pipeline<'a> {
         format!("arn:aws:iam::{}:role/{}{end}", self.names["account"], self.names["prefix"])
     }
 
-    /// What the policy of each key lets a role do, by the key's ARN. Each also believes the account's policies.
+    /// The policy of each key, by the key's ARN. Each also delegates to the policies of the account.
     fn keys(&self, end: &str) -> BTreeMap<String, Vec<Rule>> {
         let role = self.role(end);
         let mut keys = BTreeMap::new();
@@ -133,7 +133,7 @@ impl<'a> Pipeline<'a> {
         keys
     }
 
-    /// The ARN of a resource, as its row says.
+    /// The ARN of a resource, by its row.
     fn arn(&self, root: &Root, item: &Item) -> String {
         let row = row("resource", &item.labels[0]);
         let arn =
@@ -141,7 +141,7 @@ impl<'a> Pipeline<'a> {
         self.fill(root, Some(item), arn.as_str().unwrap())
     }
 
-    /// What a path of arguments leads to, from one resource to the next.
+    /// The value at a path of arguments, which may continue in another resource.
     fn find(&self, root: &Root, item: &Item, path: &str) -> String {
         let parts: Vec<&str> = path.split('.').collect();
         let (mut item, mut value) = (item, &item.body);
@@ -168,7 +168,7 @@ impl<'a> Pipeline<'a> {
         }
     }
 
-    /// A text with what its braces mean.
+    /// A text with its expressions in braces evaluated.
     fn fill(&self, root: &Root, item: Option<&Item>, text: &str) -> String {
         let mut filled = String::new();
         let mut rest = text;
@@ -186,7 +186,7 @@ impl<'a> Pipeline<'a> {
         filled + rest
     }
 
-    /// The requests of a line; none, where its condition does not hold.
+    /// The requests of a line. None if its condition is false.
     fn requests(&self, root: &Root, item: Option<&Item>, line: &str) -> Vec<Request> {
         let mut line = line;
         if let Some((condition, rest)) = line.strip_prefix('[').and_then(|it| it.split_once("] ")) {
@@ -241,7 +241,7 @@ impl<'a> Pipeline<'a> {
         requests
     }
 
-    /// What each request says.
+    /// The condition values of each request.
     fn said(&self, action: &str) -> Context {
         let global = ["iam:", "route53:"].iter().any(|it| action.starts_with(it));
         let region = if global { "us-east-1" } else { &self.names["region"] };
@@ -254,7 +254,7 @@ impl<'a> Pipeline<'a> {
         all.map(|(key, it)| (key.to_owned(), vec![it.to_owned()])).into()
     }
 
-    /// What would make the pipeline more than it is.
+    /// Requests that would extend the pipeline's own permissions.
     fn escalations(&self) -> Vec<Request> {
         let (account, prefix) = (&self.names["account"], &self.names["prefix"]);
         let boundary = self.platform.resources("aws_iam_role").next().unwrap();
@@ -291,13 +291,13 @@ impl<'a> Pipeline<'a> {
         .concat()
     }
 
-    /// Below which the platform's roles lie.
+    /// The path of the platform's roles.
     fn path(&self) -> String {
         let role = self.platform.resources("aws_iam_role").next().unwrap();
         self.find(self.platform, role, "path")
     }
 
-    /// All that is done in the name of the pipeline's roles.
+    /// All requests of the pipeline's roles.
     fn calls(&self) -> Vec<Call> {
         let mut calls = Vec::new();
         for root in [self.platform, self.gitops] {
@@ -331,31 +331,31 @@ impl<'a> Pipeline<'a> {
 }
 
 impl Root {
-    /// The resource that an expression means.
+    /// The resource of an expression.
     fn resources_of(&self, text: &Value) -> Option<&Item> {
         self.words("resource").find(|it| it.is_meant_by(text))
     }
 }
 
-/// What one role may do.
+/// The permissions of one role.
 struct Rights {
     rules: Vec<Rule>,
     keys: BTreeMap<String, Vec<Rule>>,
 }
 
 impl Rights {
-    /// A key lets in whom its own policy names, or whom the account's policies let in.
+    /// A key allows a request if its own policy names the role, or if the account's policies allow it.
     fn allow(&self, request: &Request) -> bool {
         allows(&self.rules, request) || self.lends(request)
     }
 
-    /// Whether the key that a request is about lets the role in by name.
+    /// Whether the policy of the key in a request names the role.
     fn lends(&self, request: &Request) -> bool {
         self.keys.get(&request.resource).is_some_and(|rules| allows(rules, request))
     }
 }
 
-/// What a rule says, word by word, and a copy of the rule without the word. Of a list that has one word the rule itself goes.
+/// Each value of a rule, with a copy of the rule without that value. If a list has only one value, the copy has no rule.
 fn without(rule: &Rule) -> Vec<(String, Option<Rule>)> {
     let mut altered = Vec::new();
     let mut each = |what: &str, list: &[String], set: &dyn Fn(&mut Rule, Vec<String>)| {
@@ -388,7 +388,7 @@ fn the_pipeline_may_do_what_it_does_and_nothing_else() {
         &["apply", "plan", "key", "tunnel", "second root"],
         check,
         &[
-            // Too little.
+            // Missing permissions.
             ("bootstrap/stack.yaml", "- ec2:CreateVpc ", "- ec2:DescribeVpcs\n              "),
             ("bootstrap/stack.yaml", "- ec2:DescribeAddressesAttribute", ""),
             ("bootstrap/stack.yaml", "aws:ResourceTag/project: faceit", "aws:ResourceTag/project: other"),
@@ -409,7 +409,7 @@ fn the_pipeline_may_do_what_it_does_and_nothing_else() {
                 "Action = \"kms:CreateGrant\" Resource = \"*\" },",
                 "Action = \"kms:CreateGrant\"\nResource = \"*\"\nCondition = { Bool = { \"kms:GrantIsForAWSResource\" = \"true\" } }\n},",
             ),
-            // Too much.
+            // Permissions that are not needed.
             ("bootstrap/stack.yaml", "NotAction: - iam:Get*", "Action:\n              - iam:Get*"),
             (
                 "bootstrap/stack.yaml",
@@ -518,14 +518,14 @@ fn check(platform: &Platform, verdict: &mut Verdict) {
     }
 }
 
-/// What is asked of a rule, each once, and whether plans ask it as well.
+/// The requests that a rule allows, without duplicates, and whether plans make them as well.
 fn touched<'a>(calls: &'a [Call], rule: &Rule) -> Vec<(bool, &'a Request)> {
     let all = calls.iter().flat_map(|call| call.requests.iter().map(|it| (call.plans, it)));
     let own: BTreeSet<_> = all.filter(|(_, it)| rule.is_about(&it.action)).collect();
     own.into_iter().collect()
 }
 
-/// Each key of the blueprint brings the rights that it needs, and no others.
+/// Each key of the blueprint adds the permissions that it needs, and no others.
 #[test]
 fn rights_come_and_go_with_what_needs_them() {
     let minimal = crate::blueprints().remove("minimal.toml").unwrap();
@@ -553,7 +553,7 @@ fn rights_come_and_go_with_what_needs_them() {
     }
 }
 
-/// A plan does what the table says that plans do.
+/// A plan makes the calls that the table marks for plans.
 #[test]
 fn a_plan_may_nothing_that_only_an_apply_does() {
     let mut refused = 0;
@@ -584,7 +584,7 @@ fn a_plan_may_nothing_that_only_an_apply_does() {
     assert!(refused > 500, "the calls were not found");
 }
 
-/// What a role of the platform is granted and its boundary refuses is refused.
+/// A permission that the boundary does not allow has no effect.
 #[test]
 fn the_boundary_takes_nothing_away_that_a_role_is_granted() {
     prove(

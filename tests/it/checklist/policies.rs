@@ -1,4 +1,4 @@
-// Statements of IAM policies, in HCL and in CloudFormation, in one form.
+// Statements of IAM policies, from HCL and from CloudFormation, in one form.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use super::{
 };
 
 pub struct Statement<'a> {
-    /// Where it stands.
+    /// The file and resource that contain it.
     pub place: String,
     pub body: &'a Value,
 }
@@ -38,13 +38,13 @@ impl<'a> Statement<'a> {
         self.allows() && self.actions().iter().any(|it| covers(it, action))
     }
 
-    /// The values that a condition demands for a key.
+    /// The values that conditions require for a key.
     pub fn demands(&self, test: &str, key: &str) -> Vec<&'a str> {
         words(&self.body["Condition"][test][key])
     }
 }
 
-/// Whether a pattern of IAM means an action.
+/// Whether an IAM pattern matches an action.
 fn covers(pattern: &str, action: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == action,
@@ -52,7 +52,7 @@ fn covers(pattern: &str, action: &str) -> bool {
     }
 }
 
-/// The policies that a role of a root has, its trust aside.
+/// The policies of a role in a root, without its trust policy.
 pub fn grants<'a>(root: &'a Root, role: &Item) -> Vec<Statement<'a>> {
     let own = root.resources("aws_iam_role_policy").filter(|it| role.is_meant_by(&it.body["role"]));
     own.flat_map(|it| Statement::all(&it.address(), &it.body["policy"])).collect()
@@ -91,7 +91,7 @@ impl<'a> Stack<'a> {
         role.map(|it| Statement::all(end, &it["AssumeRolePolicyDocument"])).unwrap_or_default()
     }
 
-    /// What a role may do, by the policies that the stack attaches to it.
+    /// The policies that the stack attaches to a role.
     pub fn grants(&self, end: &str) -> Vec<Statement<'a>> {
         let role = self.role(end).unwrap_or(&Value::Null);
         let attached = words(&role["ManagedPolicyArns"]);

@@ -1,4 +1,4 @@
-// What a person runs: the commands of the READMEs, and the scripts that are started by hand.
+// Commands for people: those of the READMEs, and the scripts that are started by hand.
 
 use std::{
     collections::BTreeSet,
@@ -10,7 +10,7 @@ use std::{
 use super::{Platform, Verdict, prove};
 use crate::documents::blocks;
 
-/// Scripts that a README tells a person to start, by the folder of their repository, and those that these start.
+/// The scripts in READMEs, by the folder of their repository, and the scripts that these start.
 fn by_hand(platform: &Platform) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (path, text) in readmes(platform) {
@@ -29,7 +29,7 @@ fn by_hand(platform: &Platform) -> BTreeSet<String> {
     found
 }
 
-/// The scripts that a shell is told to run.
+/// The scripts that a shell command runs.
 fn scripts(commands: &str) -> impl Iterator<Item = String> {
     commands.split(|c: char| c.is_whitespace() || "\"'`();".contains(c)).filter_map(|word| {
         let is_script = word.starts_with("scripts/") || word.starts_with(".github/scripts/");
@@ -37,7 +37,7 @@ fn scripts(commands: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// What BSD's tools, or the bash 3.2 of macOS, do not know, and what to write instead.
+/// What BSD tools or the bash 3.2 of macOS do not support, and what to write instead.
 const FOREIGN: [(&str, &str); 31] = [
     ("base64 --wrap", "base64 | tr -d '\\n'"),
     ("base64 -w", "base64 | tr -d '\\n'"),
@@ -72,7 +72,7 @@ const FOREIGN: [(&str, &str); 31] = [
     ("&>>", ">> 2>&1"),
 ];
 
-/// What it finds that does not run everywhere.
+/// The commands that do not run on all systems.
 fn foreign(text: &str) -> impl Iterator<Item = String> {
     text.lines().filter(|line| !line.trim_start().starts_with('#')).flat_map(|line| {
         let found = FOREIGN.iter().filter(move |(word, _)| {
@@ -86,7 +86,7 @@ fn foreign(text: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// Whether bash reads it. Windows has none that is meant.
+/// Whether bash parses it. On Windows this is not checked.
 #[cfg(unix)]
 fn reads(text: &str) -> bool {
     let mut shell =
@@ -141,7 +141,7 @@ fn what_a_person_runs_runs_everywhere() {
     }
 }
 
-/// What only the first apply makes, and what a person may do with it afterwards alone.
+/// What only the first apply creates, and the commands that need it.
 const MADE: [&str; 6] =
     ["-parameters", "kubectl", "scripts/tunnel", "output name_servers", "aws eks", "aws rds"];
 
@@ -241,8 +241,8 @@ fn a_first_run_goes_from_top_to_bottom() {
     }
 }
 
-/// Keys that a runbook calls fixed, each with a type of resource that is replaced when it changes: whether the environment has
-/// one decides whether the key is named. Source: the provider's own declarations of what it replaces.
+/// Keys that a runbook calls fixed, each with a type of resource that is replaced when it changes: the runbook names the key if the
+/// environment has such a resource. Source: `ForceNew` in the schemas of the provider.
 const FIXED: [(&str, &str); 7] = [
     ("`name`", "aws_eks_cluster"),
     ("`aws.account`", "aws_eks_cluster"),
@@ -295,7 +295,7 @@ fn a_runbook_names_the_keys_that_are_fixed() {
     }
 }
 
-/// No key that a runbook calls fixed is one that the proof of later changes turns.
+/// The proof of later changes sets no key that a runbook calls fixed.
 #[test]
 fn fixed_keys_are_not_among_those_that_may_change() {
     let read = |name: &str| {

@@ -1,5 +1,5 @@
-// Reads a root's HCL into values: locals, templates, `for` and `for_each` are worked out, so that a check sees what
-// Terraform would see. What only AWS knows stays as it is written, between `${` and `}`.
+// Reads a root's HCL into values: locals, templates, `for` and `for_each` are evaluated, so that a check sees the values of
+// Terraform. Values that only AWS knows stay expressions between `${` and `}`.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -17,9 +17,9 @@ use serde_json::{Map, Value, json};
 
 use crate::Tree;
 
-/// What one state holds.
+/// The configuration of one state.
 pub struct Root {
-    /// Up to and with its folder: `infrastructure/environments/production/platform`.
+    /// The path of its folder: `infrastructure/environments/production/platform`.
     pub path: String,
     pub environment: String,
     /// `platform` or `gitops`.
@@ -29,7 +29,7 @@ pub struct Root {
     locals: BTreeMap<String, Expression>,
 }
 
-/// One block; of a resource with `for_each`, one instance.
+/// One block, or one instance of a resource with `for_each`.
 pub struct Item {
     /// Such as `resource`, `data`, `provider`.
     pub word: String,
@@ -37,7 +37,7 @@ pub struct Item {
     /// Attributes by name, blocks as lists.
     pub body: Value,
     key: Option<String>,
-    /// The name of the file that it stands in.
+    /// The name of its file.
     file: String,
 }
 
@@ -47,12 +47,12 @@ impl Item {
         format!("{}{key}", self.labels.join("."))
     }
 
-    /// The key that `for_each` gives it.
+    /// Its key in `for_each`.
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
     }
 
-    /// Whether an expression means this resource: this instance of it, or all of them.
+    /// Whether an expression refers to this resource: to this instance, or to all of them.
     pub fn is_meant_by(&self, text: &Value) -> bool {
         let name = self.labels.join(".");
         let text = text.as_str().unwrap_or_default();
@@ -67,12 +67,12 @@ impl Item {
         })
     }
 
-    /// The same, of a list of expressions.
+    /// The same for a list of expressions.
     pub fn is_among(&self, list: &Value) -> bool {
         words(list).iter().any(|it| self.is_meant_by(&json!(it)))
     }
 
-    /// Whether it is made after another, and goes before it: because it says so, or reads from it.
+    /// Whether it depends on another one: by `depends_on`, or by a reference.
     pub fn waits_for(&self, other: &Self) -> bool {
         let mut found = Vec::new();
         attributes(&self.body, &mut found);
@@ -98,7 +98,7 @@ impl Root {
             .is_some_and(|(folder, file)| folder == self.path && self.files.contains_key(file))
     }
 
-    /// A copy in which one of its files says something else.
+    /// A copy in which one of its files has another text.
     pub fn with(&self, path: &str, text: &str) -> Self {
         let (folder, file) = path.rsplit_once('/').unwrap();
         let mut files = self.files.clone();
@@ -106,7 +106,7 @@ impl Root {
         Self::new(folder, files, Some(self))
     }
 
-    /// What another root has worked out of the same files is taken from there.
+    /// Reuses the values of another root for the same files.
     fn new(path: &str, files: BTreeMap<String, Arc<Body>>, known: Option<&Self>) -> Self {
         let mut parts = path.rsplit('/');
         let (name, environment) = (parts.next().unwrap(), parts.next().unwrap_or_default());
@@ -139,7 +139,7 @@ impl Root {
         self.words("resource").filter(move |it| it.labels[0] == kind)
     }
 
-    /// How often a word stands in the files as a value of its own.
+    /// How often a word is a complete value in the files.
     pub fn mentions(&self, word: &str) -> usize {
         fn within(expr: &Expression, word: &str) -> usize {
             match expr {
@@ -183,7 +183,7 @@ fn worked_out(file: &str, body: &Body, locals: &BTreeMap<String, Expression>) ->
     items
 }
 
-/// A list of words, or one.
+/// A list of words, or one word.
 pub fn words(value: &Value) -> Vec<&str> {
     match value {
         Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
@@ -206,7 +206,7 @@ pub fn attributes<'a>(value: &'a Value, found: &mut Vec<(&'a str, &'a Value)>) {
     }
 }
 
-/// Reading takes most of the time, and most files are read again and again.
+/// Parsing takes most of the time, and most files occur in many trees.
 pub fn parsed(path: &str, text: &str) -> Arc<Body> {
     static READ: LazyLock<Mutex<HashMap<String, Arc<Body>>>> = LazyLock::new(Default::default);
     if let Some(body) = READ.lock().unwrap().get(text) {
@@ -216,7 +216,7 @@ pub fn parsed(path: &str, text: &str) -> Arc<Body> {
     READ.lock().unwrap().entry(text.to_owned()).or_insert(Arc::new(body)).clone()
 }
 
-/// The parts of a template, which is text until somebody asks.
+/// The parts of a template, which is parsed only when it is needed.
 fn understood(expr: &TemplateExpr) -> Arc<Template> {
     static READ: LazyLock<Mutex<HashMap<String, Arc<Template>>>> = LazyLock::new(Default::default);
     let text = expr.to_string();
@@ -227,7 +227,7 @@ fn understood(expr: &TemplateExpr) -> Arc<Template> {
     READ.lock().unwrap().entry(text).or_insert(template).clone()
 }
 
-/// What names mean here.
+/// The values of names in a scope.
 struct Scope<'a> {
     locals: &'a BTreeMap<String, Expression>,
     names: Vec<(String, Value)>,
@@ -391,7 +391,7 @@ impl Scope<'_> {
         let Operation::Binary(it) = it else { return None };
         let (left, right) = (self.value(&it.lhs_expr), self.value(&it.rhs_expr));
         match it.operator {
-            // What only AWS knows may be anything, but an attribute of a resource is something.
+            // A value that only AWS knows may be null, but an attribute of a resource is not.
             BinaryOperator::Eq | BinaryOperator::NotEq
                 if right.is_null() || !is_unknown(&left) && !is_unknown(&right) =>
             {
@@ -423,7 +423,7 @@ impl Scope<'_> {
     }
 }
 
-/// What `for_each` goes through: none, if only AWS knows.
+/// The items of `for_each`. None if only AWS knows them.
 fn entries(value: &Value) -> Option<Vec<(String, Value)>> {
     match value {
         Value::Object(object) => {

@@ -1,4 +1,4 @@
-// What GitHub runs.
+// Workflows.
 
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ fn workflows(platform: &Platform) -> impl Iterator<Item = &Document> {
     platform.documents().filter(|it| it.is_workflow())
 }
 
-/// Each job: where it stands, and what it says.
+/// Each job, with its place.
 fn jobs(document: &Document) -> impl Iterator<Item = (String, &Value)> {
     let jobs = document.value()["jobs"].as_object().unwrap();
     jobs.iter().map(|(name, it)| (format!("{}: `{name}`", document.path), it))
@@ -35,12 +35,12 @@ fn uses<'a>(job: &'a Value, action: &str) -> impl Iterator<Item = &'a Value> {
     steps(job).filter(move |it| it["uses"].as_str().is_some_and(|it| it.starts_with(&start)))
 }
 
-/// The one that plans and applies.
+/// The workflow that plans and applies.
 fn terraform(platform: &Platform) -> impl Iterator<Item = &Document> {
     workflows(platform).filter(|it| it.path.ends_with("/workflows/terraform.yml"))
 }
 
-/// The one that checks manifests.
+/// The workflow that checks manifests.
 fn validation(platform: &Platform) -> impl Iterator<Item = &Document> {
     workflows(platform).filter(|it| it.path.ends_with("/workflows/validate.yml"))
 }
@@ -201,7 +201,7 @@ fn a04_no_expression_becomes_shell() {
     }
 }
 
-/// A file that was uploaded in the browser, or unpacked on another system, may not be executed.
+/// A file that was uploaded in the browser, or unpacked on another system, may not be executable.
 #[test]
 fn workflows_name_the_shell_of_a_script() {
     prove(
@@ -244,7 +244,7 @@ fn workflows_name_the_shell_of_a_script() {
     }
 }
 
-/// A required check that does not run for a merge queue holds it up for ever.
+/// A required check that does not run for a merge queue blocks it.
 #[test]
 fn checks_report_to_a_merge_queue() {
     prove(
@@ -273,7 +273,7 @@ fn checks_report_to_a_merge_queue() {
             }
             verdict.see("checks");
             verdict.hold(on.get("merge_group").is_some(), format!("{}: a queue waits for it", document.path));
-            // A comment belongs to a pull request, and is no check. What a job calls is judged below.
+            // A comment belongs to a pull request and is no check. The called workflows are checked below.
             let own =
                 jobs(document).filter(|(place, it)| !place.ends_with("`comment`") && it["uses"].is_null());
             for (place, job) in own {
@@ -365,7 +365,7 @@ fn a06_jobs_queue_end_and_know_their_image() {
             let patient = queue["cancel-in-progress"] == false;
             verdict
                 .hold(!changes || patient, format!("{}: an apply may be cancelled half way", document.path));
-            // A run that waits for its approval would hold the queue of its branch for up to 30 days.
+            // A run that waits for its approval would block the queue of its branch for up to 30 days.
             let alone = queue["group"]
                 .as_str()
                 .is_some_and(|it| it.ends_with("-${{ github.event.pull_request.number || github.run_id }}"));
@@ -503,7 +503,7 @@ fn an_environment_that_is_not_made_yet_fails_nothing() {
             });
             verdict.hold(red, format!("{place}: a failed job passes the check"));
         }
-        // A refused login is always red.
+        // A refused login always fails the job.
         for (place, job) in workflows(platform).flat_map(jobs) {
             for step in uses(job, "aws-actions/configure-aws-credentials") {
                 let red = step["continue-on-error"].is_null() && job["continue-on-error"].is_null();
@@ -624,14 +624,14 @@ fn a10_what_is_written_is_scanned() {
             let gate = jobs(document).any(|(_, job)| {
                 steps(job).any(|it| {
                     let run = it["run"].as_str().unwrap_or_default();
-                    // What is downloaded at run time may fail a pull request, but no apply, and no rule does so uninvited.
+                    // A scanner with rules that are downloaded at run time may fail a pull request, but no apply.
                     run.contains("/trivy\" config --skip-check-update --skip-version-check --exit-code 1 .")
                         && run.contains("| sha256sum --check")
                         && it["if"] == "github.event_name == 'pull_request'"
                         && it["continue-on-error"].is_null()
                 })
             });
-            // Manifests are held against schemas and rules instead: K13.
+            // Manifests are checked against schemas and rules instead: K13.
             let validates = jobs(document).any(|(_, job)| runs(job).any(|it| it == "bash scripts/validate"));
             verdict.hold(gate || validates, format!("{}: nothing scans first", document.path));
             let lint =
@@ -651,7 +651,7 @@ fn a10_what_is_written_is_scanned() {
                 verdict.hold(run, format!("{}: never runs `{command}`", lint.path));
             }
         }
-        // One release of Trivy in all repositories, held by its checksum.
+        // One release of Trivy in all repositories, verified by its checksum.
         let catalogue = Catalogue::get();
         for (path, text) in platform.files.iter().filter(|(_, text)| text.contains("aquasecurity/")) {
             verdict.see("Trivy");

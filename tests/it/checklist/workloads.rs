@@ -1,4 +1,4 @@
-// What runs for its users: how it is made, replaced, reached, kept apart and watched.
+// Applications in the cluster: Deployments, rollouts, load balancers, isolation and monitoring.
 
 use std::collections::BTreeSet;
 
@@ -126,7 +126,7 @@ fn k30_a_pod_asks_for_what_it_may_use() {
                 (&it.container()["resources"]["requests"], &it.container()["resources"]["limits"]);
             hold(requests["cpu"].is_string() && requests["memory"].is_string(), "asks for nothing");
             hold(limits["memory"] == requests["memory"], "may use more memory than it asked for");
-            let asked = it.asked(platform, &["cpu-limit"]).and_then(|it| it.as_str());
+            let asked = it.setting(platform, &["cpu-limit"]).and_then(|it| it.as_str());
             hold(limits["cpu"].as_str() == asked, "is throttled beside idle cores");
             for kind in ["LimitRange", "ResourceQuota"] {
                 hold(it.tenant.iter().any(|it| it["kind"] == kind), &format!("has no {kind}"));
@@ -161,22 +161,24 @@ fn k31_three_probes_ask_three_things() {
             hold(path(readiness) != path(liveness), "is restarted when its database is away");
             let number = |probe: &Value, key: &str| probe[key].as_u64().unwrap_or_default();
             let patience = |probe: &Value| number(probe, "periodSeconds") * number(probe, "failureThreshold");
-            let asked =
-                it.asked(platform, &["probes", "start-within"]).and_then(|it| it.as_integer()).unwrap_or(60);
+            let asked = it
+                .setting(platform, &["probes", "start-within"])
+                .and_then(|it| it.as_integer())
+                .unwrap_or(60);
             hold(patience(startup) >= asked as u64, "is killed while it starts");
             hold(patience(readiness) < patience(liveness), "is restarted before it is left alone");
         });
     }
 }
 
-/// How long a pod lives: before SIGTERM, and in all.
+/// The durations of a pod's shutdown: until SIGTERM, and until SIGKILL.
 fn life(it: &Overlay) -> (u64, u64) {
     let number = |value: &Value| value.as_u64().unwrap_or_default();
     let sleep = number(&it.container()["lifecycle"]["preStop"]["sleep"]["seconds"]);
     (sleep, number(&it.pod()["terminationGracePeriodSeconds"]))
 }
 
-/// An attribute of a load balancer or its targets, out of `a=b,c=d`.
+/// An attribute of a load balancer or its targets, from `a=b,c=d`.
 fn attribute<'a>(ingress: &'a Value, annotation: &str, name: &str) -> Option<&'a str> {
     let list = note(ingress, annotation)?.split(',');
     list.filter_map(|it| it.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
@@ -385,7 +387,7 @@ fn k36_pods_come_at_once_and_go_slowly() {
         for it in Overlay::all(platform) {
             verdict.see("application");
             let place = it.place();
-            let asked = |path: &[&str]| it.asked(platform, path).and_then(|it| it.as_integer());
+            let asked = |path: &[&str]| it.setting(platform, path).and_then(|it| it.as_integer());
             let (min, max) = scale(&it);
             verdict.hold(
                 min as i64 == asked(&["replicas", "min"]).unwrap_or(2),
@@ -414,14 +416,14 @@ fn k36_pods_come_at_once_and_go_slowly() {
     }
 }
 
-/// What the class of load balancers decides for every Ingress of an environment.
+/// The settings of the IngressClassParams, which apply to every Ingress of an environment.
 fn class_of<'a>(platform: &'a Platform, environment: &str) -> &'a Value {
     let end = format!("clusters/{environment}/controllers/load-balancer-controller/release.yaml");
     let mut releases = platform.documents().filter(|it| it.path.ends_with(&end)).flat_map(|it| it.values());
     releases.next().map_or(&Value::Null, |it| &it["spec"]["values"]["ingressClassParams"]["spec"])
 }
 
-/// An annotation that the controller ignores, since its class has the field (docs/guide/ingress/ingress_class.md of the controller).
+/// An annotation that the controller ignores, because the class has the field (docs/guide/ingress/ingress_class.md of the controller).
 fn dead(ingress: &Value, class: &Value) -> Option<&'static str> {
     const DECIDED: [(&str, &str); 9] = [
         ("certificateArn", "certificate-arn"),
@@ -500,7 +502,7 @@ fn k37_the_way_in_is_encrypted_checked_and_its_own() {
                 "drop_invalid_header_fields.enabled\n            value: \"false\"",
             ),
             (class, "value: faceit-production-lb-logs", "value: faceit-staging-lb-logs"),
-            // What the class decides is ignored beside it.
+            // The controller ignores annotations for fields that the class has.
             (
                 file,
                 "group.name: test-app",
@@ -516,7 +518,7 @@ fn k37_the_way_in_is_encrypted_checked_and_its_own() {
     fn check(platform: &Platform, verdict: &mut Verdict) {
         for it in Overlay::all(platform) {
             let class = class_of(platform, it.environment);
-            let host = it.asked(platform, &["host"]).and_then(|it| it.as_str());
+            let host = it.setting(platform, &["host"]).and_then(|it| it.as_str());
             let place = it.place();
             verdict.hold(
                 host.is_some() == it.kinds("Ingress").next().is_some(),
@@ -524,17 +526,17 @@ fn k37_the_way_in_is_encrypted_checked_and_its_own() {
             );
             for ingress in it.kinds("Ingress") {
                 let note = |name: &str| note(ingress, name).unwrap_or_default();
-                let public = it.asked(platform, &["public"]).is_none_or(|it| it.as_bool() == Some(true));
+                let public = it.setting(platform, &["public"]).is_none_or(|it| it.as_bool() == Some(true));
                 verdict.see(if public { "internet" } else { "inside" });
                 let zone = platform
-                    .asked(it.environment, &["dns", "zone"])
+                    .setting(it.environment, &["dns", "zone"])
                     .and_then(|it| it.as_str())
                     .unwrap_or_default();
                 let named = &ingress["spec"]["rules"][0]["host"];
                 let ranges: Vec<&str> = note("inbound-cidrs").split(',').collect();
                 let readiness = it.container()["readinessProbe"]["httpGet"]["path"].as_str();
                 let asked: Vec<&str> = it
-                    .asked(platform, &["allowed-ranges"])
+                    .setting(platform, &["allowed-ranges"])
                     .and_then(|it| it.as_array())
                     .map_or_else(|| vec!["0.0.0.0/0"], |it| it.iter().filter_map(|it| it.as_str()).collect());
                 let attribute = |name: &str| {
@@ -586,7 +588,7 @@ fn k37_the_way_in_is_encrypted_checked_and_its_own() {
                         format!("{place} logs elsewhere"),
                     );
                 }
-                let acl = it.asked(platform, &["web-acl"]).and_then(|it| it.as_str());
+                let acl = it.setting(platform, &["web-acl"]).and_then(|it| it.as_str());
                 verdict.hold(
                     acl.unwrap_or_default() == note("wafv2-acl-arn"),
                     format!("nobody judges requests to {place}"),
@@ -599,7 +601,7 @@ fn k37_the_way_in_is_encrypted_checked_and_its_own() {
     }
 }
 
-/// Go begins to collect harder before the kernel ends the program: at nine tenths of its memory.
+/// Go's garbage collector runs more often from nine tenths of the memory on, before the kernel kills the program.
 #[test]
 fn go_knows_its_memory() {
     let prometheus = "production/monitoring/kube-prometheus-stack/release.yaml";
@@ -617,7 +619,7 @@ fn go_knows_its_memory() {
             (prometheus, "name: GOMEMLIMIT", "name: OTHER"),
         ],
     );
-    /// How many of its parts have a limit of Go's, for each chart whose values take variables.
+    /// How many of its containers have a `GOMEMLIMIT`, for each chart whose values support variables.
     const CHARTS: [(&str, usize); 5] = [
         ("aws-load-balancer-controller", 1),
         ("cluster-autoscaler", 1),
@@ -654,7 +656,7 @@ fn go_knows_its_memory() {
         }
     }
 
-    /// What each container has as GOMEMLIMIT, and its memory.
+    /// `GOMEMLIMIT` and memory of each container.
     fn limits(value: &Value, found: &mut Vec<(String, String)>) {
         let memory = value["resources"]["limits"]["memory"].as_str();
         for variables in ["env", "extraEnv", "extraEnvs"].map(|it| &value[it]) {
@@ -676,7 +678,7 @@ fn go_knows_its_memory() {
     }
 }
 
-/// The ends of a policy's rules: a block of addresses, or labels of namespace and pod; with the ports.
+/// The peers of a policy's rules: a range of addresses, or labels of namespace and pod; with the ports.
 fn ends(policy: &Value, way: &str) -> Vec<(String, Vec<u64>)> {
     let key = if way == "ingress" { "from" } else { "to" };
     let rules = policy["spec"][way].as_array().into_iter().flatten();
@@ -746,14 +748,14 @@ fn k38_only_what_is_needed_passes() {
             };
             if it.kinds("Ingress").next().is_some() {
                 verdict.see("load balancer");
-                let public = it.asked(platform, &["public"]).is_none_or(|it| it.as_bool() == Some(true));
+                let public = it.setting(platform, &["public"]).is_none_or(|it| it.as_bool() == Some(true));
                 own.extend(
                     subnets(if public { "public" } else { "private" })
                         .iter()
                         .map(|it| format!("ingress {it}")),
                 );
             }
-            if it.asked(platform, &["database"]).is_some() {
+            if it.setting(platform, &["database"]).is_some() {
                 verdict.see("database");
                 own.extend(subnets("database").iter().map(|it| format!("egress {it}")));
             }
@@ -761,11 +763,11 @@ fn k38_only_what_is_needed_passes() {
                 verdict.see("metrics");
                 own.insert("ingress metrics".to_owned());
             }
-            if it.asked(platform, &["internet"]).is_some_and(|it| it.as_bool() == Some(true)) {
+            if it.setting(platform, &["internet"]).is_some_and(|it| it.as_bool() == Some(true)) {
                 verdict.see("internet");
                 own.insert("egress 0.0.0.0/0".to_owned());
             }
-            if it.asked(platform, &["permissions"]).is_some() {
+            if it.setting(platform, &["permissions"]).is_some() {
                 verdict.see("AWS");
                 own.insert("egress 0.0.0.0/0".to_owned());
                 let has = |kind: &str| network.into_iter().flat_map(|it| it.resources(kind)).next().is_some();
@@ -888,10 +890,10 @@ fn k39_secrets_are_what_the_pods_ask_for() {
                     verdict.hold(there, format!("{place} asks for a key that nobody fills"));
                 }
             }
-            if it.asked(platform, &["database"]).is_some() {
+            if it.setting(platform, &["database"]).is_some() {
                 verdict.see("database");
                 let login =
-                    it.asked(platform, &["database", "login"]).and_then(|it| it.as_integer()).unwrap_or(1);
+                    it.setting(platform, &["database", "login"]).and_then(|it| it.as_integer()).unwrap_or(1);
                 let wanted =
                     ["HOST", "NAME", "PASSWORD", "PORT", "USERNAME"].map(|it| format!("DATABASE_{it}"));
                 let name = format!("database-{login}");
@@ -946,7 +948,7 @@ fn k40_an_image_is_one_release() {
             let tag = image.rsplit_once(':').map(|(_, tag)| tag).unwrap_or_default();
             let exact = tag.split('.').count() == 3 && tag.split('.').all(|it| it.parse::<u32>().is_ok());
             verdict.hold(exact, format!("{place} runs `{image}`, whatever that is"));
-            if it.asked(platform, &["image-public"]).is_none_or(|it| it.as_bool() != Some(true)) {
+            if it.setting(platform, &["image-public"]).is_none_or(|it| it.as_bool() != Some(true)) {
                 verdict.see("private image");
                 let name = &it.pod()["imagePullSecrets"][0]["name"];
                 let shows = |it: &Value| {
@@ -977,7 +979,7 @@ fn k40_an_image_is_one_release() {
             let marked = platform.files[&list]
                 .contains(&format!("# {{\"$imagepolicy\": \"flux-system:{application}:tag\"}}"));
             let asked =
-                it.asked(platform, &["delivery"]).and_then(|it| it.as_str()) == Some("image-automation");
+                it.setting(platform, &["delivery"]).and_then(|it| it.as_str()) == Some("image-automation");
             verdict.hold(marked == asked, format!("{place}: a robot finds no tag, or one too many"));
             verdict.hold(
                 of("ImagePolicy", application).is_some() == asked,
@@ -1009,7 +1011,7 @@ fn k40_an_image_is_one_release() {
 fn somebody_is_told_of_each_application() {
     prove(
         "K41",
-        &["watched"],
+        &["monitored"],
         check,
         &[
             ("monitoring/service-monitor.yaml", "port: metrics", "port: http"),
@@ -1031,18 +1033,18 @@ fn somebody_is_told_of_each_application() {
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
         for it in Overlay::all(platform) {
-            let watched = platform.asked(it.environment, &["components", "monitoring"]).is_some();
+            let monitored = platform.setting(it.environment, &["components", "monitoring"]).is_some();
             let place = it.place();
             verdict.hold(
-                watched == it.kinds("PrometheusRule").next().is_some(),
+                monitored == it.kinds("PrometheusRule").next().is_some(),
                 format!("nobody is told of {place}, or too much"),
             );
-            if !watched {
+            if !monitored {
                 continue;
             }
-            verdict.see("watched");
+            verdict.see("monitored");
             let measured =
-                it.asked(platform, &["metrics", "enabled"]).is_none_or(|it| it.as_bool() != Some(false));
+                it.setting(platform, &["metrics", "enabled"]).is_none_or(|it| it.as_bool() != Some(false));
             let service = it.kinds("Service").next().expect("each application has one");
             let monitors = |monitor: &Value| {
                 let labels =
@@ -1064,7 +1066,7 @@ fn somebody_is_told_of_each_application() {
             let mut about = vec!["container_memory_working_set_bytes"];
             if measured {
                 about.extend(["http_requests_total", "http_request_duration_seconds_bucket"]);
-                about.extend(it.asked(platform, &["database"]).map(|_| "database_reachable"));
+                about.extend(it.setting(platform, &["database"]).map(|_| "database_reachable"));
             }
             for word in about {
                 let about = |rule: &&Value| {

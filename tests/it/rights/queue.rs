@@ -1,4 +1,4 @@
-// A component that nobody has: a queue. This file and its template are all that it takes.
+// A made-up component: a queue. It consists of this file and its template.
 
 use blueprint::{
     components::Component,
@@ -14,7 +14,7 @@ use blueprint::{
 #[derive(Default)]
 pub struct Queue {
     pub enabled: Option<Located<bool>>,
-    /// A statement that it forgets to say, by its `Sid`.
+    /// A statement that is left out, by its `Sid`.
     pub forgets: Option<&'static str>,
 }
 
@@ -53,13 +53,13 @@ impl Queue {
             change: all(vec![
                 Statement::allow("MakeQueue", &["sqs:CreateQueue", "sqs:TagQueue"])
                     .on(queue())
-                    .as_ours(&names),
+                    .with_request_tags(&names),
                 Statement::allow(
                     "ChangeQueue",
                     &["sqs:DeleteQueue", "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue"],
                 )
                 .on(queue())
-                .of_ours(&names),
+                .with_resource_tags(&names),
             ]),
             uses: all(vec![Statement::uses(&["sqs:ReceiveMessage", "sqs:SendMessage"])]),
         }

@@ -22,7 +22,7 @@ def serve(port: str, answers: dict[str, int]) -> http.server.ThreadingHTTPServer
     return server
 
 
-# Nothing answers where the database should be.
+# No server has the address of the database.
 ready = 503 if "DATABASE_HOST" in os.environ else 200
 servers = [
     serve(os.environ["PORT"], {"/livez": 200, "/readyz": ready}),

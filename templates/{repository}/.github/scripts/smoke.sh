@@ -1,7 +1,7 @@
 #!/bin/sh
 # Starts the image of an OCI layout as the Deployment does (user, read-only root, no capabilities, memory, variables), for each
 # architecture of the cluster nodes, and tests the requirements of the platform: it answers #{ application.liveness }# without its
-#%- if application.measured %#
+#%- if application.has_metrics %#
 # dependencies, reports on #{ application.readiness }# whether it can serve, exposes metrics, logs JSON, and exits on SIGTERM.
 #%- else %#
 # dependencies, reports on #{ application.readiness }# whether it can serve, logs JSON, and exits on SIGTERM.
@@ -48,7 +48,7 @@ wait_for() {
             [ "$answer" != "$wanted" ] || return 0
         done
         attempt=$((attempt + 1))
-        [ "$attempt" -lt #{ trial.start }# ] || fail "$path answers with $answer instead of $*: $(cat "$work/error")"
+        [ "$attempt" -lt #{ smoke_test.start }# ] || fail "$path answers with $answer instead of $*: $(cat "$work/error")"
         sleep 1
     done
 }
@@ -61,7 +61,7 @@ wait_for() {
 # Secrets have a dummy value.
 #%- endif %#
 cat >"$work/given" <<'END'
-#%- for (name, value) in trial.variables %#
+#%- for (name, value) in smoke_test.variables %#
 #{ name }#=#{ value.clone()|line }#
 #%- endfor %#
 END
@@ -81,21 +81,21 @@ for architecture in $architectures; do
         --memory #{ application.size.memory.0 }#m \
         --env-file "$work/environment" \
         --publish 127.0.0.1::#{ application.port }# \
-#%- if application.measured %#
+#%- if application.has_metrics %#
         --publish 127.0.0.1::#{ application.metrics.port }# \
 #%- endif %#
         "$image" >/dev/null
     served=$(docker port "$container" #{ application.port }#/tcp) || fail 'the program exited immediately'
     wait_for "$served" #{ application.liveness }# 200
-    wait_for "$served" #{ application.readiness }# #{ trial.readiness.clone()|plain }#
-#%- if application.measured %#
+    wait_for "$served" #{ application.readiness }# #{ smoke_test.readiness.clone()|plain }#
+#%- if application.has_metrics %#
     wait_for "$(docker port "$container" #{ application.metrics.port }#/tcp)" #{ application.metrics.path }# 200
 #%- endif %#
 
     docker stop -t #{ application.shutdown.drain }# "$container" >/dev/null
     code=$(docker inspect --format '{{.State.ExitCode}}' "$container")
     case $code in
-        #{ trial.ends.clone()|line }#) ;;
+        #{ smoke_test.exit_codes.clone()|line }#) ;;
         *) fail "exit status $code after SIGTERM" ;;
     esac
 

@@ -1,4 +1,4 @@
-// What the smoke test starts, beside what the Deployment starts: two files that must say the same.
+// The settings of the smoke test and of the Deployment, which must be equal.
 
 use std::collections::BTreeSet;
 
@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use super::{Platform, Verdict, overlays::Overlay, prove};
 
-/// The smoke test of an application: its repository is named as its image.
+/// The smoke test of an application: its repository has the name of its image.
 fn smoke<'p>(platform: &'p Platform, overlay: &Overlay) -> &'p str {
     let image = overlay.container()["image"].as_str().unwrap_or_default();
     let repository = image.rsplit('/').next().unwrap_or_default().split(':').next().unwrap_or_default();
     let path = format!("{repository}/.github/scripts/smoke.sh");
-    // Names of images have no capitals.
+    // Names of images are lower-case.
     let found = platform.files.iter().find(|(it, _)| it.eq_ignore_ascii_case(&path));
     found.map(|(_, text)| text.as_str()).unwrap_or_default()
 }
@@ -86,7 +86,7 @@ fn a_program_is_tried_as_it_will_run() {
                 verdict.hold(holds, format!("{place}: the smoke test has another {what}"));
             };
             let (here, there) = (deployed(overlay), tried(script));
-            // The image is one, so the smoke test has what any environment sets.
+            // There is one image, so the smoke test has the variables of all environments.
             let others = overlays.iter().filter(|it| it.application == overlay.application);
             let all: BTreeSet<String> = others.flat_map(deployed).collect();
             hold(here.is_subset(&there) && there == all, "set of variables");
@@ -115,8 +115,8 @@ fn a_program_is_tried_as_it_will_run() {
             let scratch = pod["volumes"][0]["emptyDir"]["sizeLimit"].as_str().unwrap_or_default();
             let scratch = format!("/tmp:exec,size={}m", scratch.trim_end_matches("Mi"));
             hold(options(script, "--tmpfs") == [scratch], "/tmp");
-            // What an overlay says instead of the base is not known to the one image.
-            let memory = overlay.asked(platform, &["memory"]).and_then(|it| it.as_str());
+            // The one image is tested with the values of the base, not with those of overlays.
+            let memory = overlay.setting(platform, &["memory"]).and_then(|it| it.as_str());
             let same = platform
                 .blueprint
                 .get("applications")
@@ -131,7 +131,7 @@ fn a_program_is_tried_as_it_will_run() {
             let startup = &container["startupProbe"];
             let patience = number(&startup["periodSeconds"]) * number(&startup["failureThreshold"]);
             let attempts = options(script, "-lt").first().and_then(|it| it.parse::<u64>().ok());
-            // Emulated programs have four times as long.
+            // Emulated programs get four times as long.
             let factor = if script.contains("architectures=amd64\n") { 1 } else { 4 };
             let waits = attempts.is_some_and(|it| it.div_ceil(factor).div_ceil(2) * 2 == patience);
             hold(waits, "time to start");
@@ -139,7 +139,7 @@ fn a_program_is_tried_as_it_will_run() {
             let before = number(&container["lifecycle"]["preStop"]["sleep"]["seconds"]);
             let stop = options(script, "-t").first().and_then(|it| it.parse::<u64>().ok());
             hold(stop.is_some_and(|it| it + before < grace), "time to stop");
-            let drain = overlay.asked(platform, &["shutdown", "drain"]).and_then(|it| it.as_integer());
+            let drain = overlay.setting(platform, &["shutdown", "drain"]).and_then(|it| it.as_integer());
             hold(stop.map(|it| it as i64) == Some(drain.unwrap_or(30)), "time to stop");
             let path =
                 |probe: &str| container[probe]["httpGet"]["path"].as_str().unwrap_or_default().to_owned();
@@ -153,7 +153,7 @@ fn a_program_is_tried_as_it_will_run() {
     }
 }
 
-/// Node's heap follows the memory of each environment, and a person's own options stand.
+/// Node's heap limit depends on the memory of each environment, and options of the blueprint are kept.
 #[test]
 fn node_leaves_memory_beside_its_heap() {
     let text = crate::walk("tests/blueprints").remove("languages.toml").unwrap();

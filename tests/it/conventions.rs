@@ -4,21 +4,24 @@ use crate::walk;
 
 /// A module uses only the modules above it in `lib.rs`.
 #[test]
-fn knowledge_flows_down() {
+fn modules_use_only_those_above() {
     let modules: Vec<&str> = include_str!("../../src/lib.rs")
         .lines()
         .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
         .collect();
     for (path, text) in walk("src").into_iter().filter(|(path, _)| path.ends_with(".rs")) {
-        let room = path.split(['/', '.']).next().unwrap();
-        if ["lib", "main"].contains(&room) {
+        let module = path.split(['/', '.']).next().unwrap();
+        if ["lib", "main"].contains(&module) {
             continue;
         }
-        let floor = modules.iter().position(|module| *module == room);
-        let floor =
-            floor.unwrap_or_else(|| panic!("`src/{path}` is no room of the house: add it to `lib.rs`"));
-        for below in &modules[floor + 1..] {
-            assert!(!uses(&text, below), "`src/{path}` knows `{below}`, which stands below `{room}`");
+        let position = modules.iter().position(|it| *it == module);
+        let position =
+            position.unwrap_or_else(|| panic!("`src/{path}` is no module of `lib.rs`: add it there"));
+        for below in &modules[position + 1..] {
+            assert!(
+                !uses(&text, below),
+                "`src/{path}` uses `{below}`, which is below `{module}` in `lib.rs`"
+            );
         }
     }
 }
@@ -31,7 +34,7 @@ fn uses(text: &str, module: &str) -> bool {
         })
 }
 
-/// The test above can fail.
+/// The test above detects imports.
 #[test]
 fn an_import_is_seen() {
     for text in [
@@ -44,14 +47,14 @@ fn an_import_is_seen() {
     assert!(!uses("use crate::{page::Page, platform};", "plan"));
 }
 
-/// What others must know of a component, it contributes.
+/// Everything that others need to know about a component is in its contribution.
 #[test]
 fn components_never_name_each_other() {
     for name in Specs::NAMES {
         let kebab = name.replace('_', "-");
-        let rooms =
+        let others =
             walk("src/components").into_iter().filter(|(path, _)| path.strip_suffix(".rs") != Some(name));
-        for (path, text) in rooms {
+        for (path, text) in others {
             let named =
                 |text: &str| text.contains(&format!("{name}::")) || text.contains(&format!("\"{kebab}\""));
             assert!(!named(&text), "`src/components/{path}` names `{kebab}`");
@@ -59,7 +62,7 @@ fn components_never_name_each_other() {
     }
 }
 
-/// A stand-in is told by its type. A rule that compares with a default would take a real value for one.
+/// `Decided` says whether a value is a placeholder. A comparison with a default could mistake a real value for one.
 #[test]
 fn no_rule_compares_with_a_default() {
     for (path, text) in walk("src") {
@@ -74,9 +77,9 @@ fn no_rule_compares_with_a_default() {
     }
 }
 
-/// `|safe` would walk around the escaper.
+/// `|safe` would bypass the escaper.
 #[test]
-fn no_template_trusts_a_word() {
+fn no_template_bypasses_the_escaper() {
     for (path, text) in walk("templates") {
         assert!(!text.contains("|safe") && !text.contains("| safe"), "`templates/{path}` uses `safe`");
         let heredoc = (path.ends_with(".tf") || path.ends_with(".hcl")) && text.contains("<<");
@@ -90,9 +93,9 @@ fn no_template_trusts_a_word() {
     }
 }
 
-/// YAML guesses at bare words (`no`, `1.30`, `1e3`), so each one says how it is written.
+/// YAML guesses the type of unquoted words (`no`, `1.30`, `1e3`), so each value has a filter.
 #[test]
-fn yaml_never_guesses() {
+fn yaml_values_have_a_filter() {
     for (path, text) in walk("templates") {
         if !path.ends_with(".yaml") && !path.ends_with(".yml") {
             continue;
@@ -102,14 +105,14 @@ fn yaml_never_guesses() {
             let line = before.rsplit('\n').next().unwrap_or_default();
             let value =
                 (before.ends_with(": ") || before.ends_with("- ")) && !line.trim_start().starts_with('#');
-            let said =
+            let quoted =
                 ["|yaml", "|number", "|bare", "|scalar", "|uses"].iter().any(|filter| tag.contains(filter));
-            assert!(!value || said, "`templates/{path}`: quote `{tag}}}#`");
+            assert!(!value || quoted, "`templates/{path}`: quote `{tag}}}#`");
         }
     }
 }
 
-/// An action comes from the catalogue, so that all workflows have the same one.
+/// Actions come from the catalogue, so that all workflows use the same commit.
 #[test]
 fn actions_come_from_the_catalogue() {
     for (path, text) in walk("templates") {
@@ -125,7 +128,7 @@ fn actions_come_from_the_catalogue() {
     }
 }
 
-/// Each file says first what it is, and what it is not.
+/// Each file starts with what it is, and what it is not.
 #[test]
 fn each_file_opens_with_what_it_is() {
     for (path, text) in walk("src").into_iter().filter(|(path, _)| path.ends_with(".rs")) {
@@ -133,9 +136,9 @@ fn each_file_opens_with_what_it_is() {
     }
 }
 
-/// One line of `Cargo.toml` for each package, and it says what the package is for.
+/// Each package has one line in `Cargo.toml`, which says what it is for.
 #[test]
-fn each_package_has_a_job() {
+fn each_package_has_a_purpose() {
     let text = include_str!("../../Cargo.toml");
     let sections = text.split("\n[").filter(|section| section.contains("dependencies]"));
     let lines = sections.flat_map(|section| section.lines().skip(1).filter(|line| line.contains(" = ")));
@@ -148,7 +151,7 @@ fn each_package_has_a_job() {
     assert!(count > 15, "the packages were not found");
 }
 
-/// The project's own workflows use what it renders for others: the actions of the catalogue, at its commits.
+/// The project's own workflows use the same actions as rendered ones: those of the catalogue, at its commits.
 #[test]
 fn own_workflows_use_the_catalogue() {
     let catalogue: toml::Table = include_str!("../../src/catalogue.toml").parse().unwrap();
@@ -180,8 +183,8 @@ fn the_license_texts_are_there() {
     }
 }
 
-/// Phrases that were replaced by plain terms. They are in two parts, so that this list is not found itself.
-const DROPPED: [(&str, &str); 13] = [
+/// Phrases that were replaced by plain terms. Each is in two parts, so that the test does not find this list.
+const REMOVED: [(&str, &str); 16] = [
     ("if you do", " not say"),
     ("where nobody", " says"),
     ("nothing is", " decided by it"),
@@ -195,11 +198,14 @@ const DROPPED: [(&str, &str); 13] = [
     ("leave it", " out, or"),
     ("can be", " carved"),
     ("nobody would", " find it"),
+    ("what must be", " allowed for"),
+    ("somebody to", " aws"),
+    ("makes", " up and forgets"),
 ];
 
-/// Plain technical English, as CONTRIBUTING.md asks for: a phrase that was dropped does not come back.
+/// CONTRIBUTING.md requires plain technical English: phrases that were removed must not come back.
 #[test]
-fn dropped_phrases_stay_dropped() {
+fn removed_phrases_stay_removed() {
     let pages = ["README.md", "CONTRIBUTING.md", "conformance/README.md", "conformance/live/README.md"];
     let pages = pages.map(|path| (path.to_owned(), std::fs::read_to_string(path).unwrap()));
     let folders = ["src", "templates", "blueprints"];
@@ -207,14 +213,14 @@ fn dropped_phrases_stay_dropped() {
         walk(folder).into_iter().map(move |(path, text)| (format!("{folder}/{path}"), text))
     });
     for (path, text) in files.chain(pages) {
-        // The style page shows bad examples in a table. A phrase may be broken across two lines of a comment.
+        // The style page shows bad examples in a table. A phrase may span two lines of a comment.
         let lines = text.lines().filter(|line| !line.starts_with("| \""));
         let words: Vec<&str> = lines
             .flat_map(str::split_whitespace)
             .filter(|it| !["#", "//", "///", "//!"].contains(it))
             .collect();
         let text = words.join(" ").to_lowercase();
-        for (begin, end) in DROPPED {
+        for (begin, end) in REMOVED {
             assert!(
                 !text.contains(&format!("{begin}{end}")),
                 "`{path}`: say `{begin}{end}` in plain words, see CONTRIBUTING.md"

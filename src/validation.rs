@@ -22,7 +22,7 @@ pub const ENVIRONMENTS: &str = "environments";
 /// Why a key cannot differ between environments. A schema with it and `not` refuses the key.
 pub const PLATFORM_WIDE: &str = "x-platform-wide";
 
-/// The way to a key from the top. It borrows, because it is made for every table.
+/// The path of a key from the top. It borrows, because it is created for every table.
 #[derive(Clone, Copy)]
 pub enum Path<'a> {
     /// The top of a blueprint, or of an overlay.
@@ -68,7 +68,7 @@ impl Check<'_> {
                 && let Err(finding) = self.value(value, span.clone().into(), schema, inner)
             {
                 self.report.add(finding);
-                self.report.excuse(inner.keys());
+                self.report.mark_removed(inner.keys());
                 table.remove(name.as_str());
                 if schema["type"] == "object" {
                     // A table of the wrong type is not reported as missing.
@@ -164,7 +164,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// The last one is returned, so that what holds it is taken out.
+    /// The last one is returned, so that the caller removes the value that contains it.
     fn all(&mut self, mut misfits: Vec<Finding>) -> Result<(), Finding> {
         let last = misfits.pop();
         misfits.into_iter().for_each(|finding| self.report.add(finding));
@@ -172,7 +172,7 @@ impl Check<'_> {
     }
 }
 
-/// What a table without a schema holds that neither our types nor YAML take.
+/// Values in a table without a schema that our types or YAML cannot represent.
 fn misfits(value: &Spanned<DeValue<'_>>, path: Path<'_>, found: &mut Vec<Finding>) {
     let misfit =
         |title: String, label: &str| Finding::new("blueprint/value", title).at(value.span().into(), label);
@@ -195,10 +195,10 @@ fn misfits(value: &Spanned<DeValue<'_>>, path: Path<'_>, found: &mut Vec<Finding
     }
 }
 
-/// The longest key that YAML takes without a mark before it, with its quotes (YAML 1.2.2, 7.4.3).
+/// The longest key, with its quotes, that YAML allows without `?` before it (YAML 1.2.2, 7.4.3).
 const LONGEST_KEY: usize = 1024;
 
-/// By this key the parser hands over a date.
+/// The key under which the parser returns a date.
 const DATE: &str = "$__toml_private_datetime";
 
 fn misfit_key(key: &str, span: Span) -> Option<Finding> {
@@ -213,7 +213,7 @@ fn misfit_key(key: &str, span: Span) -> Option<Finding> {
     })
 }
 
-/// Reports each required key that a whole tree lacks. `span` is where the table stands.
+/// Reports each missing required key of a complete tree. `span` is the position of the table.
 pub fn require(table: &DeTable<'_>, span: &Span, schema: &Value, report: &mut Report) {
     require_in(table, span, schema, Path::Top, report);
 }
@@ -221,7 +221,7 @@ pub fn require(table: &DeTable<'_>, span: &Span, schema: &Value, report: &mut Re
 fn require_in(table: &DeTable<'_>, span: &Span, schema: &Value, path: Path<'_>, report: &mut Report) {
     for key in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         let path = Path::Key(&path, key);
-        if !table.contains_key(key) && !taken(path, report) {
+        if !table.contains_key(key) && !was_removed(path, report) {
             let words = schema["properties"][key]["description"].as_str().unwrap_or_default();
             let words = words.trim_end_matches('.');
             let help = format!("add `{key}`: {}", first_small(words));
@@ -235,7 +235,7 @@ fn require_in(table: &DeTable<'_>, span: &Span, schema: &Value, path: Path<'_>, 
     for (key, value) in table {
         let path = Path::Key(&path, key.get_ref());
         if let (DeValue::Table(inner), Some(schema)) = (value.get_ref(), property(schema, key.get_ref()))
-            && !taken(path, report)
+            && !was_removed(path, report)
         {
             require_in(inner, &value.span().into(), schema, path, report);
         }
@@ -249,8 +249,8 @@ fn require_in(table: &DeTable<'_>, span: &Span, schema: &Value, path: Path<'_>, 
     }
 }
 
-fn taken(path: Path<'_>, report: &Report) -> bool {
-    report.has_excuses() && report.taken(&path.keys())
+fn was_removed(path: Path<'_>, report: &Report) -> bool {
+    report.has_removed() && report.was_removed(&path.keys())
 }
 
 /// Merges an overlay into a base. Every value keeps its position.
@@ -286,7 +286,7 @@ fn near<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str>
     known.min_by_key(|it| distance(it)).filter(|it| distance(it) <= (word.len() / 3).max(1))
 }
 
-/// A description, as the end of another sentence.
+/// The description with a lower-case first letter, for the end of another sentence.
 fn first_small(words: &str) -> String {
     let mut rest = words.chars();
     rest.next().map(|first| first.to_lowercase().chain(rest).collect()).unwrap_or_default()
@@ -302,7 +302,7 @@ fn parse(number: &DeInteger<'_>) -> Option<i64> {
 }
 
 impl Path<'_> {
-    /// The keys from the top on. Empty for the top itself.
+    /// The keys from the top. Empty for the top itself.
     pub fn keys(&self) -> Vec<String> {
         match self {
             Self::Top => Vec::new(),
@@ -315,7 +315,7 @@ impl Path<'_> {
     }
 }
 
-/// As TOML writes a dotted key.
+/// A dotted key, as in TOML.
 impl fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self::Key(above, key) = self else { return Ok(()) };

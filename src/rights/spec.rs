@@ -1,4 +1,4 @@
-//! The actions and resources of AWS that a blueprint asks for, for an application or for a platform's own Terraform.
+//! The AWS actions and resources in a blueprint, for an application or for a platform's own Terraform.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -21,7 +21,7 @@ pub struct Spec {
     pub resources: Option<Vec<Located<String>>>,
 }
 
-/// An action of IAM, or a pattern of actions. Which of them may be asked for is decided by whoever reads it.
+/// An IAM action, or a pattern of actions. The caller decides which of them are allowed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IamAction {
     /// The whole action, such as `s3:GetObject`.
@@ -63,7 +63,7 @@ impl Word for Resource {
         "such as `arn:aws:s3:::bookshop-images/*` or `arn:aws:sqs:eu-west-1:111122223333:orders`";
 
     fn read(word: &str) -> Option<Self> {
-        // Everything there is.
+        // All resources.
         if word == "*" {
             return Some(Self(Text::ours(word)));
         }
@@ -77,16 +77,16 @@ impl Word for Resource {
     }
 }
 
-/// Whether a pattern of ARNs begins a name. A wildcard for all buckets, queues or tables would include everything.
-pub fn begins_a_name(pattern: &str) -> bool {
+/// Whether a pattern of ARNs contains the start of a name. Without it, the pattern would match all buckets, queues or tables.
+pub fn has_name_prefix(pattern: &str) -> bool {
     let last = pattern.splitn(6, ':').nth(5).unwrap_or_default();
     let begins = last.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/');
     begins && !last.starts_with("/*") && !last.starts_with("//")
 }
 
-/// Whether some resource may be one of a pattern and one of another, each with `*` for any characters.
-pub fn meet(one: &str, other: &str) -> bool {
-    // What is true of the rest of `one` from each place of `other` on, from the last character of `one` to the first.
+/// Whether some ARN matches both patterns, in which `*` means any characters.
+pub fn patterns_overlap(one: &str, other: &str) -> bool {
+    // For each position of `other`: whether its rest matches the rest of `one`. Computed from the last character of `one` to the first.
     let (one, other) = (one.as_bytes(), other.as_bytes());
     let mut rest: Vec<bool> = (0..=other.len()).map(|at| other[at..].iter().all(|it| *it == b'*')).collect();
     for letter in one.iter().rev() {
@@ -113,8 +113,8 @@ impl IamAction {
         stem.len() >= 3 && !stem.contains(['*', '?'])
     }
 
-    /// Whether it only looks: then a plan may do it.
-    pub fn looks(&self) -> bool {
+    /// Whether it only reads, so that a plan may do it.
+    pub fn only_reads(&self) -> bool {
         ["BatchGet", "Describe", "Get", "List"].iter().any(|it| self.verb.starts_with(it))
     }
 
