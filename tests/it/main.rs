@@ -12,10 +12,9 @@ mod bootstrap;
 mod catalogue;
 /// The checklist for a production-grade platform.
 mod checklist;
-/// There is a database only where an application has one, and only its readers can read its secrets.
-
 /// Repositories that leave, move or are not there are named, and nothing in them is lost.
 mod checkouts;
+/// There is a database only where an application has one, and only its readers can read its secrets.
 mod database;
 /// READMEs and workflows describe only the delivery that is configured.
 mod delivery;
