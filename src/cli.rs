@@ -114,7 +114,8 @@ enum Purpose {
 impl Cli {
     /// The exit code of the command. An error if files cannot be read or written, or an argument does not fit the plan.
     pub fn run(&self) -> Result<ExitCode> {
-        let mut out = io::stdout().lock();
+        // Thousands of lines, not thousands of writes.
+        let mut out = io::BufWriter::new(io::stdout().lock());
         match &self.verb {
             Verb::Render { target, dry_run, merge, overwrite, create, remove_repository } => {
                 let request = Request {

@@ -206,8 +206,9 @@ impl Folder {
         let here = self.path.join(NEW);
         let cannot = || format!("cannot write below `{}`", here.display());
         let journal = compare::Folder::read(self, lock::JOURNAL)?.map(|found| found.bytes);
+        let mut last = "/".to_owned();
         for change in changes.iter().filter(|change| change.is_written()) {
-            self.placeable(change)?;
+            self.placeable(change, &mut last)?;
         }
         let stamps: Vec<Option<Metadata>> = changes
             .iter()
@@ -240,16 +241,31 @@ impl Folder {
         Ok(())
     }
 
-    /// Whether a file can take its place there: no folder has its name, and no file that of a folder above it.
-    fn placeable(&mut self, change: &Change) -> Result<()> {
-        let mut above = change.path.match_indices('/').map(|(at, _)| &change.path[..at]);
-        for folder in above.by_ref() {
-            let Some((_, metadata)) = self.stamp(folder)? else { break };
-            ensure!(
-                metadata.is_dir(),
-                "`{}` is a file, where a folder is planned: move it away",
-                self.path.join(folder).display()
-            );
+    /// Whether a file can take its place there: no file has the name of a folder above it, and its folder can be written to.
+    fn placeable(&mut self, change: &Change, last: &mut String) -> Result<()> {
+        let (above, _) = change.path.rsplit_once('/').unwrap_or_default();
+        if *last == above {
+            return Ok(());
+        }
+        above.clone_into(last);
+        let mut folder = above;
+        // The folders that are missing will be ours.
+        while !folder.is_empty() {
+            match self.stamp(folder)? {
+                Some((_, metadata)) if metadata.is_dir() => break,
+                Some(_) => bail!(
+                    "`{}` is a file, where a folder is planned: move it away",
+                    self.path.join(folder).display()
+                ),
+                None => folder = folder.rsplit_once('/').unwrap_or_default().0,
+            }
+        }
+        let place = self.path.join(folder);
+        #[cfg(unix)]
+        if let Some((folder, _)) = self.parent(&format!("{folder}/file"), false)? {
+            use rustix::fs::{Access, AtFlags, accessat};
+            accessat(folder, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)
+                .with_context(|| format!("cannot write to `{}`", place.display()))?;
         }
         Ok(())
     }
@@ -357,8 +373,7 @@ impl compare::Folder for Folder {
             "`{}` is not a file, and a file is planned: move it away",
             place.display()
         );
-        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default() + 1);
-        file.read_to_end(&mut bytes).with_context(cannot)?;
+        let bytes = contents(&mut file, metadata.len()).with_context(cannot)?;
         self.stamps.insert(path.to_owned(), Stamp::of(&metadata));
         Ok(Some(Found { bytes, executable: executable(&metadata) }))
     }
@@ -455,6 +470,20 @@ fn child(above: &Dir, name: &str, place: &Path) -> Result<Option<Dir>> {
     }
 }
 
+/// A file of this length. One that grows meanwhile is noticed before it is replaced.
+fn contents(file: &mut cap_std::fs::File, length: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+    let mut read = 0;
+    while read < bytes.len() {
+        match file.read(&mut bytes[read..])? {
+            0 => break,
+            more => read += more,
+        }
+    }
+    bytes.truncate(read);
+    Ok(bytes)
+}
+
 fn is_link(folder: &Dir, name: &str) -> bool {
     folder.symlink_metadata(name).is_ok_and(|it| it.is_symlink())
 }
@@ -513,6 +542,9 @@ fn executable(_: &Metadata) -> Option<bool> {
 #[cfg(unix)]
 fn keep_mode(file: &cap_std::fs::File, text: &str, old: Option<&Metadata>) -> io::Result<()> {
     use cap_std::fs::{MetadataExt as Unix, Permissions, PermissionsExt};
+    if old.is_none() && !text.starts_with("#!") {
+        return Ok(());
+    }
     let fresh = file.metadata()?;
     if let Some(old) =
         old.filter(|old| (Unix::uid(*old), Unix::gid(*old)) != (Unix::uid(&fresh), Unix::gid(&fresh)))

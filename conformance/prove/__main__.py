@@ -1,12 +1,14 @@
 # The proof: plans the steps for every tree, runs them, plants defects in a copy of the first tree, counts.
 """usage: conformance/run [--selftest] [--quick TREE]… [TREE…]
        conformance/run --public [--offline] [TREE…]
+       conformance/run --report
        conformance/run --live CLUSTER SCENARIO…
 
 TREE        rendered trees, `generated/minimal` unless named
 --selftest  only the self-test, with every step that a defect could reach
 --public    as somebody who has the clone and the internet, but not the folder of facts
 --offline   only those of its parts that need nothing but the tools, without the self-test: it names the others
+--report    only what interrupts renders and how long they take, and writes the numbers to `conformance/REPORT.md`
 --quick     a tree more, of which only the steps run that take seconds, Terraform's apply and checkov
 --live      only the proof on a real control plane: CLUSTER as `TREE/kubernetes-manifest/clusters/production`
 """
@@ -32,6 +34,7 @@ from prove import (
     documents,
     helm_values,
     images_and_scripts,
+    interruptions,
     live,
     logins,
     manifest_scripts,
@@ -58,6 +61,7 @@ from prove import (
 from prove.object_schemas import Schemas
 from prove.proof import HERE, Proof
 from prove.public_schemas import PublicCharts, PublicSchemas
+from prove.report import write as write_report
 from prove.steps import Failure, print_outcome, run_steps
 from prove.tree import Tree
 
@@ -171,6 +175,7 @@ def main():
     parser.add_argument("--selftest", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--public", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--quick", action="append", default=[], metavar="TREE", help=argparse.SUPPRESS)
+    parser.add_argument("--report", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--offline", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--live", nargs="+", default=[], help=argparse.SUPPRESS)
     parser.add_argument("trees", nargs="*", default=["generated/minimal"], metavar="TREE")
@@ -191,6 +196,10 @@ def main():
         proof = Proof(os.environ["BLUEPRINT_TOOLS"], facts, scratch)
         if arguments.live:
             prove_live(proof, facts, arguments.live, report)
+            return finish(begin, outcomes)
+        if arguments.report:
+            run_steps(list(interruptions.steps(proof)), report)
+            write_report(proof)
             return finish(begin, outcomes)
         trees = [rendered(path) for path in arguments.trees]
         quick = [rendered(path) for path in arguments.quick]
@@ -219,6 +228,8 @@ def main():
                     upstream_alerts.more,
                 ]
                 run_steps([step for steps in checks for step in steps(proof)], report)
+                print("-- interrupted renders", flush=True)
+                run_steps(list(interruptions.steps(proof)), report)
                 print("-- this project", flush=True)
                 run_steps(list(project.steps(proof)), report)
                 print("-- languages of applications", flush=True)

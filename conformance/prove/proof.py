@@ -23,7 +23,12 @@ class Proof:
         self.home.mkdir(parents=True, exist_ok=True)
         self.providers_folder = self.tools / "providers"  # the folder of real ones, without facts
         self.providers_folder.mkdir(exist_ok=True)
+        self.reported = []  # titles and sentences for the report of the run
         self.providers = None  # the value of TF_REATTACH_PROVIDERS while the stand-in runs
+
+    def report(self, title, words):
+        """Numbers of this run that readers of the project should see."""
+        self.reported.append((title, words))
 
     def environment(self, **more):
         kept = {name: value for name, value in os.environ.items() if name in KEPT or "proxy" in name.lower()}
