@@ -1,5 +1,7 @@
 // What is said of delivery follows the way that was chosen: who sets the tag, what that needs, how to go back.
 
+use std::collections::BTreeMap;
+
 use crate::{Tree, blueprints, plan, tree};
 
 /// A way, as the blueprint writes it, and words that are said of it and of no other.
@@ -60,8 +62,29 @@ fn drawn(ways: &[&Way]) -> Tree {
     tree(plan(&text))
 }
 
+/// Which files say each word. A platform is held against many ways, so the files are searched once.
+struct Said {
+    files: Tree,
+    said: BTreeMap<&'static str, Vec<String>>,
+}
+
+impl Said {
+    fn by(ways: &[&Way]) -> Self {
+        let files = drawn(ways);
+        // A script may have an option that nobody uses here. A lock only repeats paths.
+        let text = |path: &str| !path.contains("/scripts/") && !path.ends_with(".blueprint.lock");
+        let words = WAYS.iter().map(|way| way.words).chain([OPENED, REVERTED]).flatten();
+        let paths = |word: &str| {
+            let said = files.iter().filter(|(path, it)| text(path) && it.contains(word));
+            said.map(|(path, _)| path.clone()).collect()
+        };
+        let said = words.map(|word| (*word, paths(word))).collect();
+        Self { files, said }
+    }
+}
+
 /// What a platform says wrongly, if these are the ways of its environments.
-fn wrong(files: &Tree, ways: &[&Way]) -> Vec<String> {
+fn wrong(Said { files, said }: &Said, ways: &[&Way]) -> Vec<String> {
     let has = |way: &Way| ways.iter().any(|it| it.asked == way.asked);
     let opens = has(&MERGED) || has(&MERGES);
     let own = WAYS.iter().map(|way| (way.words, has(way)));
@@ -69,10 +92,7 @@ fn wrong(files: &Tree, ways: &[&Way]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (words, meant) in own.chain(shared) {
         for word in words {
-            // A script may have an option that nobody uses here. A lock only repeats paths.
-            let text = |path: &str| !path.contains("/scripts/") && !path.ends_with(".blueprint.lock");
-            let said: Vec<&String> =
-                files.iter().filter(|(path, it)| text(path) && it.contains(word)).map(|it| it.0).collect();
+            let said = &said[word];
             if meant == said.is_empty() {
                 wrong.push(format!("`{word}` is said in {said:?}"));
             }
@@ -98,11 +118,11 @@ fn words_follow_the_way() {
     for first in WAYS {
         for second in WAYS {
             let ways = [first, second];
-            let files = drawn(&ways);
-            assert_eq!(wrong(&files, &ways), [""; 0], "{}, {}", first.asked, second.asked);
+            let said = Said::by(&ways);
+            assert_eq!(wrong(&said, &ways), [""; 0], "{}, {}", first.asked, second.asked);
             for other in WAYS.into_iter().filter(|it| it.asked != second.asked) {
                 assert!(
-                    !wrong(&files, &[first, other]).is_empty(),
+                    !wrong(&said, &[first, other]).is_empty(),
                     "{} is taken for {}",
                     second.asked,
                     other.asked
@@ -116,9 +136,9 @@ fn words_follow_the_way() {
 #[test]
 fn each_word_is_said_of_its_way_alone() {
     for way in WAYS {
-        let files = drawn(&[way]);
+        let said = Said::by(&[way]);
         for other in WAYS.into_iter().filter(|it| it.asked != way.asked) {
-            let found = wrong(&files, &[other]);
+            let found = wrong(&said, &[other]);
             let told = |word: &&str| found.iter().any(|it| it.starts_with(&format!("`{word}`")));
             assert!(way.words.iter().all(&told), "{}, {}: {found:?}", way.asked, other.asked);
             assert!(other.words.iter().all(told), "{}, {}: {found:?}", way.asked, other.asked);

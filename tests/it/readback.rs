@@ -3,15 +3,14 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use blueprint::words::Name;
 use serde::Deserialize;
 
-use crate::{Tree, blueprints, plan, tree, wide};
+use crate::{DRAWN, Tree, plan, tree, wide};
 
 /// Most files are the same in many of them, and are read once.
 static ALL: LazyLock<BTreeMap<String, Tree>> = LazyLock::new(all);
 
 /// All blueprints, and every way the options combine.
 fn all() -> BTreeMap<String, Tree> {
-    let mut all: BTreeMap<String, Tree> =
-        blueprints().into_iter().map(|(path, text)| (path, tree(plan(&text)))).collect();
+    let mut all = DRAWN.clone();
     let long = "l".repeat(Name::MAX);
     for network in ["", "nat = \"single\"", "zones = 2", "zones = 2\nnat = \"single\""] {
         for nodes in [
