@@ -106,7 +106,8 @@ pub fn open<'p>(plan: &'p Plan, out: &Path, request: &Request) -> Result<Checkou
         }
         let lists = plan.listing.contains(name);
         let overwrite = overwritten(&request.overwrite, name);
-        let mut asked = Asked { merge: request.merge, overwrite, ..Asked::default() };
+        let source = plan.source.clone();
+        let mut asked = Asked { merge: request.merge, overwrite, source, ..Asked::default() };
         if lists {
             asked.repositories = next.clone();
         }

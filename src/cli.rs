@@ -133,7 +133,7 @@ impl Cli {
                 target.run(&purpose, &target.request(), &mut out)
             }
             Verb::Check(target) => target.run(&Purpose::Check, &target.request(), &mut out),
-            Verb::Validate(asked) => Ok(match asked.plan()?.1 {
+            Verb::Validate(asked) => Ok(match asked.read(validate)?.1 {
                 Some(_) => ExitCode::SUCCESS,
                 None => ExitCode::FAILURE,
             }),
@@ -149,15 +149,15 @@ impl Cli {
 }
 
 impl Asked {
-    /// The path of the blueprint, and its plan if it may be rendered. Findings are printed to stderr.
-    fn plan(&self) -> Result<(PathBuf, Option<Plan>)> {
+    /// The path of the blueprint, and what is drawn from it if it may be rendered. Findings are printed to stderr.
+    fn read<T>(&self, draw: impl FnOnce(&Source, &mut Report) -> Option<T>) -> Result<(PathBuf, Option<T>)> {
         let path = match &self.blueprint {
             Some(path) => path.clone(),
             None => disk::blueprint()?,
         };
         let source = disk::source(&path)?;
         let mut report = Report::default();
-        let plan = draw(&source, &mut report);
+        let drawn = draw(&source, &mut report);
         let findings = report.render(&source);
         if !findings.is_empty() {
             say(findings.trim_end_matches('\n'));
@@ -166,7 +166,7 @@ impl Asked {
         if errors + warnings > 0 {
             say(&format!("\n{}: {}, {}", source.path, count(errors, "error"), count(warnings, "warning")));
         }
-        Ok((path, plan.filter(|_| warnings == 0 || !self.deny_warnings)))
+        Ok((path, drawn.filter(|_| warnings == 0 || !self.deny_warnings)))
     }
 }
 
@@ -176,7 +176,7 @@ impl Target {
     }
 
     fn run(&self, purpose: &Purpose, request: &Request, out: &mut impl Write) -> Result<ExitCode> {
-        let (path, plan) = self.asked.plan()?;
+        let (path, plan) = self.asked.read(draw)?;
         let from_input = path == Path::new(disk::STANDARD_INPUT);
         let root = match &self.out {
             Some(root) => root.clone(),
@@ -332,6 +332,16 @@ fn ways_out(request: &Request, conflicts: &[(&str, &Change)], repositories: usiz
         lines.push("help: `--only REPOSITORY` renders a repository without conflicts".to_owned());
     }
     lines
+}
+
+/// The same findings as `draw`, without rendering what cannot have any.
+pub fn validate(source: &Source, report: &mut Report) -> Option<()> {
+    let blueprint = blueprint::read(source, report)?;
+    let platform = platform::resolve(&blueprint, report)?;
+    if blueprint.base.files.is_some() {
+        plan::hand_over(blueprint.base.files.as_ref(), &mut plan::plan(platform), report);
+    }
+    (!report.failed()).then_some(())
 }
 
 /// The whole pipeline up to the plan.

@@ -45,6 +45,8 @@ pub struct Asked {
     pub merge: bool,
     /// Overwrite these files although they are in conflict.
     pub overwrite: BTreeSet<String>,
+    /// The repository that contains the blueprint, if it is known.
+    pub source: Option<String>,
     /// The repositories of the platform and what each is for, if this repository's lock lists them.
     pub repositories: BTreeMap<String, String>,
     /// The values that others set, by the path of the file, in a folder that this repository had before it was renamed.
@@ -140,7 +142,8 @@ pub fn compare(files: &Files, asked: &Asked, folder: &mut impl Folder) -> Result
     };
     let paths: BTreeSet<&String> = files.keys().chain(lock.files.keys()).chain(lock.merged.keys()).collect();
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let mut next = Lock { hash, version, repositories: asked.repositories.clone(), ..Lock::default() };
+    let (source, repositories) = (asked.source.clone(), asked.repositories.clone());
+    let mut next = Lock { hash, version, source, repositories, ..Lock::default() };
     let (mut changes, mut bases) = (Vec::new(), Vec::new());
     for path in paths {
         let mut one = One { path, lock: &lock, hash, asked, folder: &mut *folder };

@@ -1,6 +1,9 @@
 //! Errors and warnings about a blueprint, and how they are printed. The checks are elsewhere.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
@@ -8,6 +11,9 @@ use crate::{
     source::{Decided, Located, Source, Span},
     words::{Word, masked, shown},
 };
+
+/// The number of findings that are printed. A person reads no more before the first ones are corrected.
+const MOST: usize = 50;
 
 /// Every finding of one run. Checks add findings and continue, so that one run reports all of them.
 #[derive(Debug, Default)]
@@ -57,7 +63,7 @@ struct Message {
 }
 
 /// With an error nothing is rendered. With a warning the blueprint is rendered as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Nothing is rendered.
     Error,
@@ -161,23 +167,46 @@ impl Report {
         self.sorted().iter().map(|finding| finding.code).collect()
     }
 
-    /// All findings as text. Empty if there are none.
+    /// The findings as text, at most the first 50 of them. Empty if there are none.
     pub fn render(&self, source: &Source) -> String {
         if self.findings.is_empty() {
             return String::new();
         }
         let all = if self.environments.len() > 1 { self.environments.len() } else { usize::MAX };
         let masked = masked(&source.text);
-        let parts: Vec<String> =
-            self.sorted().iter().map(|finding| finding.render(&masked, &source.path, all)).collect();
+        let lines = Lines::new(&masked);
+        let (first, rest) = self.first();
+        let findings = first.iter().map(|finding| finding.render(&lines, &source.path, all));
+        let parts: Vec<String> = findings.chain(more(&rest)).collect();
         parts.join("\n\n") + "\n"
+    }
+
+    /// What is shown, in the order of the file, and the rest.
+    fn first(&self) -> (Vec<&Finding>, Vec<&Finding>) {
+        let mut first = self.sorted();
+        first.sort_by_key(|finding| finding.severity);
+        let rest = first.split_off(first.len().min(MOST));
+        first.sort_by_key(|finding| finding.start());
+        (first, rest)
     }
 
     fn sorted(&self) -> Vec<&Finding> {
         let mut findings: Vec<&Finding> = self.findings.iter().collect();
-        findings.sort_by_key(|finding| finding.place.range().start);
+        findings.sort_by_key(|finding| finding.start());
         findings
     }
+}
+
+/// The last line where not all findings are shown.
+fn more(rest: &[&Finding]) -> Option<String> {
+    let count = |severity| rest.iter().filter(|finding| finding.severity == severity).count();
+    let said = [(count(Severity::Error), "error"), (count(Severity::Warning), "warning")];
+    let said: Vec<String> = said
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} more {what}{}", if count == 1 { "" } else { "s" }))
+        .collect();
+    (!said.is_empty()).then(|| format!("… and {}", said.join(", ")))
 }
 
 impl Mistake {
@@ -214,6 +243,10 @@ impl Finding {
         self
     }
 
+    fn start(&self) -> usize {
+        self.place.range().start
+    }
+
     /// Whether the other one has no new message.
     fn covers(&self, other: &Self) -> bool {
         other.messages.iter().all(|new| self.messages.iter().any(|it| it.same(new)))
@@ -240,15 +273,17 @@ impl Finding {
         }
     }
 
-    fn render(&self, text: &str, path: &str, all: usize) -> String {
+    fn render(&self, lines: &Lines<'_>, path: &str, all: usize) -> String {
         let [message, others @ ..] = self.messages.as_slice() else { return String::new() };
-        let place = AnnotationKind::Primary.span(self.place.range()).label(shown(&message.label));
+        let Excerpt { text, first, place } = lines.around(self.place.range());
+        let place = AnnotationKind::Primary.span(place).label(shown(&message.label));
         let level = match self.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
         let title = level.primary_title(shown(&message.title)).id(self.code);
-        let mut group = Group::with_title(title).element(Snippet::source(text).path(path).annotation(place));
+        let snippet = Snippet::source(text).line_start(first).path(path).annotation(place);
+        let mut group = Group::with_title(title).element(snippet);
         if !message.everywhere && !message.environments.is_empty() && message.environments.len() < all {
             group = group.element(Level::NOTE.message(message.place()));
         }
@@ -277,6 +312,39 @@ impl Message {
         }
         let names: Vec<String> = self.environments.iter().map(|name| format!("`{}`", shown(name))).collect();
         format!("in environment {}", names.join(", "))
+    }
+}
+
+/// Where the lines of a text begin. The renderer reads all of the text that it is given, so each finding gives it only its own lines.
+struct Lines<'a> {
+    text: &'a str,
+    starts: Vec<usize>,
+}
+
+/// Some lines of a text, the number of the first, and where in them a finding is.
+struct Excerpt<'a> {
+    text: &'a str,
+    first: usize,
+    place: Range<usize>,
+}
+
+impl<'a> Lines<'a> {
+    fn new(text: &'a str) -> Self {
+        let breaks = text.match_indices('\n').map(|(at, _)| at + 1);
+        Self { text, starts: [0].into_iter().chain(breaks.filter(|it| *it < text.len())).collect() }
+    }
+
+    /// The lines of a place, and the line before: the renderer derives the width of the line numbers from it.
+    fn around(&self, place: Range<usize>) -> Excerpt<'a> {
+        let line = |at: usize| self.starts.partition_point(|start| *start <= at).saturating_sub(1);
+        let first = line(place.start).saturating_sub(1);
+        let start = self.starts[first];
+        let end = self.starts.get(line(place.end) + 1).copied().unwrap_or(self.text.len());
+        Excerpt {
+            text: &self.text[start..end],
+            first: first + 1,
+            place: place.start - start..place.end - start,
+        }
     }
 }
 

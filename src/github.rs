@@ -52,6 +52,10 @@ pub struct Repositories {
     /// The repository for the manifests that Flux syncs.
     #[schemars(with = "Option<Spelled<Repository>>", extend("default" = MANIFESTS))]
     pub kubernetes_manifest: Option<Located<String>>,
+    /// The repository of the same owner that contains this blueprint. The READMEs and locks of all repositories name it. Default:
+    /// none.
+    #[schemars(with = "Option<Spelled<Repository>>")]
+    pub blueprint: Option<Located<String>>,
 }
 
 const INFRASTRUCTURE: &str = "infrastructure";
@@ -79,6 +83,8 @@ pub struct Github {
     pub infrastructure: Decided<Repository>,
     /// The repository for the manifests that Flux syncs.
     pub manifests: Decided<Repository>,
+    /// The repository that contains the blueprint, if it is known.
+    pub blueprint: Option<Repository>,
     /// The numeric ids of the owner and of the infrastructure repository.
     pub ids: Option<(u64, u64)>,
     /// Who creates the IAM OIDC provider for GitHub's tokens.
@@ -112,6 +118,20 @@ impl Github {
                 .help("use two different names"),
             );
         }
+        let blueprint =
+            names.blueprint.as_ref().and_then(|asked| report.try_read::<Repository>(asked).zip(Some(asked)));
+        if let Some((blueprint, asked)) = &blueprint
+            && [&infrastructure, &manifests]
+                .iter()
+                .any(|it| it.valid().is_some_and(|it| it.lower() == blueprint.lower()))
+        {
+            report.add(
+                Finding::new("github/blueprint", format!("the blueprint cannot be in `{blueprint}`"))
+                    .at(asked.span(), "this repository is rendered")
+                    .help("keep the blueprint in a repository of its own"),
+            );
+        }
+        let blueprint = blueprint.map(|(blueprint, _)| blueprint);
         let ids = spec.ids.and_then(|ids| Some((*ids.owner?, *ids.infrastructure?)));
         if let (None, Some(owner)) =
             (ids, &spec.owner.filter(|_| !report.already_reported(&["github", "ids"])))
@@ -127,7 +147,7 @@ impl Github {
         }
         let oidc_provider = value_or(&spec.oidc_provider, OidcProvider::default());
         let app = spec.app.map(|app| *app);
-        Self { owner, infrastructure, manifests, ids, oidc_provider, app }
+        Self { owner, infrastructure, manifests, blueprint, ids, oidc_provider, app }
     }
 
     /// The URL from which Flux reads the manifests: HTTPS for an app, SSH for a deploy key.

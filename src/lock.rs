@@ -39,6 +39,8 @@ pub struct Lock {
     pub hash: Hash,
     /// The version of the program that rendered. Empty in a lock of the first format.
     pub version: String,
+    /// The repository that contains the blueprint, as `OWNER/NAME`, if the blueprint says so.
+    pub source: Option<String>,
     /// What each repository of the platform is for, by its name. Only in the two repositories that every platform has.
     pub repositories: BTreeMap<String, String>,
     /// The files of the last render, by their path in the repository.
@@ -118,9 +120,9 @@ impl Lock {
                 toml::from_str(text).with_context(|| format!("`{PATH}` does not parse: {RESTORE}"))?,
             ),
             Some(toml::Value::Integer(FORMAT)) => {
-                let Second { hash, version, repositories, files, .. } =
+                let Second { hash, version, source, repositories, files, .. } =
                     toml::from_str(text).with_context(|| format!("`{PATH}` does not parse: {RESTORE}"))?;
-                Self { hash, version, repositories, files, merged: BTreeMap::new() }
+                Self { hash, version, source, repositories, files, merged: BTreeMap::new() }
             }
             Some(toml::Value::Integer(newer)) if *newer > FORMAT => {
                 bail!("`{PATH}` has format {newer} and was rendered by a newer blueprint: use that version")
@@ -164,12 +166,14 @@ impl Lock {
             |(name, role): (&String, &String)| format!("{} = {}\n", double_quoted(name), double_quoted(role));
         let known: String = self.repositories.iter().map(known).collect();
         let known = if known.is_empty() { known } else { format!("[repositories]\n{known}\n") };
+        let source = self.source.iter().map(|source| format!("source = {}\n", double_quoted(source)));
+        let source: String = source.collect();
         let hash = match self.hash {
             Hash::Sha1 => "sha1",
             Hash::Sha256 => "sha256",
         };
         format!(
-            "# Written by blueprint: what it rendered last. Commit it.\n\nformat = {FORMAT}\nhash = \"{hash}\"\nversion = {}\n\n{known}[files]\n{lines}",
+            "# Written by blueprint: what it rendered last. Commit it.\n\nformat = {FORMAT}\nhash = \"{hash}\"\nversion = {}\n{source}\n{known}[files]\n{lines}",
             double_quoted(&self.version)
         )
     }
@@ -202,6 +206,8 @@ struct Second {
     _format: i64,
     hash: Hash,
     version: String,
+    #[serde(default)]
+    source: Option<String>,
     #[serde(default)]
     repositories: BTreeMap<String, String>,
     files: BTreeMap<String, LockedFile>,

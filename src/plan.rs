@@ -51,6 +51,8 @@ pub struct Plan {
     pub roles: BTreeMap<String, String>,
     /// The repositories whose locks list all of them. Two, so that either can be renamed.
     pub listing: [String; 2],
+    /// The repository that contains the blueprint, as `OWNER/NAME`.
+    pub source: Option<String>,
     /// The paths of the templates that were rendered, for the test that every template is used.
     pub templates: BTreeSet<&'static str>,
 }
@@ -229,6 +231,7 @@ fn collect(pages: Vec<Page>, github: &Github) -> Plan {
         repositories: BTreeMap::new(),
         roles: BTreeMap::new(),
         listing: [github.infrastructure.to_string(), github.manifests.to_string()],
+        source: github.blueprint.as_ref().map(|it| github.slug(it).to_string()),
         templates: BTreeSet::new(),
     };
     for page in pages {

@@ -122,6 +122,7 @@ fn applications(base: &Spec, github: &Github, report: &mut Report) -> Vec<Rc<App
     // GitHub and many file systems ignore case in names.
     let of_platform = [&github.infrastructure, &github.manifests].map(|it| it.lower());
     let mut taken: BTreeSet<Repository> = of_platform.into();
+    taken.extend(github.blueprint.as_ref().map(Repository::lower));
     let specs = base.applications.iter().flatten();
     let resolve = |(name, spec): (&Located<String>, _)| {
         let application = Application::resolve(name, spec, report);

@@ -1,11 +1,13 @@
 use serde_yaml::Value;
 
-use crate::{Tree, blueprints, plan, tree};
+use crate::DRAWN;
 
 fn stacks() -> Vec<(String, Value)> {
-    let files: Tree = blueprints().into_values().flat_map(|text| tree(plan(&text))).collect();
-    let stacks = files.into_iter().filter(|(path, _)| path.ends_with("/bootstrap/stack.yaml"));
-    stacks.map(|(path, text)| (path, serde_yaml::from_str(&text).unwrap())).collect()
+    let files = DRAWN.iter().flat_map(|(name, files)| files.iter().map(move |it| (name, it)));
+    let stacks = files.filter(|(_, (path, _))| path.ends_with("/bootstrap/stack.yaml"));
+    stacks
+        .map(|(name, (path, text))| (format!("{name}: {path}"), serde_yaml::from_str(text).unwrap()))
+        .collect()
 }
 
 /// The template after CloudFormation resolved it, with references of the maximum length.

@@ -8,7 +8,7 @@ use std::{
 
 use self::{documents::Document, terraform::Root};
 pub use self::{iam::like, permissions::wrong_rights};
-use crate::{Tree, plan, tree, walk, wide};
+use crate::{DRAWN, Tree, plan, tree, walk, wide};
 
 /// References between the repositories.
 mod across;
@@ -185,14 +185,16 @@ const REFERENCE: &str = "faceit.toml";
 
 static PLATFORMS: LazyLock<Vec<(&str, Platform)>> = LazyLock::new(|| {
     let drawn = |text: &str| Platform::new(tree(plan(text)), toml::from_str(text).unwrap());
-    let committed = |name| crate::blueprints().remove(name).unwrap();
-    let minimal = committed("minimal.toml");
+    let blueprints = crate::blueprints();
+    let committed =
+        |name: &str| Platform::new(DRAWN[name].clone(), toml::from_str(&blueprints[name]).unwrap());
+    let minimal = &blueprints["minimal.toml"];
     let pair = format!("{minimal}\n[environments.staging]\n[environments.production]\n");
     let permission = "{ actions = ['s3:GetObject'], resources = ['arn:aws:s3:::orchard-images/*'] }";
     let role = format!("{minimal}permissions.images = {permission}\n");
     vec![
-        (REFERENCE, drawn(&committed(REFERENCE))),
-        ("minimal.toml", drawn(&minimal)),
+        (REFERENCE, committed(REFERENCE)),
+        ("minimal.toml", committed("minimal.toml")),
         ("wide.toml", drawn(&wide(|_| ()))),
         ("two environments in one account", drawn(&pair)),
         ("a role by web identity", drawn(&role)),

@@ -128,6 +128,16 @@ fn actions_come_from_the_catalogue() {
     }
 }
 
+/// `src` has no test harness (`test = false` in `Cargo.toml`), so a test there would never run.
+#[test]
+fn no_test_stands_where_none_runs() {
+    let manifest: toml::Table = include_str!("../../Cargo.toml").parse().unwrap();
+    assert_eq!(manifest["lib"]["test"].as_bool(), Some(false));
+    for (path, text) in walk("src") {
+        assert!(!text.contains("#[test]"), "`src/{path}` has a test: move it to `tests/it`");
+    }
+}
+
 /// Each file starts with what it is, and what it is not.
 #[test]
 fn each_file_opens_with_what_it_is() {

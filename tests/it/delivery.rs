@@ -1,5 +1,7 @@
 // READMEs and workflows describe the delivery that is configured: who sets the tag, what that needs, how to roll back.
 
+use std::collections::BTreeMap;
+
 use crate::{Tree, blueprints, plan, tree};
 
 /// A route as in the blueprint, and the words that appear only for it.
@@ -60,8 +62,29 @@ fn drawn(routes: &[&Route]) -> Tree {
     tree(plan(&text))
 }
 
+/// Which files say each word. A platform is held against many routes, so the files are searched once.
+struct Said {
+    files: Tree,
+    said: BTreeMap<&'static str, Vec<String>>,
+}
+
+impl Said {
+    fn by(routes: &[&Route]) -> Self {
+        let files = drawn(routes);
+        // A script may have an option that nobody uses here. A lock only repeats paths.
+        let text = |path: &str| !path.contains("/scripts/") && !path.ends_with(".blueprint.lock");
+        let words = ROUTES.iter().map(|route| route.words).chain([OPENED, REVERTED]).flatten();
+        let paths = |word: &str| {
+            let said = files.iter().filter(|(path, it)| text(path) && it.contains(word));
+            said.map(|(path, _)| path.clone()).collect()
+        };
+        let said = words.map(|word| (*word, paths(word))).collect();
+        Self { files, said }
+    }
+}
+
 /// The wrong statements in a platform whose environments have these routes.
-fn wrong(files: &Tree, routes: &[&Route]) -> Vec<String> {
+fn wrong(Said { files, said }: &Said, routes: &[&Route]) -> Vec<String> {
     let has = |route: &Route| routes.iter().any(|it| it.asked == route.asked);
     let opens = has(&MERGED) || has(&MERGES);
     let own = ROUTES.iter().map(|route| (route.words, has(route)));
@@ -69,10 +92,7 @@ fn wrong(files: &Tree, routes: &[&Route]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (words, meant) in own.chain(shared) {
         for word in words {
-            // A script may have unused options. A lock only repeats paths.
-            let text = |path: &str| !path.contains("/scripts/") && !path.ends_with(".blueprint.lock");
-            let said: Vec<&String> =
-                files.iter().filter(|(path, it)| text(path) && it.contains(word)).map(|it| it.0).collect();
+            let said = &said[word];
             if meant == said.is_empty() {
                 wrong.push(format!("`{word}` is said in {said:?}"));
             }
@@ -98,11 +118,11 @@ fn words_follow_the_way() {
     for first in ROUTES {
         for second in ROUTES {
             let routes = [first, second];
-            let files = drawn(&routes);
-            assert_eq!(wrong(&files, &routes), [""; 0], "{}, {}", first.asked, second.asked);
+            let said = Said::by(&routes);
+            assert_eq!(wrong(&said, &routes), [""; 0], "{}, {}", first.asked, second.asked);
             for other in ROUTES.into_iter().filter(|it| it.asked != second.asked) {
                 assert!(
-                    !wrong(&files, &[first, other]).is_empty(),
+                    !wrong(&said, &[first, other]).is_empty(),
                     "{} is taken for {}",
                     second.asked,
                     other.asked
@@ -116,9 +136,9 @@ fn words_follow_the_way() {
 #[test]
 fn each_word_is_said_of_its_way_alone() {
     for route in ROUTES {
-        let files = drawn(&[route]);
+        let said = Said::by(&[route]);
         for other in ROUTES.into_iter().filter(|it| it.asked != route.asked) {
-            let found = wrong(&files, &[other]);
+            let found = wrong(&said, &[other]);
             let told = |word: &&str| found.iter().any(|it| it.starts_with(&format!("`{word}`")));
             assert!(route.words.iter().all(&told), "{}, {}: {found:?}", route.asked, other.asked);
             assert!(other.words.iter().all(told), "{}, {}: {found:?}", route.asked, other.asked);

@@ -1,6 +1,12 @@
 use std::{collections::BTreeSet, path::Path};
 
-use blueprint::{cli::draw, diagnostics::Report, source::Source, validation};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use blueprint::{
+    cli::{draw, validate},
+    diagnostics::{Finding, Report, Severity},
+    source::Source,
+    validation,
+};
 use snapbox::{Data, assert_data_eq};
 
 use crate::{walk, wide};
@@ -10,6 +16,9 @@ fn report(name: &str) -> (Report, Source) {
     let source = Source { path: format!("{name}.toml"), text };
     let mut report = Report::default();
     assert!(draw(&source, &mut report).is_none(), "`{name}.toml` should be refused");
+    let mut validated = Report::default();
+    assert!(validate(&source, &mut validated).is_none());
+    assert_eq!(validated.render(&source), report.render(&source), "`validate` has the findings of `render`");
     (report, source)
 }
 
@@ -317,8 +326,65 @@ fn every_finding_has_a_place() {
     }
 }
 
+/// Each finding is drawn from its own lines, and looks as if it was drawn from the whole file.
+#[test]
+fn a_finding_looks_as_if_drawn_from_the_whole_file() {
+    let lines = "one = 1\n\n\tname = 'ä→'\r\n  [\n    2,\n\n]\n# comment\nnine\nten\neleven = 11";
+    for text in [lines.to_owned(), format!("{lines}\n"), format!("{lines}\r\n\n"), String::new()] {
+        let source = Source { path: "any.toml".to_owned(), text };
+        let ends: Vec<usize> =
+            (0..=source.text.len()).filter(|at| source.text.is_char_boundary(*at)).collect();
+        for (start, end) in ends.iter().flat_map(|start| ends.iter().map(move |end| (*start, *end))) {
+            if start > end {
+                continue;
+            }
+            let mut report = Report::default();
+            report.add(Finding::new("blueprint/type", "wrong").at((start..end).into(), "here"));
+            let place = AnnotationKind::Primary.span(start..end).label("here");
+            let whole = Snippet::source(&source.text).path(&source.path).annotation(place);
+            let title = Level::ERROR.primary_title("wrong").id("blueprint/type");
+            let whole = Renderer::plain().render(&[Group::with_title(title).element(whole)]);
+            assert_eq!(report.render(&source), format!("{whole}\n"), "{start}..{end} of {:?}", source.text);
+        }
+    }
+}
+
+/// A file in which nothing is right is answered with the first mistakes and the number of the others.
+#[test]
+fn of_very_many_findings_the_first_are_printed() {
+    let source = Source { path: "any.toml".to_owned(), text: "= \n".repeat(10_000) };
+    let mut report = Report::default();
+    assert!(draw(&source, &mut report).is_none());
+    let (count, words) = (report.count(Severity::Error), report.render(&source));
+    assert!(count > 10_000, "{count}");
+    assert_eq!(words.matches("error[").count(), 50);
+    assert!(words.ends_with(&format!("\n\n… and {} more errors\n", count - 50)), "{words:.200}");
+    assert_eq!(words.matches("more errors").count(), 1);
+
+    let text: String = (0..80).map(|number| format!("key-{number} = 1\n")).collect();
+    let places: Vec<usize> = text.match_indices("key").map(|(at, _)| at).collect();
+    let source = Source { path: "any.toml".to_owned(), text };
+    let printed = |errors: usize| {
+        let mut report = Report::default();
+        for (number, at) in places.iter().enumerate() {
+            // The errors come last in the file.
+            let make = if number < 80 - errors { Finding::warning } else { Finding::new };
+            report.add(make("blueprint/type", format!("wrong {number}")).at((*at..at + 3).into(), "here"));
+        }
+        report.render(&source)
+    };
+    let words = printed(10);
+    assert_eq!((words.matches("error[").count(), words.matches("warning[").count()), (10, 40));
+    assert!(words.ends_with("\n\n… and 30 more warnings\n"), "{words}");
+    assert!(words.find("wrong 39\n") < words.find("wrong 70\n"), "in the order of the file: {words}");
+    assert!(!words.contains("wrong 40\n"), "{words}");
+    assert!(printed(51).ends_with("\n\n… and 1 more error, 29 more warnings\n"), "{}", printed(51));
+}
+
 /// No input causes a panic.
 mod anything {
+    use std::sync::LazyLock;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -330,6 +396,14 @@ mod anything {
         assert_eq!(drawn.is_none(), report.failed());
         report.render(&source);
     }
+
+    /// The widest blueprint, and its keys.
+    static WHOLE: LazyLock<(toml::Table, Vec<Vec<String>>)> = LazyLock::new(|| {
+        let whole: toml::Table = toml::from_str(&wide(|_| ())).unwrap();
+        let mut paths = Vec::new();
+        collect(&whole, &mut Vec::new(), &mut paths);
+        (whole, paths)
+    });
 
     proptest! {
         #[test]
@@ -345,9 +419,8 @@ mod anything {
         /// A blueprint with one value replaced by any other.
         #[test]
         fn any_value(at in 0usize..200, text in "\\PC{0,40}", number: i64) {
-            let mut whole: toml::Table = toml::from_str(&wide(|_| ())).unwrap();
-            let mut paths = Vec::new();
-            collect(&whole, &mut Vec::new(), &mut paths);
+            let (whole, paths) = &*WHOLE;
+            let mut whole = whole.clone();
             let path = &paths[at % paths.len()];
             let (key, folder) = path.split_last().unwrap();
             let table = folder.iter().fold(&mut whole, |table, key| table[key].as_table_mut().unwrap());

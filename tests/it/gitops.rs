@@ -1,11 +1,11 @@
 use hcl::expr::{Expression, ObjectKey};
 use serde_json::{Value, json};
 
-use crate::{Tree, blueprints, plan, tree};
+use crate::{DRAWN, Tree};
 
 /// Each rendered tree: all blueprints.
-fn all() -> Vec<Tree> {
-    blueprints().into_values().map(|text| tree(plan(&text))).collect()
+fn all() -> impl Iterator<Item = &'static Tree> {
+    DRAWN.values()
 }
 
 /// The values of the release that creates the FluxInstance.

@@ -51,6 +51,9 @@ fn words_stay_words() {
             let ending = path.rsplit('.').next().unwrap().to_owned();
             if text != calm[&path] {
                 spoken.insert(ending.clone());
+            } else if !text.contains("calm") {
+                // Nothing of a person's stands in it.
+                continue;
             }
             let same = match ending.as_str() {
                 "tf" | "hcl" => {

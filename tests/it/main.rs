@@ -54,7 +54,7 @@ mod schema;
 /// Tables of a blueprint have the same meaning in YAML.
 mod values;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, sync::LazyLock};
 
 /// `askama.toml` finds the escaper here, as it does in the program.
 use blueprint::words;
@@ -96,6 +96,10 @@ fn walk(folder: &str) -> Tree {
     }
     files
 }
+
+/// What all committed blueprints render, by file name. Many tests read these, so they are rendered once.
+static DRAWN: LazyLock<BTreeMap<String, Tree>> =
+    LazyLock::new(|| blueprints().into_iter().map(|(path, text)| (path, tree(plan(&text)))).collect());
 
 /// All blueprints that are committed, by file name.
 fn blueprints() -> BTreeMap<String, String> {

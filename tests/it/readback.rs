@@ -3,15 +3,14 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use blueprint::words::Name;
 use serde::Deserialize;
 
-use crate::{Tree, blueprints, plan, tree, wide};
+use crate::{DRAWN, Tree, plan, tree, wide};
 
 /// Many trees contain the same files, so each text is parsed once.
 static ALL: LazyLock<BTreeMap<String, Tree>> = LazyLock::new(all);
 
 /// All blueprints, and combinations of the options.
 fn all() -> BTreeMap<String, Tree> {
-    let mut all: BTreeMap<String, Tree> =
-        blueprints().into_iter().map(|(path, text)| (path, tree(plan(&text)))).collect();
+    let mut all = DRAWN.clone();
     let long = "l".repeat(Name::MAX);
     for network in ["", "nat = \"single\"", "zones = 2", "zones = 2\nnat = \"single\""] {
         for nodes in [

@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, fs, path::Path, process::Command};
+use std::{collections::BTreeSet, fs, path::Path, process::Command, sync::LazyLock};
 
 use blueprint::{
     application::{Workload, delivery},
@@ -10,7 +10,7 @@ use blueprint::{
 };
 use tempfile::TempDir;
 
-use crate::{Tree, blueprints, plan, tree};
+use crate::{DRAWN, Tree, blueprints, plan, tree};
 
 /// Two environments in one account: the first creates the account's OIDC provider, the other needs it.
 const PLATFORM: &str = r#"
@@ -58,8 +58,9 @@ struct World {
 impl World {
     fn new(environment: &'static str) -> Self {
         let world = Self { root: TempDir::new().unwrap(), environment };
-        let files = tree(plan(PLATFORM));
-        for (path, text) in &files {
+        static FILES: LazyLock<Tree> = LazyLock::new(|| tree(plan(PLATFORM)));
+        let files = &*FILES;
+        for (path, text) in files {
             if let Some(path) = path.strip_prefix("infrastructure/") {
                 world.write(&format!("checkout/{path}"), text);
             }
@@ -141,6 +142,8 @@ impl World {
             .arg(self.path(&format!("checkout/scripts/{name}")))
             .args(arguments)
             .env("PATH", path)
+            .env("BASH_ENV", stand_ins.join("functions"))
+            .env("STAND_INS", &stand_ins)
             .env("WORLD", self.path("world"))
             .output()
             .unwrap();
@@ -174,12 +177,13 @@ impl World {
         (missing, later)
     }
 
-    /// The missing thing, if there is exactly one.
-    fn only(&self, what: &str, how: &str) {
-        let missing = self.missing();
+    /// The missing thing, if there is exactly one. Returns the command that creates it.
+    fn only(&self, what: &str, how: &str) -> String {
+        let mut missing = self.missing();
         assert_eq!(missing.len(), 1, "{missing:?}");
         assert!(missing[0].0.contains(what), "{missing:?}");
         assert!(missing[0].1.contains(how), "{missing:?}");
+        missing.remove(0).1
     }
 }
 
@@ -201,8 +205,7 @@ fn a_secret_that_is_put_can_be_read_at_once() {
     world.set("parameters", &put.replace("/flux-system/git/identity", "/flux-system/git/another"));
     assert!(!hint(&world) && world.missing().len() == 1);
 
-    for (path, text) in blueprints() {
-        let files = tree(plan(&text));
+    for (path, files) in DRAWN.iter() {
         let by_hand = files.iter().filter(|(path, _)| path.ends_with("/names.txt"));
         for (names, _) in
             by_hand.filter(|(_, text)| named(text, "secret").iter().any(|it| !it.contains(" alias/aws/ssm ")))
@@ -226,11 +229,11 @@ fn a_secret_that_is_put_can_be_read_at_once() {
 fn x08_what_a_person_puts_is_what_preflight_asks_for() {
     let mut all = 0;
     for (path, text) in blueprints() {
-        let source = Source { path, text: text.clone() };
+        let source = Source { path, text };
         let mut report = Report::default();
         let blueprint = asked::read(&source, &mut report).unwrap();
         let platform = platform::resolve(&blueprint, &mut report).unwrap();
-        let files = tree(plan(&text));
+        let files = &DRAWN[&source.path];
         for plan in &platform.environment_plans {
             let environment = &plan.environment;
             let components = plan.contributions.iter().flat_map(|it| it.secrets.clone());
@@ -240,10 +243,10 @@ fn x08_what_a_person_puts_is_what_preflight_asks_for() {
             let wanted: BTreeSet<String> =
                 by_hand.map(|it| it.path(&environment.platform, &environment.name)).collect();
             let folder = format!("{}/environments/{environment}", environment.github.infrastructure);
-            assert!(asks_for(&files, &folder, &wanted), "{}: {environment}", source.path);
+            assert!(asks_for(files, &folder, &wanted), "{}: {environment}", source.path);
             let mut fewer = wanted.clone();
             fewer.pop_last().expect("Git is read with a secret");
-            assert!(!asks_for(&files, &folder, &fewer), "one too many is seen");
+            assert!(!asks_for(files, &folder, &fewer), "one too many is seen");
             all += wanted.len();
         }
     }
@@ -404,9 +407,10 @@ fn the_runbook_names_the_quotas_that_preflight_compares() {
     assert_eq!(named(names, "addresses"), ["3"]);
 }
 
-/// Each missing thing alone is reported with the command that creates it.
+// Each missing thing alone is reported with the command that creates it.
+
 #[test]
-fn what_is_missing_is_named_with_its_command() {
+fn what_is_missing_of_an_environment_is_named_with_its_command() {
     let world = World::new("production");
     world.set("environment", "0");
     world.only(
@@ -437,7 +441,10 @@ fn what_is_missing_is_named_with_its_command() {
     let world = World::new("production");
     world.set("default", "false");
     world.only("customized", "--field use_default=true");
+}
 
+#[test]
+fn what_is_missing_of_a_delivery_is_named_with_its_command() {
     let world = World::new("production");
     world.unset("delivery-key");
     world.only(
@@ -460,7 +467,10 @@ fn what_is_missing_is_named_with_its_command() {
     );
     world.set("repository-delivery-id", "DELIVERY_APP_CLIENT_ID");
     assert_eq!(world.missing(), []);
+}
 
+#[test]
+fn what_is_wrong_with_a_stack_is_named_with_its_command() {
     let world = World::new("production");
     for (state, how) in [
         ("ROLLBACK_COMPLETE", "aws cloudformation delete-stack"),
@@ -472,9 +482,9 @@ fn what_is_missing_is_named_with_its_command() {
         ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback"),
     ] {
         world.set("stack", state);
-        world.only(&format!("it is in {state}"), how);
+        let said = world.only(&format!("it is in {state}"), how);
         // None of these can be updated.
-        assert!(!world.missing()[0].1.contains("cloudformation deploy"), "{state}");
+        assert!(!said.contains("cloudformation deploy"), "{state}");
     }
     world.set("stack", "UPDATE_ROLLBACK_COMPLETE");
     world.only("was rolled back", "aws cloudformation deploy");
@@ -484,7 +494,10 @@ fn what_is_missing_is_named_with_its_command() {
         "it differs from environments/production/bootstrap/stack.yaml",
         "--tags project=orchard environment=production managed-by=cloudformation owner=acme",
     );
+}
 
+#[test]
+fn what_is_missing_of_the_account_is_named_with_its_command() {
     let world = World::new("staging");
     world.unset("provider");
     world.only("OIDC provider token.actions.githubusercontent.com", "the account's first environment");
@@ -514,7 +527,10 @@ fn what_is_missing_is_named_with_its_command() {
         "its ARN is arn:aws:iam::111122223333:role/people/platform-team",
         "under [cluster], write: arn:",
     );
+}
 
+#[test]
+fn what_is_missing_in_repositories_is_named_with_its_command() {
     let world = World::new("production");
     world.unset("switch");
     world.only(
@@ -538,7 +554,10 @@ fn what_is_missing_is_named_with_its_command() {
         ".terraform.lock.hcl",
         "terraform -chdir=environments/production/platform providers lock -platform=linux_amd64",
     );
+}
 
+#[test]
+fn a_missing_secret_is_named_with_its_command() {
     let world = World::new("production");
     // Only the Git credential is older than the platform's key.
     for (path, put) in [

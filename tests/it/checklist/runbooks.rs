@@ -1,10 +1,10 @@
 // Commands for people: those of the READMEs, and the scripts that are started by hand.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     io::Write,
     process::{Command, Stdio},
-    sync::Arc,
+    sync::{Arc, LazyLock, Mutex},
 };
 
 use super::{Platform, Verdict, prove};
@@ -86,9 +86,15 @@ fn foreign(text: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// Whether bash parses it. On Windows this is not checked.
+/// Whether bash parses it. On Windows this is not checked. Each text is parsed once, because the altered copies have most in common.
 #[cfg(unix)]
 fn reads(text: &str) -> bool {
+    static READ: LazyLock<Mutex<HashMap<String, bool>>> = LazyLock::new(Default::default);
+    *READ.lock().unwrap().entry(text.to_owned()).or_insert_with(|| bash_reads(text))
+}
+
+#[cfg(unix)]
+fn bash_reads(text: &str) -> bool {
     let mut shell =
         Command::new("bash").arg("-n").stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     shell.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();

@@ -73,7 +73,7 @@ fn a_program_is_tried_as_it_will_run() {
     for (name, text) in crate::blueprints() {
         let mut verdict = Verdict::default();
         let table = toml::from_str(&text).unwrap_or_default();
-        check(&Platform::new(crate::tree(crate::plan(&text)), table), &mut verdict);
+        check(&Platform::new(crate::DRAWN[&name].clone(), table), &mut verdict);
         assert!(verdict.wrong.is_empty(), "{name}:\n{}", verdict.wrong.join("\n"));
     }
     fn check(platform: &Platform, verdict: &mut Verdict) {

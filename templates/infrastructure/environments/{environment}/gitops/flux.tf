@@ -6,7 +6,7 @@ resource "kubernetes_namespace_v1" "flux_system" {
 
     labels = {
       "pod-security.kubernetes.io/enforce"         = "restricted"
-      "pod-security.kubernetes.io/enforce-version" = "v#{ environment.cluster.version }#"
+      "pod-security.kubernetes.io/enforce-version" = "latest"
     }
   }
 
@@ -129,7 +129,7 @@ resource "helm_release" "flux_instance" {
         patches = [
           {
             target = { kind = "Namespace" }
-            patch  = "- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1enforce\n  value: restricted\n- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1enforce-version\n  value: v#{ environment.cluster.version }#\n- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1audit\n  value: restricted\n- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1audit-version\n  value: v#{ environment.cluster.version }#\n- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1warn\n  value: restricted\n- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1warn-version\n  value: v#{ environment.cluster.version }#\n"
+            patch  = "- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1enforce\n  value: restricted\n- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1enforce-version\n  value: latest\n- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1audit\n  value: restricted\n- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1audit-version\n  value: latest\n- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1warn\n  value: restricted\n- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1warn-version\n  value: latest\n"
           },
           {
             target = { kind = "Kustomization" }

@@ -8,7 +8,7 @@ resource "kubernetes_namespace_v1" "flux_system" {
 
     labels = {
       "pod-security.kubernetes.io/enforce"         = "restricted"
-      "pod-security.kubernetes.io/enforce-version" = "v1.36"
+      "pod-security.kubernetes.io/enforce-version" = "latest"
     }
   }
 
@@ -118,7 +118,7 @@ resource "helm_release" "flux_instance" {
         patches = [
           {
             target = { kind = "Namespace" }
-            patch  = "- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1enforce\n  value: restricted\n- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1enforce-version\n  value: v1.36\n- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1audit\n  value: restricted\n- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1audit-version\n  value: v1.36\n- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1warn\n  value: restricted\n- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1warn-version\n  value: v1.36\n"
+            patch  = "- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1enforce\n  value: restricted\n- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1enforce-version\n  value: latest\n- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1audit\n  value: restricted\n- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1audit-version\n  value: latest\n- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1warn\n  value: restricted\n- op: add\n  path: /metadata/labels/pod-security.kubernetes.io~1warn-version\n  value: latest\n"
           },
           {
             target = { kind = "Kustomization" }
