@@ -221,6 +221,7 @@ def main():
                 print("-- blueprints", flush=True)
                 checks = [
                     blueprints.steps,
+                    interruptions.steps,
                     replacements.steps,
                     own_terraform.steps,
                     policies.calls_steps,
@@ -228,8 +229,6 @@ def main():
                     upstream_alerts.more,
                 ]
                 run_steps([step for steps in checks for step in steps(proof)], report)
-                print("-- interrupted renders", flush=True)
-                run_steps(list(interruptions.steps(proof)), report)
                 print("-- this project", flush=True)
                 run_steps(list(project.steps(proof)), report)
                 print("-- languages of applications", flush=True)

@@ -12,7 +12,16 @@ from prove.steps import Failure, Step, run_step
 from prove.tree import Tree
 
 CHECKOUT = HERE.parent
-PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "conformance/README.md", "conformance/live/README.md"]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "SECURITY.md",
+    "docs/ownership.md",
+    "conformance/README.md",
+    "conformance/REPORT.md",
+    "conformance/live/README.md",
+]
 
 
 def steps(proof):

@@ -839,7 +839,7 @@ fn every_case_is_decided() {
                 };
                 let (plain, merged) = (outcome(&Asked::default()), outcome(&merging()));
                 let plain = plain.unwrap_or_else(|| "does not look at it".to_owned());
-                let merged = merged.filter(|it| *it != plain).unwrap_or_default();
+                let merged = merged.filter(|it| *it != plain).unwrap_or_else(|| "the same".to_owned());
                 table += &format!("| {plan} | {lock} | {state} | {plain} | {merged} |\n");
             }
         }
