@@ -92,6 +92,8 @@ pub struct Quota {
 pub struct Pin {
     /// The exact version.
     pub version: String,
+    /// The line of versions in which robots may raise it: what its beginning stays.
+    pub line: Option<String>,
     /// The digest of an image, or the checksum of a file, where it is known.
     pub digest: Option<String>,
     /// The minor versions of Kubernetes that it supports, if that is documented.
@@ -172,6 +174,16 @@ impl Catalogue {
     /// The checksum of the file that a tool is downloaded as.
     pub fn checksum(&self, name: &str) -> &str {
         row(&self.tools, name).digest.as_deref().unwrap_or_else(|| panic!("`{name}` has no checksum"))
+    }
+
+    /// The line of versions in which robots may raise a tool.
+    pub fn tool_line(&self, name: &str) -> &str {
+        row(&self.tools, name).line.as_deref().unwrap_or_else(|| panic!("`{name}` has no line of versions"))
+    }
+
+    /// The line of versions in which robots may raise an image. None if only its digest changes.
+    pub fn image_line(&self, name: &str) -> Option<&str> {
+        row(&self.images, name).line.as_deref()
     }
 
     /// The first two numbers of a version: `1.26`.

@@ -87,6 +87,8 @@ fn status(change: &Change) -> &'static str {
         Outcome::Conflict(Conflict::LeftOver) => "left over",
         Outcome::Conflict(Conflict::Foreign) => "foreign",
         Outcome::Conflict(Conflict::Moving) => "moving",
+        Outcome::Conflict(Conflict::Stale) => "stale",
+        Outcome::Conflict(Conflict::Outside(_)) => "outside",
         Outcome::Kept => "kept",
         Outcome::HandedOver => "handed over",
         Outcome::Unchanged | Outcome::Noted => "unchanged",

@@ -152,6 +152,17 @@ impl Program {
 type Own = (&'static str, &'static str);
 
 impl Language {
+    /// The images in its Dockerfile, as the catalogue names them: the one that builds, and the one that runs.
+    pub fn images(self) -> [&'static str; 2] {
+        match self {
+            Self::Go => ["golang", "gcr.io/distroless/static-debian13"],
+            Self::Node => ["node", "gcr.io/distroless/nodejs24-debian13"],
+            Self::Python => ["python", "gcr.io/distroless/python3-debian13"],
+            Self::Rust => ["rust", "gcr.io/distroless/cc-debian13"],
+            Self::Java => ["maven", "gcr.io/distroless/java21-debian13"],
+        }
+    }
+
     /// The static checks of the language.
     fn lint(self) -> &'static [Own] {
         match self {

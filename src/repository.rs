@@ -6,11 +6,14 @@ use crate::{
         container::SmokeTest,
         delivery::{Delivery, DeliveryRoutes},
     },
+    catalogue::Catalogue,
     certificates,
     foundation::{Environment, Foundation},
     page::{Page, Place, Role, seeded},
     pages,
     program::Language,
+    shared_values::Shared,
+    words::Text,
 };
 
 /// `environments` is for lists of all environments, `routes` for how a release reaches each of them.
@@ -73,8 +76,14 @@ pub fn pages(
             Unlisted "{repository}/CODEOWNERS",
         });
     }
-    let pinned = &pinned(&pages);
-    pages.extend(pages! { { application: Application, foundation: Foundation, pinned: Vec<String> }
+    let with_versions = pages.into_iter();
+    let with_versions =
+        with_versions.map(|page| page_with_versions(page, program.language, foundation.catalogue));
+    let mut pages: Vec<Page> = with_versions.collect();
+    let (pinned, raised) = (&pinned(&pages), &Raised::all(program.language, foundation.catalogue));
+    pages.extend(pages! { {
+        application: Application, foundation: Foundation, pinned: Vec<String>, raised: Vec<Raised>
+    }
         Unlisted "{repository}/renovate.json",
     });
     pages.extend(seeded(pages! { { application: Application, smoke_test: SmokeTest }
@@ -92,6 +101,73 @@ fn smoke_test(application: &Application, foundation: &Foundation, workloads: &[&
     let only: Vec<Variable> = workloads.iter().flat_map(|it| it.variables.clone()).collect();
     let permitted = workloads.iter().any(|it| !it.permissions.is_empty());
     SmokeTest::of(application, &only, permitted, foundation.is_emulated())
+}
+
+/// A version in files of ours that Renovate raises, within the line that the blueprint sets.
+struct Raised {
+    /// The name by which Renovate knows it.
+    name: String,
+    /// What all its versions begin with, as a regular expression. None if only the digest of its tag changes.
+    versions: Option<Text>,
+}
+
+impl Raised {
+    /// Those of the Dockerfile and the workflows.
+    fn all(language: Option<Language>, catalogue: &'static Catalogue) -> Vec<Self> {
+        let mut all = vec![Self::new("go", Some(catalogue.tool_line("go")))];
+        let tool = match language {
+            Some(Language::Node) => Some("node"),
+            Some(Language::Rust) => Some("rust"),
+            // Linters of every application run with Go. Python and Java come without a patch version.
+            Some(Language::Go | Language::Python | Language::Java) | None => None,
+        };
+        all.extend(tool.map(|tool| Self::new(tool, Some(catalogue.tool_line(tool)))));
+        let images = language.into_iter().flat_map(Language::images);
+        all.extend(images.map(|image| {
+            let name = catalogue.image(image).to_string();
+            let (name, _) = name.split_once(':').expect("an image has a tag");
+            Self::new(name, catalogue.image_line(image))
+        }));
+        all
+    }
+
+    fn new(name: &str, line: Option<&str>) -> Self {
+        Self {
+            name: name.to_owned(),
+            versions: line.map(|line| Text::ours(format!("/^{}\\\\./", line.replace('.', "\\\\.")))),
+        }
+    }
+}
+
+/// The page, in which the versions of base images and toolchains may be raised.
+fn page_with_versions(page: Page, language: Option<Language>, catalogue: &'static Catalogue) -> Page {
+    let text = page.text();
+    let mut shared = Vec::new();
+    if page.path == "Dockerfile" {
+        for image in language.into_iter().flat_map(Language::images) {
+            let pinned = catalogue.image(image).to_string();
+            let (name, own) = pinned.split_once(':').expect("an image has a tag");
+            let line = text.lines().find(|line| line.starts_with("FROM ") && line.contains(&pinned));
+            let (before, _) =
+                line.and_then(|line| line.split_once(&pinned)).expect("a Dockerfile uses its images");
+            let last = name.rsplit('/').next().unwrap_or(name);
+            let version = catalogue.image_line(image).unwrap_or(own);
+            shared.push(Shared::within(&format!("{before}{name}:"), &format!("{last}:"), own, version));
+        }
+    } else if [".github/workflows/ci.yml", ".github/workflows/release.yml"].contains(&page.path.as_str()) {
+        for (start, tool) in [
+            ("go-version: ", "go"),
+            ("node-version: ", "node"),
+            ("rustup toolchain install ", "rust"),
+            ("rustup default ", "rust"),
+        ] {
+            if text.contains(start) {
+                let name = format!("{tool} ");
+                shared.push(Shared::within(start, &name, catalogue.tool(tool), catalogue.tool_line(tool)));
+            }
+        }
+    }
+    page.shared(shared)
 }
 
 /// Files with versions that blueprint updates, so that Renovate must ignore them.
