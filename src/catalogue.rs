@@ -22,6 +22,7 @@ pub struct Catalogue {
     images: BTreeMap<String, Pin>,
     tools: BTreeMap<String, Pin>,
     definitions: BTreeMap<String, Definitions>,
+    languages: BTreeMap<String, BTreeMap<String, LanguageLine>>,
     actions: BTreeMap<String, Commit>,
 }
 
@@ -115,6 +116,19 @@ pub struct Definitions {
     source: String,
 }
 
+/// What belongs to a line of versions of a language that is not its default.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LanguageLine {
+    /// The exact version that workflows install.
+    pub tool: String,
+    /// The tag of the image that builds.
+    pub image: String,
+    /// The digest of that image.
+    pub digest: String,
+    source: String,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Commit {
@@ -192,15 +206,31 @@ impl Catalogue {
         version.rsplit_once('.').map_or(version, |(minor, _)| minor)
     }
 
+    /// The lines of versions of a language: the default first.
+    pub fn language_lines(&self, language: &str) -> Vec<&str> {
+        let others = self.languages.get(language).into_iter().flat_map(BTreeMap::keys).map(String::as_str);
+        [self.tool_line(language)].into_iter().chain(others).collect()
+    }
+
+    /// What belongs to a line of a language. None for its default.
+    pub fn language_line(&self, language: &str, line: &str) -> Option<&LanguageLine> {
+        self.languages.get(language)?.get(line)
+    }
+
     /// An image by tag, and by digest where it is known. Docker official images, whose name has no folder, come from their mirror
     /// in ECR Public: Docker Hub limits anonymous pulls per address, and all nodes of a platform share one.
     pub fn image(&'static self, name: &'static str) -> Bareword {
         let Pin { version, digest, .. } = row(&self.images, name);
+        Self::tagged(name, version, digest.as_deref())
+    }
+
+    /// An image by another tag than that of its row.
+    pub fn tagged(name: &'static str, version: &'static str, digest: Option<&'static str>) -> Bareword {
         let mirror = Bareword::of("public.ecr.aws/docker/library");
         let image = if name.contains('/') { Bareword::of(name) } else { mirror.and('/', name) };
-        let tagged = image.and(':', version.as_str());
+        let tagged = image.and(':', version);
         match digest {
-            Some(digest) => tagged.and('@', digest.as_str()),
+            Some(digest) => tagged.and('@', digest),
             None => tagged,
         }
     }
@@ -210,6 +240,8 @@ impl Catalogue {
         let pins = self.charts.iter().chain(&self.images).chain(&self.tools);
         let pins = pins.map(|(name, pin)| (name.as_str(), pin.source.as_str()));
         let pins = pins.chain(self.definitions.iter().map(|(name, it)| (name.as_str(), it.source.as_str())));
+        let lines = self.languages.values().flatten().map(|(line, it)| (line.as_str(), it.source.as_str()));
+        let pins = pins.chain(lines);
         pins.chain(self.actions.iter().map(|(name, it)| (name.as_str(), it.source.as_str())))
     }
 }

@@ -113,6 +113,8 @@ pub enum Conflict {
     Moving,
     /// The digest beside a tag belongs to another one.
     Stale,
+    /// A digest stands beside a tag that is changed without it.
+    Pinned,
     /// A value that others may set is outside the versions that the blueprint allows. These words say it.
     Outside(&'static str),
 }
@@ -129,6 +131,7 @@ impl fmt::Display for Conflict {
             Self::Stale => {
                 "the tag was changed without its digest: set the digest of that release, or remove it"
             }
+            Self::Pinned => "the digest would keep its image when Flux changes the tag: remove it",
             Self::Outside(words) => words,
         })
     }
@@ -258,6 +261,9 @@ impl<F: Folder> One<'_, F> {
         }
         if self.is_ours(&found.bytes, &file.shared) {
             return Ok(self.managed(Outcome::Update, old, file));
+        }
+        if file.shared.iter().all(|it| !it.is_optional()) && self.is_ours(&found.bytes, &[Shared::digest()]) {
+            return Ok(self.conflict(Conflict::Pinned, old, file, locked.as_ref()));
         }
         match &locked {
             Some(entry) if entry.owner == Owner::Merged => self.merged(old, file, entry),

@@ -88,6 +88,7 @@ fn status(change: &Change) -> &'static str {
         Outcome::Conflict(Conflict::Foreign) => "foreign",
         Outcome::Conflict(Conflict::Moving) => "moving",
         Outcome::Conflict(Conflict::Stale) => "stale",
+        Outcome::Conflict(Conflict::Pinned) => "pinned",
         Outcome::Conflict(Conflict::Outside(_)) => "outside",
         Outcome::Kept => "kept",
         Outcome::HandedOver => "handed over",

@@ -334,7 +334,16 @@ impl Lists {
                 last = title;
             }
             let path = format!("{folder}/kustomization.yaml");
-            let shared = if last == "images:\n" { vec![Shared::any("newTag: ")] } else { Vec::new() };
+            let image = entries.iter().find_map(|it| match it {
+                ListEntry::Image(_, marker) => Some(marker),
+                _ => None,
+            });
+            let shared = match image {
+                None => Vec::new(),
+                // Flux raises the tag alone, so that a digest would keep the image of another one.
+                Some(marker) if !marker.is_empty() => vec![Shared::any("newTag: ")],
+                Some(_) => vec![Shared::any("newTag: "), Shared::digest()],
+            };
             let mut page = Page::computed(Place::Manifests, path, Role::Unlisted, body).shared(shared);
             if let ["apps", application, ..] = folder.split('/').collect::<Vec<_>>()[..] {
                 page.by = Some(application.to_owned());

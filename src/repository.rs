@@ -6,12 +6,11 @@ use crate::{
         container::SmokeTest,
         delivery::{Delivery, DeliveryRoutes},
     },
-    catalogue::Catalogue,
     certificates,
     foundation::{Environment, Foundation},
     page::{Page, Place, Role, seeded},
     pages,
-    program::Language,
+    program::{Language, Program},
     shared_values::Shared,
     words::Text,
 };
@@ -35,11 +34,13 @@ pub fn pages(
         Unlisted "{repository}/.github/requirements.txt",
         Unlisted "{repository}/.github/workflows/ci.yml",
         Unlisted "{repository}/.github/workflows/release.yml",
+        Unlisted "{repository}/.github/workflows/rescan.yml",
         Unlisted "{repository}/.github/workflows/title.yml",
         Unlisted "{repository}/.github/scripts/build.sh",
         Unlisted "{repository}/.github/scripts/earlier.sh",
         Unlisted "{repository}/.github/scripts/publish.sh",
         Unlisted "{repository}/.github/scripts/release.sh",
+        Unlisted "{repository}/.github/scripts/rescan.sh",
         Unlisted "{repository}/.github/scripts/scan.sh",
         Unlisted "{repository}/.github/scripts/verify.sh",
         Unlisted "{repository}/.github/scripts/version.sh",
@@ -77,10 +78,9 @@ pub fn pages(
         });
     }
     let with_versions = pages.into_iter();
-    let with_versions =
-        with_versions.map(|page| page_with_versions(page, program.language, foundation.catalogue));
+    let with_versions = with_versions.map(|page| page_with_versions(page, program));
     let mut pages: Vec<Page> = with_versions.collect();
-    let (pinned, raised) = (&pinned(&pages), &Raised::all(program.language, foundation.catalogue));
+    let (pinned, raised) = (&pinned(&pages), &Raised::all(program));
     pages.extend(pages! { {
         application: Application, foundation: Foundation, pinned: Vec<String>, raised: Vec<Raised>
     }
@@ -113,20 +113,20 @@ struct Raised {
 
 impl Raised {
     /// Those of the Dockerfile and the workflows.
-    fn all(language: Option<Language>, catalogue: &'static Catalogue) -> Vec<Self> {
-        let mut all = vec![Self::new("go", Some(catalogue.tool_line("go")))];
-        let tool = match language {
+    fn all(program: &Program) -> Vec<Self> {
+        let mut all = vec![Self::new("go", Some(program.tool_line("go")))];
+        let tool = match program.language {
             Some(Language::Node) => Some("node"),
             Some(Language::Rust) => Some("rust"),
             // Linters of every application run with Go. Python and Java come without a patch version.
             Some(Language::Go | Language::Python | Language::Java) | None => None,
         };
-        all.extend(tool.map(|tool| Self::new(tool, Some(catalogue.tool_line(tool)))));
-        let images = language.into_iter().flat_map(Language::images);
+        all.extend(tool.map(|tool| Self::new(tool, Some(program.tool_line(tool)))));
+        let images = program.language.into_iter().flat_map(Language::images);
         all.extend(images.map(|image| {
-            let name = catalogue.image(image).to_string();
+            let name = program.image(image).to_string();
             let (name, _) = name.split_once(':').expect("an image has a tag");
-            Self::new(name, catalogue.image_line(image))
+            Self::new(name, program.image_line(image))
         }));
         all
     }
@@ -140,18 +140,18 @@ impl Raised {
 }
 
 /// The page, in which the versions of base images and toolchains may be raised.
-fn page_with_versions(page: Page, language: Option<Language>, catalogue: &'static Catalogue) -> Page {
+fn page_with_versions(page: Page, program: &Program) -> Page {
     let text = page.text();
     let mut shared = Vec::new();
     if page.path == "Dockerfile" {
-        for image in language.into_iter().flat_map(Language::images) {
-            let pinned = catalogue.image(image).to_string();
+        for image in program.language.into_iter().flat_map(Language::images) {
+            let pinned = program.image(image).to_string();
             let (name, own) = pinned.split_once(':').expect("an image has a tag");
             let line = text.lines().find(|line| line.starts_with("FROM ") && line.contains(&pinned));
             let (before, _) =
                 line.and_then(|line| line.split_once(&pinned)).expect("a Dockerfile uses its images");
             let last = name.rsplit('/').next().unwrap_or(name);
-            let version = catalogue.image_line(image).unwrap_or(own);
+            let version = program.image_line(image).unwrap_or(own);
             shared.push(Shared::within(&format!("{before}{name}:"), &format!("{last}:"), own, version));
         }
     } else if [".github/workflows/ci.yml", ".github/workflows/release.yml"].contains(&page.path.as_str()) {
@@ -163,7 +163,7 @@ fn page_with_versions(page: Page, language: Option<Language>, catalogue: &'stati
         ] {
             if text.contains(start) {
                 let name = format!("{tool} ");
-                shared.push(Shared::within(start, &name, catalogue.tool(tool), catalogue.tool_line(tool)));
+                shared.push(Shared::within(start, &name, program.tool(tool), program.tool_line(tool)));
             }
         }
     }

@@ -39,6 +39,9 @@ pub struct Value {
     pub text: String,
 }
 
+/// How the line with the digest of an image begins.
+const DIGEST: &str = "digest: ";
+
 /// Marks an optional line in a lock.
 const OPTIONAL: char = '?';
 
@@ -57,9 +60,9 @@ impl Shared {
         Self { start: start.to_owned(), name: name.to_owned(), line, optional: false }
     }
 
-    /// A line with a digest that may follow a shared line, with the same indentation. No render writes it.
-    pub fn digest(start: &str) -> Self {
-        Self { optional: true, ..Self::any(start) }
+    /// The digest of an image, which may follow the line with its tag, with the same indentation. No render writes it.
+    pub fn digest() -> Self {
+        Self { optional: true, ..Self::any(DIGEST) }
     }
 
     /// Whether no render writes the line.
@@ -76,7 +79,10 @@ impl Shared {
     pub fn of_lock(words: &[String]) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
         for word in words.iter().filter(|word| !word.starts_with(OWN)) {
-            let shared = word.strip_prefix(OPTIONAL).map_or_else(|| Self::any(word), Self::digest);
+            let shared = match word.strip_prefix(OPTIONAL) {
+                Some(start) => Self { optional: true, ..Self::any(start) },
+                None => Self::any(word),
+            };
             if !all.contains(&shared) {
                 all.push(shared);
             }

@@ -686,6 +686,116 @@ fn what_stands_behind_a_base_image_is_compared() {
     assert_eq!(shelf.outcome(&planned, &Asked::default()), Outcome::Unchanged);
 }
 
+/// `language-version` moves Dockerfile, workflows and renovate.json to another line, over what robots raised in the line before.
+#[test]
+fn the_blueprint_sets_the_line_of_a_language() {
+    let text = |version: &str| {
+        let mut table: toml::Table = toml::from_str(&crate::blueprints()["minimal.toml"]).unwrap();
+        let shop = table["applications"]["shop"].as_table_mut().unwrap();
+        shop.insert("language-version".to_owned(), version.into());
+        toml::to_string(&table).unwrap()
+    };
+    let plan = |version: &str| crate::plan(&text(version)).repositories.remove("shop").unwrap();
+    let (older, newer) = (plan("1.26"), plan("1.27"));
+    for (path, words) in [
+        ("Dockerfile", "golang:1.27.1-alpine3.24@sha256:"),
+        (".github/workflows/ci.yml", "go-version: \"1.27.1\""),
+        (".github/workflows/release.yml", "go-version: \"1.27.1\""),
+        ("renovate.json", "\"allowedVersions\": \"/^1\\\\.27\\\\./\""),
+        ("README.md", "Go 1.27,"),
+        ("go.mod", "go 1.27.0"),
+    ] {
+        let other = words.replace("1.27.1", "1.26.9").replace("1.27", "1.26").replace("\\\\.27", "\\\\.26");
+        assert!(newer[path].text.contains(words) && !newer[path].text.contains(&other), "{path}: {words}");
+        assert!(older[path].text.contains(&other), "{path}: {other}");
+    }
+    let mut shelf = edited(&older, &[("1.26.9", "1.26.12")]);
+    assert!(shelf.render(&older, &Asked::default()).iter().all(|it| !it.differs()));
+    let changes = shelf.render(&newer, &Asked::default());
+    assert!(changes.iter().all(|it| it.conflict().is_none()));
+    assert_eq!(shelf.text("Dockerfile"), newer["Dockerfile"].text);
+}
+
+/// An overlay, in which a delivery sets the digest of the image below its tag.
+fn overlay(more: &str, digest: bool) -> Files {
+    let text = format!("images:\n  - name: shop\n    newTag: \"0.1.0\"\n{more}");
+    let shared = [Shared::any("newTag: ")].into_iter().chain(digest.then(Shared::digest)).collect();
+    Files::from([("Dockerfile".to_owned(), File { shared, ..file(Managed, &text, &[]) })])
+}
+
+fn delivered(tag: &str, digit: char) -> String {
+    format!("newTag: \"{tag}\"\n    digest: sha256:{}", digit.to_string().repeat(64))
+}
+
+/// A digest below the tag is of others, at its place: no difference, kept by renders that change something else, and back with a file
+/// that went missing.
+#[test]
+fn a_digest_beside_a_tag_is_kept() {
+    let planned = overlay("", true);
+    for noted in [false, true] {
+        let mut shelf = edited(&planned, &[("newTag: \"0.1.0\"", &delivered("0.2.0", 'a'))]);
+        let text = shelf.text("Dockerfile");
+        if noted {
+            assert!(shelf.render(&planned, &Asked::default()).iter().all(|it| !it.differs()));
+            shelf.files.remove("Dockerfile");
+            shelf.render(&planned, &Asked::default());
+        }
+        assert_eq!(shelf.text("Dockerfile"), text);
+        shelf.render(&overlay("patches: []\n", true), &Asked::default());
+        assert_eq!(shelf.text("Dockerfile"), format!("{text}patches: []\n"));
+        edit(&mut shelf, &[("newTag: \"0.2.0\"", "newTag: \"0.3.0\""), (&"a".repeat(64), &"b".repeat(64))]);
+        assert!(
+            shelf.render(&overlay("patches: []\n", true), &Asked::default()).iter().all(|it| !it.differs())
+        );
+    }
+    // A lock of an older program, which did not know of digests.
+    let mut shelf = edited(&overlay("", false), &[("newTag: \"0.1.0\"", &delivered("0.2.0", 'a'))]);
+    assert!(shelf.render(&planned, &Asked::default()).iter().all(|it| !it.differs()));
+    // Anything else on this line, or in another place, is an edit.
+    for wrong in [
+        "newTag: \"0.2.0\"\n    digest: sha256:aa",
+        "newTag: \"0.2.0\"\n  digest: sha256:aa",
+        "digest: latest",
+    ] {
+        let mut shelf = edited(&planned, &[("newTag: \"0.1.0\"", wrong)]);
+        assert_eq!(
+            shelf.outcome(&planned, &Asked::default()),
+            Outcome::Conflict(Conflict::Edited),
+            "{wrong}"
+        );
+    }
+}
+
+/// The digest decides which image runs: one that stays while its tag changes is a conflict, and so is one where Flux changes the tag.
+#[test]
+fn a_digest_of_another_tag_is_a_conflict() {
+    let planned = overlay("", true);
+    let mut shelf = edited(&planned, &[("newTag: \"0.1.0\"", &delivered("0.2.0", 'a'))]);
+    shelf.render(&planned, &Asked::default());
+    let good = shelf.text("Dockerfile");
+    edit(&mut shelf, &[("0.2.0", "0.3.0")]);
+    assert_eq!(shelf.outcome(&planned, &Asked::default()), Outcome::Conflict(Conflict::Stale));
+    let overwrite = Asked { overwrite: ["Dockerfile".to_owned()].into(), ..Asked::default() };
+    shelf.render(&planned, &overwrite);
+    assert_eq!(shelf.text("Dockerfile"), good);
+    // Without the digest, or with another one, it is a release.
+    let line = format!("\n    digest: sha256:{}", "a".repeat(64));
+    edit(&mut shelf, &[("0.2.0", "0.3.0"), (&line, "")]);
+    assert_eq!(shelf.outcome(&planned, &Asked::default()), Outcome::Unchanged);
+
+    let automated = overlay("", false);
+    let mut shelf = edited(&automated, &[("newTag: \"0.1.0\"", &delivered("0.2.0", 'a'))]);
+    assert_eq!(shelf.outcome(&automated, &Asked::default()), Outcome::Conflict(Conflict::Pinned));
+    shelf.render(&automated, &overwrite);
+    assert_eq!(shelf.text("Dockerfile"), automated["Dockerfile"].text.replace("0.1.0", "0.2.0"));
+    // From pull requests to image automation: the render removes the digest.
+    let mut shelf = edited(&planned, &[("newTag: \"0.1.0\"", &delivered("0.2.0", 'a'))]);
+    shelf.render(&planned, &Asked::default());
+    assert_eq!(shelf.outcome(&automated, &Asked::default()), Outcome::Update);
+    shelf.render(&automated, &Asked::default());
+    assert_eq!(shelf.text("Dockerfile"), automated["Dockerfile"].text.replace("0.1.0", "0.2.0"));
+}
+
 /// A lock of an older program knows no line of the Dockerfile: what it rendered is its own all the same.
 #[test]
 fn a_lock_without_lines_of_versions_is_converted() {
