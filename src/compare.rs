@@ -199,7 +199,9 @@ pub fn values_in(folder: &mut impl Folder) -> Result<BTreeMap<String, Vec<Value>
             let old = folder.read(&path)?;
             let shared = Shared::of_lock(&entry.shared);
             let on_disk = text(old.as_ref()).map(|text| values(&text, &shared));
-            found.insert(path, on_disk.filter(|it| !it.is_empty()).unwrap_or_else(|| last_values(&entry)));
+            let last = last_values(&entry);
+            let seen = on_disk.filter(|it| !it.is_empty()).unwrap_or_else(|| last.clone());
+            found.insert(path, shared_values::with_own(seen, &last));
         }
     }
     Ok(found)

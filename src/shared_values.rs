@@ -231,6 +231,16 @@ pub fn to_lock(text: &str, shared: &[Shared]) -> (Vec<String>, Vec<String>) {
     all.into_iter().map(|it| (it.at, it.text)).unzip()
 }
 
+/// These values, and what a render itself had for their lines by this lock. Without it nobody knows who set a digest.
+pub fn with_own(values: Vec<Value>, last: &[Value]) -> Vec<Value> {
+    let own = |value: &&Value| value.at.starts_with(OWN);
+    let listed = last.iter().filter(own).cloned();
+    let unlisted =
+        last.iter().filter(|it| !own(it)).map(|it| Value { at: format!("{OWN}{}", it.at), ..it.clone() });
+    let values = values.into_iter().filter(|it| !own(&it));
+    values.chain(listed).chain(unlisted).collect()
+}
+
 /// What is known of the values of a file.
 #[derive(Debug, Default)]
 pub struct Known {

@@ -339,7 +339,10 @@ def delivering(proof, script):
     deliver("0.2.0")
     state = stage.state()
     hold(state["branches"]["main"][path] == overlay("0.1.0"), "writes to main by itself")
-    hold(state["branches"].get(branch, {}).get(path) == overlay("0.2.0", digest=DIGEST), f"the branch holds\n{state['branches'].get(branch)}")
+    hold(
+        state["branches"].get(branch, {}).get(path) == overlay("0.2.0", digest=DIGEST),
+        f"the branch holds\n{state['branches'].get(branch)}",
+    )
     hold(state["branches"][branch]["README.md"] == "words\n", "the branch lacks what main has")
     pulls = state["pulls"]
     hold(len(pulls) == 1 and pulls[0]["head"] == branch and not pulls[0]["auto"], f"opens {pulls}")
@@ -370,7 +373,10 @@ def delivering(proof, script):
     hold(stage.state()["pulls"][0]["state"] == "open", "merges what a person must merge")
     deliver("0.2.0", "--auto-merge")
     state = stage.state()
-    hold(state["pulls"][0]["state"] == "merged" and state["branches"]["main"][path] == overlay("0.2.0", digest=DIGEST), f"leaves {state['pulls']}")
+    hold(
+        state["pulls"][0]["state"] == "merged" and state["branches"]["main"][path] == overlay("0.2.0", digest=DIGEST),
+        f"leaves {state['pulls']}",
+    )
     stage.keep({**fresh("0.1.0"), "intruder": True})
     words = deliver("0.2.0", "--auto-merge", code=1)
     hold("was modified" in words and not stage.state()["pulls"][0]["auto"], f"merges what somebody else pushed: {words}")

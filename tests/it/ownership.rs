@@ -602,6 +602,23 @@ fn a_raised_base_image_is_kept() {
     assert_eq!(shelf.text("Dockerfile"), text);
 }
 
+/// A repository that is renamed takes along what robots raised in it.
+#[test]
+fn a_raised_base_image_survives_a_new_name() {
+    let planned = image("1.26.9-alpine3.24", ['a', 'b']);
+    for noted in [false, true] {
+        let mut shelf = edited(&planned, &[("1.26.9", "1.26.10"), (&"b".repeat(64), &"d".repeat(64))]);
+        if noted {
+            shelf.render(&planned, &Asked::default());
+        }
+        let asked = Asked { values: compare::values_in(&mut shelf).unwrap(), ..Asked::default() };
+        let mut renamed = Shelf::default();
+        renamed.render(&planned, &asked);
+        assert_eq!(renamed.text("Dockerfile"), shelf.text("Dockerfile"));
+        assert!(renamed.render(&planned, &Asked::default()).iter().all(|it| !it.differs()));
+    }
+}
+
 /// The newer version wins, by number. Of two digests of one version nobody can tell, so a raised one stays.
 #[test]
 fn the_newer_version_of_a_base_image_wins() {

@@ -795,7 +795,7 @@ fn a_finding_in_a_released_image_is_one_issue() {
         "<!-- vulnerabilities of the released image -->\n",
         "`v1.4.2`",
         "https://github.com/acme/shop/actions/runs/5",
-        "`fix(deps): update base image and toolchain`",
+        "title begins with `fix(deps):`",
         "`.trivyignore`",
         "\n    @everyone CVE-2026-1\n",
     ] {

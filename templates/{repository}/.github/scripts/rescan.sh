@@ -57,7 +57,7 @@ fi
     printf '%s\n\n' "$marker"
     printf "The image of \`%s\`, the newest release, has findings: [run](%s).\n\n" "$tag" "$run"
 #%- if application.program.language.is_some() %#
-    printf -- "- In the base image or the language: merge the pull request \`fix(deps): update base image and toolchain\` of Renovate.\n"
+    printf -- "- In the base image or the language: merge the pull request of Renovate for it, whose title begins with \`fix(deps):\`.\n"
 #%- else %#
     printf -- "- In the base image: update it in \`Dockerfile\`, with a commit of the type \`fix\`.\n"
 #%- endif %#

@@ -58,7 +58,7 @@ fi
 {
     printf '%s\n\n' "$marker"
     printf "The image of \`%s\`, the newest release, has findings: [run](%s).\n\n" "$tag" "$run"
-    printf -- "- In the base image or the language: merge the pull request \`fix(deps): update base image and toolchain\` of Renovate.\n"
+    printf -- "- In the base image or the language: merge the pull request of Renovate for it, whose title begins with \`fix(deps):\`.\n"
     printf -- "- In a dependency: update it, with a commit of the type \`fix\`.\n"
     printf -- "- If a finding does not apply to this program: add its id to \`.trivyignore\`, with the reason.\n\n"
     printf 'The issue is updated every week, and closed when the newest release has no findings.\n\n'
