@@ -87,7 +87,7 @@ fn status(change: &Change) -> &'static str {
         Outcome::Conflict(Conflict::LeftOver) => "left over",
         Outcome::Conflict(Conflict::Foreign) => "foreign",
         Outcome::Conflict(Conflict::Moving) => "moving",
-        Outcome::Conflict(Conflict::Stale) => "stale",
+        Outcome::Conflict(Conflict::Stale) => "mismatched",
         Outcome::Conflict(Conflict::Pinned) => "pinned",
         Outcome::Conflict(Conflict::Outside(_)) => "outside",
         Outcome::Kept => "kept",
