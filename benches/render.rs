@@ -31,7 +31,7 @@ const CHECK: f64 = 2.0;
 const NOISE: Duration = Duration::from_millis(15);
 
 /// The memory that the program may use: this, and so many times the text.
-const MEMORY: (u64, f64) = (24 << 20, 1.8);
+const MEMORY: (u64, f64) = (24 << 20, 5.0);
 
 fn main() -> ExitCode {
     // `cargo bench -- full` measures the largest platform, too.

@@ -72,6 +72,10 @@ pub struct Spec {
     /// `commands` is set.
     #[schemars(extend("x-platform-wide" = "an application is built once, in one language"))]
     language: Option<Located<Language>>,
+    /// The line of versions of the language. Robots raise the toolchain and the image that builds within it. Default: the line that
+    /// this release of blueprint uses.
+    #[schemars(extend("x-platform-wide" = "an application is built once, with one version of its language"))]
+    language_version: Option<Located<String>>,
     /// The commands that check the code, instead of those of the language. Without a language you write the Dockerfile yourself.
     #[schemars(extend("x-platform-wide" = "an application is built once, by the same commands"))]
     commands: Option<Commands>,
@@ -340,7 +344,8 @@ impl Application {
         let database = spec.database.as_ref().map(|asked| asked.name(at, report));
         let port = value_or(&spec.port, PORT);
         let (language, commands) = (spec.language.as_ref(), spec.commands.as_ref());
-        let program = Program::resolve(at, language, commands, spec.starter.as_ref(), report);
+        let version = spec.language_version.as_ref();
+        let program = Program::resolve(at, language, version, commands, spec.starter.as_ref(), report);
         let size = Size::resolve(at, spec, &program, report);
         let code_owners = spec.code_owners.iter().flatten().filter_map(|it| report.try_read(it)).collect();
         let (env, has_database) = (spec.env.as_ref(), database.is_some());

@@ -22,6 +22,7 @@ pub struct Catalogue {
     images: BTreeMap<String, Pin>,
     tools: BTreeMap<String, Pin>,
     definitions: BTreeMap<String, Definitions>,
+    languages: BTreeMap<String, BTreeMap<String, LanguageLine>>,
     actions: BTreeMap<String, Commit>,
 }
 
@@ -92,6 +93,8 @@ pub struct Quota {
 pub struct Pin {
     /// The exact version.
     pub version: String,
+    /// The line of versions in which robots may raise it: what its beginning stays.
+    pub line: Option<String>,
     /// The digest of an image, or the checksum of a file, where it is known.
     pub digest: Option<String>,
     /// The minor versions of Kubernetes that it supports, if that is documented.
@@ -110,6 +113,19 @@ pub struct Definitions {
     pub version: String,
     /// The folder in the module that contains the definitions.
     pub folder: String,
+    source: String,
+}
+
+/// What belongs to a line of versions of a language that is not its default.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LanguageLine {
+    /// The exact version that workflows install.
+    pub tool: String,
+    /// The tag of the image that builds.
+    pub image: String,
+    /// The digest of that image.
+    pub digest: String,
     source: String,
 }
 
@@ -174,21 +190,47 @@ impl Catalogue {
         row(&self.tools, name).digest.as_deref().unwrap_or_else(|| panic!("`{name}` has no checksum"))
     }
 
+    /// The line of versions in which robots may raise a tool.
+    pub fn tool_line(&self, name: &str) -> &str {
+        row(&self.tools, name).line.as_deref().unwrap_or_else(|| panic!("`{name}` has no line of versions"))
+    }
+
+    /// The line of versions in which robots may raise an image. None if only its digest changes.
+    pub fn image_line(&self, name: &str) -> Option<&str> {
+        row(&self.images, name).line.as_deref()
+    }
+
     /// The first two numbers of a version: `1.26`.
     pub fn minor(&self, tool: &str) -> &str {
         let version = self.tool(tool);
         version.rsplit_once('.').map_or(version, |(minor, _)| minor)
     }
 
+    /// The lines of versions of a language: the default first.
+    pub fn language_lines(&self, language: &str) -> Vec<&str> {
+        let others = self.languages.get(language).into_iter().flat_map(BTreeMap::keys).map(String::as_str);
+        [self.tool_line(language)].into_iter().chain(others).collect()
+    }
+
+    /// What belongs to a line of a language. None for its default.
+    pub fn language_line(&self, language: &str, line: &str) -> Option<&LanguageLine> {
+        self.languages.get(language)?.get(line)
+    }
+
     /// An image by tag, and by digest where it is known. Docker official images, whose name has no folder, come from their mirror
     /// in ECR Public: Docker Hub limits anonymous pulls per address, and all nodes of a platform share one.
     pub fn image(&'static self, name: &'static str) -> Bareword {
         let Pin { version, digest, .. } = row(&self.images, name);
+        Self::tagged(name, version, digest.as_deref())
+    }
+
+    /// An image by another tag than that of its row.
+    pub fn tagged(name: &'static str, version: &'static str, digest: Option<&'static str>) -> Bareword {
         let mirror = Bareword::of("public.ecr.aws/docker/library");
         let image = if name.contains('/') { Bareword::of(name) } else { mirror.and('/', name) };
-        let tagged = image.and(':', version.as_str());
+        let tagged = image.and(':', version);
         match digest {
-            Some(digest) => tagged.and('@', digest.as_str()),
+            Some(digest) => tagged.and('@', digest),
             None => tagged,
         }
     }
@@ -198,6 +240,8 @@ impl Catalogue {
         let pins = self.charts.iter().chain(&self.images).chain(&self.tools);
         let pins = pins.map(|(name, pin)| (name.as_str(), pin.source.as_str()));
         let pins = pins.chain(self.definitions.iter().map(|(name, it)| (name.as_str(), it.source.as_str())));
+        let lines = self.languages.values().flatten().map(|(line, it)| (line.as_str(), it.source.as_str()));
+        let pins = pins.chain(lines);
         pins.chain(self.actions.iter().map(|(name, it)| (name.as_str(), it.source.as_str())))
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     merge::{has_markers, three_way},
     page::{self, Ownership},
     plan::{File, Files},
-    shared_values::{bare, exchanged, masked, values},
+    shared_values::{self, Known, Shared, Value, bare, exchanged, masked, values},
 };
 
 /// The folder of a repository, as far as a comparison looks into it.
@@ -50,7 +50,7 @@ pub struct Asked {
     /// The repositories of the platform and what each is for, if this repository's lock lists them.
     pub repositories: BTreeMap<String, String>,
     /// The values that others set, by the path of the file, in a folder that this repository had before it was renamed.
-    pub values: BTreeMap<String, Vec<String>>,
+    pub values: BTreeMap<String, Vec<Value>>,
 }
 
 /// The difference between the plan and the disk for one file.
@@ -113,6 +113,12 @@ pub enum Conflict {
     LeftOver,
     /// Its image would change without a commit.
     Moving,
+    /// The digest beside a tag belongs to another one.
+    Stale,
+    /// A digest stands beside a tag that is changed without it.
+    Pinned,
+    /// A value that others may set is outside the versions that the blueprint allows. These words say it.
+    Outside(&'static str),
 }
 
 impl fmt::Display for Conflict {
@@ -124,6 +130,11 @@ impl fmt::Display for Conflict {
             Self::Foreign => "not written by blueprint",
             Self::LeftOver => "no longer rendered, but edited since",
             Self::Moving => "the tag `latest` changes its image: set the tag of a release",
+            Self::Stale => {
+                "the tag was changed without its digest: set the digest of that release, or remove it"
+            }
+            Self::Pinned => "the digest would keep its image when Flux changes the tag: remove it",
+            Self::Outside(words) => words,
         })
     }
 }
@@ -147,7 +158,11 @@ pub fn compare(files: &Files, asked: &Asked, folder: &mut impl Folder) -> Result
     let (mut changes, mut bases) = (Vec::new(), Vec::new());
     for path in paths {
         let mut one = One { path, lock: &lock, hash, asked, folder: &mut *folder };
-        let Decision { change, entry, base } = one.decide(files.get(path))?;
+        let Decision { mut change, entry, base } = one.decide(files.get(path))?;
+        if change.outcome == Outcome::Unchanged {
+            // Most files of most renders: nobody looks at their bytes again.
+            (change.old, change.new) = (None, None);
+        }
         if let Some(entry) = entry {
             next.files.insert(path.clone(), entry);
         }
@@ -183,15 +198,17 @@ pub fn compare(files: &Files, asked: &Asked, folder: &mut impl Folder) -> Result
 }
 
 /// The values that others set, as a folder has them or had them last.
-pub fn values_in(folder: &mut impl Folder) -> Result<BTreeMap<String, Vec<String>>> {
+pub fn values_in(folder: &mut impl Folder) -> Result<BTreeMap<String, Vec<Value>>> {
     let Some(lock) = folder.read(lock::PATH)? else { return Ok(BTreeMap::new()) };
     let mut found = BTreeMap::new();
     for (path, entry) in Lock::read(&lock.bytes)?.files {
         if !entry.shared.is_empty() {
             let old = folder.read(&path)?;
-            let on_disk =
-                old.and_then(|old| Some(values(std::str::from_utf8(&old.bytes).ok()?, &entry.shared)));
-            found.insert(path, on_disk.filter(|it| !it.is_empty()).unwrap_or(entry.values));
+            let shared = Shared::of_lock(&entry.shared);
+            let on_disk = text(old.as_ref()).map(|text| values(&text, &shared));
+            let last = last_values(&entry);
+            let seen = on_disk.filter(|it| !it.is_empty()).unwrap_or_else(|| last.clone());
+            found.insert(path, shared_values::with_own(seen, &last));
         }
     }
     Ok(found)
@@ -221,9 +238,10 @@ impl<F: Folder> One<'_, F> {
             old.as_ref().is_some_and(|old| entry.written == self.lock.hash.blob(&old.bytes))
         };
         let entries = || self.lock.entries(self.path);
-        let locked = entries().find(exact).or_else(|| entries().next()).cloned();
+        let one = entries().nth(1).is_none();
+        let locked = entries().find(|entry| one || exact(entry)).or_else(|| entries().next()).cloned();
         let Some(file) = planned else { return Ok(self.unplanned(old, locked.as_ref())) };
-        let file = &self.adopt(file, old.as_ref(), locked.as_ref());
+        let (file, wrong) = &self.adopt(file, old.as_ref(), locked.as_ref());
         if file.handed_over {
             let entry = locked.unwrap_or_else(|| entry(file, &file.text, self.hash));
             let entry = LockedFile { owner: Owner::HandedOver, by: file.by.clone(), ..entry };
@@ -243,16 +261,19 @@ impl<F: Folder> One<'_, F> {
             return Ok(self.decision(outcome, old, Some(file.text.clone()), Some(entry), None));
         }
         let Some(found) = &old else { return Ok(self.managed(Outcome::Create, None, file)) };
-        if moves(&values_on(found, file)) {
-            return Ok(self.conflict(Conflict::Moving, old, file, locked.as_ref()));
+        if let Some(wrong) = *wrong {
+            return Ok(self.conflict(wrong, old, file, locked.as_ref()));
         }
         if found.bytes == file.text.as_bytes() {
             let lost = file.text.starts_with("#!") && found.executable == Some(false);
             let outcome = if lost { Outcome::Update } else { Outcome::Unchanged };
             return Ok(self.managed(outcome, old, file));
         }
-        if self.is_ours(&found.bytes) {
+        if self.is_ours(&found.bytes, &file.shared) {
             return Ok(self.managed(Outcome::Update, old, file));
+        }
+        if file.shared.iter().all(|it| !it.is_optional()) && self.is_ours(&found.bytes, &[Shared::digest()]) {
+            return Ok(self.conflict(Conflict::Pinned, old, file, locked.as_ref()));
         }
         match &locked {
             Some(entry) if entry.owner == Owner::Merged => self.merged(old, file, entry),
@@ -335,7 +356,7 @@ impl<F: Folder> One<'_, F> {
         let outcome = match (&old, locked.map(|entry| entry.owner)) {
             (_, Some(Owner::Seeded | Owner::HandedOver)) => Outcome::Kept,
             (None, _) => Outcome::Unchanged,
-            (Some(old), _) if self.is_ours(&old.bytes) => Outcome::Delete,
+            (Some(old), _) if self.is_ours(&old.bytes, &[]) => Outcome::Delete,
             (Some(_), _) => Outcome::Conflict(Conflict::LeftOver),
         };
         let mut decision = self.decision(outcome, old, None, None, None);
@@ -378,8 +399,8 @@ impl<F: Folder> One<'_, F> {
 
     /// What was rendered for these bytes, with the values that others have set since. An error says why it is not known.
     fn base(&mut self, locked: &LockedFile, file: &File) -> Result<String, String> {
-        let values = values(&file.text, file.shared);
-        let with_values = |text: String| exchanged(&text, file.shared, &values);
+        let values = values(&file.text, &file.shared);
+        let with_values = |text: String| exchanged(&text, &file.shared, &values);
         let id = locked.base.as_ref().unwrap_or(&locked.written);
         if locked.base.is_some() {
             if let Some(kept) = self.base_on_disk() {
@@ -406,22 +427,51 @@ impl<F: Folder> One<'_, F> {
         owned(&kept.bytes).ok().filter(|_| known)
     }
 
-    /// Whether only renders, and those whose values renders keep, wrote these bytes.
-    fn is_ours(&self, old: &[u8]) -> bool {
-        let ours =
-            |entry: &LockedFile| entry.owner == Owner::Managed && is_rendered(entry, self.lock.hash, old);
+    /// Whether only renders, and those whose values renders keep, wrote these bytes. An optional line is known by the plan if the
+    /// render before did not know it.
+    fn is_ours(&self, old: &[u8], planned: &[Shared]) -> bool {
+        let ours = |entry: &LockedFile| {
+            entry.owner == Owner::Managed && is_rendered(entry, self.lock.hash, old, planned)
+        };
         page::may_be_ours(self.path, old) && self.lock.entries(self.path).any(ours)
     }
 
-    /// The planned file with the values that others set.
-    fn adopt(&self, file: &File, old: Option<&Found>, locked: Option<&LockedFile>) -> File {
-        let last = || match locked {
-            Some(entry) => entry.values.clone(),
+    /// The planned file with the values that others set, and what is wrong with those on disk.
+    fn adopt(
+        &self,
+        file: &File,
+        old: Option<&Found>,
+        locked: Option<&LockedFile>,
+    ) -> (File, Option<Conflict>) {
+        let seen = text(old).map(|text| values(&text, &file.shared));
+        let last = match locked {
+            Some(entry) => last_values(entry),
             None => self.asked.values.get(self.path).cloned().unwrap_or_default(),
         };
-        let seen = old.map(|old| values_on(old, file));
-        let values = seen.filter(|values| !moves(values)).unwrap_or_else(last);
-        File { text: exchanged(&file.text, file.shared, &values), by: file.by.clone(), ..*file }
+        let exact = old.zip(locked).is_some_and(|(old, it)| it.written == self.lock.hash.blob(&old.bytes));
+        let moving = seen.as_deref().is_some_and(moves);
+        let mut known = Known { seen: seen.filter(|_| !moving), last, exact };
+        let mut chosen = shared_values::choose(&file.text, &file.shared, &known);
+        let wrong = match chosen.outside.take() {
+            _ if moving => Some(Conflict::Moving),
+            _ if chosen.stale => {
+                known.seen = None;
+                chosen = shared_values::choose(&file.text, &file.shared, &known);
+                Some(Conflict::Stale)
+            }
+            // The words live as long as the program, which reports them once.
+            Some(words) if locked.is_some() => Some(Conflict::Outside(words.leak())),
+            _ => None,
+        };
+        let text = exchanged(&file.text, &file.shared, &chosen.values);
+        let file = File {
+            text,
+            shared: file.shared.clone(),
+            by: file.by.clone(),
+            owner: file.owner,
+            handed_over: file.handed_over,
+        };
+        (file, wrong)
     }
 
     fn entry_of_merged(&self, file: &File, text: &str) -> LockedFile {
@@ -438,12 +488,12 @@ fn overwritten(mut decision: Decision) -> Decision {
 }
 
 /// Whether a tag that someone else set means another image tomorrow.
-fn moves(values: &[String]) -> bool {
-    values.iter().any(|it| bare(it) == "latest")
+fn moves(values: &[Value]) -> bool {
+    values.iter().any(|it| bare(&it.text) == "latest")
 }
 
-fn values_on(old: &Found, file: &File) -> Vec<String> {
-    text(Some(old)).map(|text| values(&text, file.shared)).unwrap_or_default()
+fn last_values(entry: &LockedFile) -> Vec<Value> {
+    shared_values::of_lock(&entry.shared, &entry.values)
 }
 
 /// None for what is not UTF-8.
@@ -456,13 +506,23 @@ fn owned(bytes: &[u8]) -> Result<String, String> {
 }
 
 /// Whether these bytes are those of the render that the entry is about, whatever others set in them since.
-fn is_rendered(entry: &LockedFile, hash: Hash, old: &[u8]) -> bool {
+fn is_rendered(entry: &LockedFile, hash: Hash, old: &[u8], planned: &[Shared]) -> bool {
     let as_rendered = || {
         let text = std::str::from_utf8(old).ok()?;
+        let mut shared = Shared::of_lock(&entry.shared);
         Some(match &entry.masked {
-            Some(id) => *id == hash.blob(masked(text, &entry.shared).as_bytes()),
+            Some(id) => {
+                shared.extend(
+                    planned
+                        .iter()
+                        .filter(|it| it.is_optional() && !shared.contains(it))
+                        .cloned()
+                        .collect::<Vec<_>>(),
+                );
+                *id == hash.blob(masked(text, &shared).as_bytes())
+            }
             // The first format knew the text only with the values of that render.
-            None => entry.written == hash.blob(exchanged(text, &entry.shared, &entry.values).as_bytes()),
+            None => entry.written == hash.blob(exchanged(text, &shared, &last_values(entry)).as_bytes()),
         })
     };
     entry.written == hash.blob(old) || !entry.shared.is_empty() && as_rendered().unwrap_or_default()
@@ -474,9 +534,8 @@ fn entry_of(file: &File, hash: Hash) -> LockedFile {
 
 /// What the lock records of a file with this text on disk.
 fn entry(file: &File, text: &str, hash: Hash) -> LockedFile {
-    let values = values(text, file.shared);
-    let masked = (!values.is_empty()).then(|| hash.blob(masked(text, file.shared).as_bytes()));
-    let shared = file.shared.iter().filter(|_| !values.is_empty()).map(|it| (*it).to_owned()).collect();
+    let (shared, values) = shared_values::to_lock(text, &file.shared);
+    let masked = (!values.is_empty()).then(|| hash.blob(masked(text, &file.shared).as_bytes()));
     LockedFile {
         owner: file.owner.into(),
         by: file.by.clone(),

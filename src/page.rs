@@ -6,6 +6,7 @@ use sha1::{Digest, Sha1};
 
 use crate::{
     format::align,
+    shared_values::Shared,
     words::{Atomic, Bareword},
 };
 
@@ -22,9 +23,9 @@ pub struct Page {
     pub role: Role,
     /// Whether renders keep updating it.
     pub owner: Ownership,
-    /// The starts of lines whose value is maintained by someone else: for example, a pull request or Flux sets the
-    /// tag of an image. The value on disk is kept.
-    pub shared: &'static [&'static str],
+    /// The lines whose value is maintained by someone else: for example, a pull request or Flux sets the tag of an image. The value
+    /// on disk is kept.
+    pub shared: Vec<Shared>,
     /// The component or application that contributed it. None for what every platform has.
     pub by: Option<String>,
     body: String,
@@ -93,7 +94,7 @@ impl Page {
             path: path.to_owned(),
             role,
             owner: Ownership::Managed,
-            shared: &[],
+            shared: Vec::new(),
             by: None,
             body,
         }
@@ -101,11 +102,20 @@ impl Page {
 
     /// A page whose body does not come from a template. `path` is inside the repository.
     pub fn computed(place: Place, path: String, role: Role, body: String) -> Self {
-        Self { template: None, place, path, role, owner: Ownership::Managed, shared: &[], by: None, body }
+        Self {
+            template: None,
+            place,
+            path,
+            role,
+            owner: Ownership::Managed,
+            shared: Vec::new(),
+            by: None,
+            body,
+        }
     }
 
-    /// The same page, in which the values of lines with these starts are maintained by someone else.
-    pub fn shared(self, shared: &'static [&'static str]) -> Self {
+    /// The same page, in which the values of these lines are maintained by someone else.
+    pub fn shared(self, shared: Vec<Shared>) -> Self {
         Self { shared, ..self }
     }
 

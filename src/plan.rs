@@ -21,6 +21,7 @@ use crate::{
     page::{Ownership, Page, Place, Role, contributed},
     platform::{EnvironmentPlan, Platform},
     repository,
+    shared_values::Shared,
     words::{Bareword, Name},
 };
 
@@ -34,8 +35,8 @@ pub struct File {
     pub owner: Ownership,
     /// The complete text, with its header.
     pub text: String,
-    /// The starts of lines whose value is maintained by someone else.
-    pub shared: &'static [&'static str],
+    /// The lines whose value is maintained by someone else.
+    pub shared: Vec<Shared>,
     /// The component or application that contributed it.
     pub by: Option<String>,
     /// Whether `[files]` hands it over to people.
@@ -336,7 +337,16 @@ impl Lists {
                 last = title;
             }
             let path = format!("{folder}/kustomization.yaml");
-            let shared: &[&str] = if last == "images:\n" { &["newTag: "] } else { &[] };
+            let image = entries.iter().find_map(|it| match it {
+                ListEntry::Image(_, marker) => Some(marker),
+                _ => None,
+            });
+            let shared = match image {
+                None => Vec::new(),
+                // Flux raises the tag alone, so that a digest would keep the image of another one.
+                Some(marker) if !marker.is_empty() => vec![Shared::any("newTag: ")],
+                Some(_) => vec![Shared::any("newTag: "), Shared::digest()],
+            };
             let mut page = Page::computed(Place::Manifests, path, Role::Unlisted, body).shared(shared);
             if let ["apps", application, ..] = folder.split('/').collect::<Vec<_>>()[..] {
                 page.by = Some(application.to_owned());

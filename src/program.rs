@@ -5,9 +5,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
+    catalogue::{Catalogue, LanguageLine},
     diagnostics::{Finding, Report},
     source::Located,
-    words::{Memory, Text},
+    words::{Bareword, Memory, Text},
 };
 
 /// The programming language of an application, which decides how the code is checked and the image is built.
@@ -41,6 +42,8 @@ pub struct Commands {
 pub struct Program {
     /// None if only commands are set: then the user provides toolchain and Dockerfile.
     pub language: Option<Language>,
+    /// The line of versions of the language, within which robots raise its toolchain and its image. Empty without a language.
+    pub line: String,
     /// The steps of the static checks. Empty if there are none.
     pub lint: Vec<Step>,
     /// The steps of the tests: at least one.
@@ -63,6 +66,7 @@ impl Program {
     pub fn resolve(
         name: &Located<String>,
         language: Option<&Located<Language>>,
+        version: Option<&Located<String>>,
         commands: Option<&Commands>,
         starter: Option<&Located<bool>>,
         report: &mut Report,
@@ -95,11 +99,84 @@ impl Program {
                     .help("remove `starter`, or write `language = \"go\"`"),
             );
         }
-        Self { language, lint, test, starter: starter.map_or(in_go, |asked| **asked) }
+        let line = line(name, language, version, report);
+        Self { language, line, lint, test, starter: starter.map_or(in_go, |asked| **asked) }
     }
 }
 
+/// The line that the blueprint sets, or that of the catalogue.
+fn line(
+    name: &Located<String>,
+    language: Option<Language>,
+    asked: Option<&Located<String>>,
+    report: &mut Report,
+) -> String {
+    let catalogue = Catalogue::get();
+    let asked = asked.filter(|_| !report.already_reported(&["applications", name, "language"]));
+    let Some(language) = language else {
+        if let Some(asked) = asked {
+            report.add(
+                Finding::new(
+                    "application/language-version",
+                    "`language-version` has no effect without a language",
+                )
+                .at(asked.span(), "without a `language`, your Dockerfile chooses the version")
+                .help("remove `language-version`, or set a `language`"),
+            );
+        }
+        return String::new();
+    };
+    let known = catalogue.language_lines(language.key());
+    let default = known[0].to_owned();
+    let Some(asked) = asked else { return default };
+    if known.contains(&asked.as_str()) {
+        return asked.to_string();
+    }
+    let words: Vec<String> = known.iter().map(|line| format!("`{line}`")).collect();
+    let title = format!("`{}` is not a known version of `{}`", asked.escape_debug(), language.key());
+    report.add(
+        Finding::new("application/language-version", title)
+            .at(asked.span(), format!("this release of blueprint knows {}", words.join(" and ")))
+            .help(format!("write `language-version = \"{default}\"`, or remove it")),
+    );
+    default
+}
+
 impl Program {
+    /// What the line of this program says instead of the catalogue's default.
+    fn other(&self, key: &str) -> Option<&'static LanguageLine> {
+        let language = self.language.filter(|it| it.key() == key)?;
+        Catalogue::get().language_line(language.key(), &self.line)
+    }
+
+    /// The version of a toolchain in its workflows. Linters of every application run with Go.
+    pub fn tool(&self, name: &str) -> &'static str {
+        self.other(name).map_or_else(|| Catalogue::get().tool(name), |it| &it.tool)
+    }
+
+    /// The line of versions of such a toolchain.
+    pub fn tool_line(&self, name: &str) -> &str {
+        if self.other(name).is_some() { &self.line } else { Catalogue::get().tool_line(name) }
+    }
+
+    /// An image in its Dockerfile.
+    pub fn image(&self, name: &'static str) -> Bareword {
+        match self.builds_with(name) {
+            Some(it) => Catalogue::tagged(name, &it.image, Some(&it.digest)),
+            None => Catalogue::get().image(name),
+        }
+    }
+
+    /// The line of versions of such an image. None if only its digest changes.
+    pub fn image_line(&self, name: &str) -> Option<&str> {
+        if self.builds_with(name).is_some() { Some(&self.line) } else { Catalogue::get().image_line(name) }
+    }
+
+    fn builds_with(&self, image: &str) -> Option<&'static LanguageLine> {
+        let language = self.language.filter(|it| it.images()[0] == image)?;
+        self.other(language.key())
+    }
+
     /// The default memory of a pod.
     pub fn memory(&self) -> Memory {
         match self.language {
@@ -152,6 +229,28 @@ impl Program {
 type Own = (&'static str, &'static str);
 
 impl Language {
+    /// Its name in a blueprint, and in the catalogue.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Go => "go",
+            Self::Node => "node",
+            Self::Python => "python",
+            Self::Rust => "rust",
+            Self::Java => "java",
+        }
+    }
+
+    /// The images in its Dockerfile, as the catalogue names them: the one that builds, and the one that runs.
+    pub fn images(self) -> [&'static str; 2] {
+        match self {
+            Self::Go => ["golang", "gcr.io/distroless/static-debian13"],
+            Self::Node => ["node", "gcr.io/distroless/nodejs24-debian13"],
+            Self::Python => ["python", "gcr.io/distroless/python3-debian13"],
+            Self::Rust => ["rust", "gcr.io/distroless/cc-debian13"],
+            Self::Java => ["maven", "gcr.io/distroless/java21-debian13"],
+        }
+    }
+
     /// The static checks of the language.
     fn lint(self) -> &'static [Own] {
         match self {

@@ -657,7 +657,7 @@ DEFECTS = [
     Defect(
         "a delivery of what nobody signed",
         {"deliver"},
-        lambda tree: change(named(tree, "deliver.sh"), r'^sh "\$\(dirname "\$0"\)/verify\.sh" "\$version"$', ""),
+        lambda tree: change(named(tree, "deliver.sh"), r'^sh "\$\(dirname "\$0"\)/verify\.sh" "\$digest"$', ""),
     ),
     Defect(
         "a merge of what somebody else pushed",

@@ -1,6 +1,6 @@
 # Runs the unchanged release scripts of an application's repository: the next version on temporary git histories; tag and release
 # with a stand-in for GitHub; publishing with stand-ins for Cosign, Skopeo and a registry; the pull request of a delivery with
-# stand-ins for GitHub and Cosign. Nothing is released. It assumes that the real services behave like the stand-ins.
+# stand-ins for GitHub, Cosign and Skopeo. Nothing is released. It assumes that the real services behave like the stand-ins.
 import json
 import re
 import stat
@@ -288,7 +288,7 @@ images:
   - name: ghcr.io/acme/another
     newTag: "7.7.7"
   - name: {image}
-    newTag: "{tag}"{marker}
+    newTag: "{tag}"{marker}{digest}
 patches:
   - path: deployment.yaml
 """
@@ -299,7 +299,9 @@ def delivering(proof, script):
     text = script.read_text(encoding="utf-8")
     application, manifests = (must_find(rf'^{name}="?([^"\s]+)"?$', text, re.M)[1] for name in ("application", "manifests"))
     path = f"apps/{application}/overlays/staging/kustomization.yaml"
-    overlay = lambda tag, marker="": OVERLAY.format(image=image, tag=tag, marker=marker)
+    overlay = lambda tag, marker="", digest=None: OVERLAY.format(
+        image=image, tag=tag, marker=marker, digest=f"\n    digest: {digest}" if digest else ""
+    )
     release = lambda *versions: {
         "tags": {f"{image}:{version}": DIGEST for version in versions},
         "images": [f"{image}@{DIGEST}"],
@@ -314,7 +316,7 @@ def delivering(proof, script):
         "pulls": [],
         "calls": [],
     }
-    stage = Stage(proof, {"gh": "manifests.py", "cosign": "registry.py"}, fresh("0.1.0"))
+    stage = Stage(proof, {"gh": "manifests.py", "cosign": "registry.py", "skopeo": "registry.py"}, fresh("0.1.0"))
     history = stage.folder / "history"
     history.mkdir()
     identity = {f"GIT_{who}_{what}": "jo@localhost" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
@@ -337,7 +339,10 @@ def delivering(proof, script):
     deliver("0.2.0")
     state = stage.state()
     hold(state["branches"]["main"][path] == overlay("0.1.0"), "writes to main by itself")
-    hold(state["branches"].get(branch, {}).get(path) == overlay("0.2.0"), f"the branch holds\n{state['branches'].get(branch)}")
+    hold(
+        state["branches"].get(branch, {}).get(path) == overlay("0.2.0", digest=DIGEST),
+        f"the branch holds\n{state['branches'].get(branch)}",
+    )
     hold(state["branches"][branch]["README.md"] == "words\n", "the branch lacks what main has")
     pulls = state["pulls"]
     hold(len(pulls) == 1 and pulls[0]["head"] == branch and not pulls[0]["auto"], f"opens {pulls}")
@@ -356,7 +361,7 @@ def delivering(proof, script):
     deliver("0.2.0")
     deliver("0.10.0", "--auto-merge")
     state = stage.state()
-    hold(state["branches"][branch][path] == overlay("0.10.0"), "a later version does not replace an open one")
+    hold(state["branches"][branch][path] == overlay("0.10.0", digest=DIGEST), "a later version does not replace an open one")
     hold(
         len(state["pulls"]) == 1 and "0.10.0" in state["pulls"][0]["title"] and state["pulls"][0]["auto"],
         f"leaves {state['pulls']}",
@@ -368,7 +373,10 @@ def delivering(proof, script):
     hold(stage.state()["pulls"][0]["state"] == "open", "merges what a person must merge")
     deliver("0.2.0", "--auto-merge")
     state = stage.state()
-    hold(state["pulls"][0]["state"] == "merged" and state["branches"]["main"][path] == overlay("0.2.0"), f"leaves {state['pulls']}")
+    hold(
+        state["pulls"][0]["state"] == "merged" and state["branches"]["main"][path] == overlay("0.2.0", digest=DIGEST),
+        f"leaves {state['pulls']}",
+    )
     stage.keep({**fresh("0.1.0"), "intruder": True})
     words = deliver("0.2.0", "--auto-merge", code=1)
     hold("was modified" in words and not stage.state()["pulls"][0]["auto"], f"merges what somebody else pushed: {words}")
@@ -401,7 +409,14 @@ def delivering(proof, script):
     stage.keep(marked)
     deliver("0.10.0")
     written = stage.state()["branches"][branch][path]
-    hold(written == marked["branches"]["main"][path].replace("0.9.0", "0.10.0"), f"changes more than the tag:\n{written}")
+    marker = ' # {"$imagepolicy": "flux-system:x:tag"}'
+    hold(written == overlay("0.10.0", marker, DIGEST), f"changes more than the tag and the digest:\n{written}")
+
+    # The digest of an older version does not stay.
+    stage.keep(fresh("0.9.0") | {"branches": {"main": {path: overlay("0.9.0", digest=OTHER)}}})
+    deliver("0.10.0")
+    written = stage.state()["branches"][branch][path]
+    hold(written == overlay("0.10.0", digest=DIGEST), f"leaves the digest of another version:\n{written}")
 
     # An older version, the same one, and a rollback while a newer version was released.
     for current in ("0.10.0", "0.10.1", "1.0.0"):

@@ -185,6 +185,13 @@ commit "fix(deps): update module example.com/client to v3 (#44)${newline}${newli
 next 5.0.1
 notes_lack '### Breaking changes'
 
+history 'a newer base image, by Renovate'
+commit 'chore: start'
+tag v1.3.2
+commit "fix(deps): update base image and toolchain (#45)${newline}${newline}| Package | Update | Change |${newline}| go | patch | 1.26.9 -> 1.26.10 |"
+next 1.3.3
+notes_have 'update base image and toolchain'
+
 history 'words in the last paragraph are no footer'
 commit 'chore: start'
 tag v1.3.2

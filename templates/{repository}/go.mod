@@ -1,6 +1,6 @@
 module github.com/#{ foundation.github.slug(application.repository) }#
 
-go #{ foundation.catalogue.minor("go") }#.0
+go #{ application.program.line }#.0
 #%- if application.database.is_some() %#
 
 require (

@@ -53,6 +53,34 @@ fn every_region_has_a_database() {
     assert_eq!(key["default"].as_str(), Some(default.as_str()));
 }
 
+/// The toolchain of a workflow and the image that builds are of one version, and its line is how it begins.
+#[test]
+fn a_line_of_a_language_has_its_versions() {
+    let text = include_str!("../../src/catalogue.toml");
+    let rows: toml::Table = toml::from_str(text).unwrap();
+    let begins = |version: &str, line: &str| version == line || version.starts_with(&format!("{line}."));
+    for (tool, image) in [("go", "golang"), ("node", "node"), ("python", "python"), ("rust", "rust")] {
+        let (tool, image) = (&rows["tools"][tool], &rows["images"][image]);
+        let (version, tag) = (tool["version"].as_str().unwrap(), image["version"].as_str().unwrap());
+        assert_eq!(tool["line"], image["line"], "{version}");
+        assert!(
+            begins(version, tool["line"].as_str().unwrap())
+                && begins(tag.split('-').next().unwrap(), version)
+        );
+    }
+    for (language, lines) in rows["languages"].as_table().unwrap() {
+        let known = Catalogue::get().language_lines(language);
+        let default = Catalogue::get().tool_line(language);
+        assert!(known.len() == lines.as_table().unwrap().len() + 1 && known[0] == default, "{known:?}");
+        for (line, row) in lines.as_table().unwrap() {
+            let (tool, image) = (row["tool"].as_str().unwrap(), row["image"].as_str().unwrap());
+            assert!(line != default && begins(tool, line), "{language} {line}");
+            assert!(image.starts_with(&format!("{tool}-")), "{language} {line}");
+            assert_eq!(row["digest"].as_str().unwrap().len(), "sha256:".len() + 64, "{language} {line}");
+        }
+    }
+}
+
 /// EKS refuses these for its control plane.
 #[test]
 fn zones_that_eks_refuses_are_not_known() {

@@ -17,7 +17,7 @@ const BY_HAND: Route = Route {
     words: &[
         "a person opens a pull request",
         "a person sets newTag",
-        "sed -i.bak",
+        "awk -v tag=",
         "before you set its tag",
         "set \\`newTag:",
     ],

@@ -12,6 +12,7 @@ use blueprint::{
     lock::{self, Hash, Lock},
     page::Ownership,
     plan::{File, Files},
+    shared_values::Shared,
 };
 use tempfile::TempDir;
 
@@ -21,6 +22,7 @@ const HEADER: &str = "# Written by blueprint. Change the blueprint instead.\n";
 fn file(owner: Ownership, text: &str, shared: &'static [&'static str]) -> File {
     let (first, rest) = text.split_at(if text.starts_with("#!") { text.find('\n').unwrap() + 1 } else { 0 });
     let header = if owner == Managed { HEADER } else { "" };
+    let shared = shared.iter().map(|start| Shared::any(start)).collect();
     File { owner, text: format!("{first}{header}{rest}"), shared, ..File::default() }
 }
 
@@ -548,6 +550,322 @@ fn a_missing_file_comes_back_with_its_value() {
     fs::remove_file(root.path().join("a")).unwrap();
     render(&root, &planned);
     assert_eq!(fs::read_to_string(root.path().join("a")).unwrap(), released);
+}
+
+/// A Dockerfile as rendered, with two base images: of the first a robot raises patch version and digest, of the other the digest.
+fn image(version: &str, digests: [char; 2]) -> Files {
+    let [build, run] = digests.map(|digit| digit.to_string().repeat(64));
+    let text = format!(
+        "FROM --platform=$A registry/golang:{version}@sha256:{build} AS build\nRUN make\nFROM static:nonroot@sha256:{run}\n"
+    );
+    let own = format!("{version}@sha256:{build}");
+    let line: Vec<&str> = version.split('.').take(2).collect();
+    let shared = vec![
+        Shared::within("FROM --platform=$A registry/golang:", "golang:", &own, &line.join(".")),
+        Shared::within("FROM static:", "static:", &format!("nonroot@sha256:{run}"), "nonroot"),
+    ];
+    Files::from([("Dockerfile".to_owned(), File { shared, ..file(Managed, &text, &[]) })])
+}
+
+/// A folder with a rendered Dockerfile, in which a person or a robot has changed something since.
+fn edited(planned: &Files, edits: &[(&str, &str)]) -> Shelf {
+    let mut shelf = Shelf::default();
+    shelf.render(planned, &Asked::default());
+    edit(&mut shelf, edits);
+    shelf
+}
+
+fn edit(shelf: &mut Shelf, edits: &[(&str, &str)]) {
+    let text = shelf.text("Dockerfile");
+    let after = edits.iter().fold(text.clone(), |text, (old, new)| text.replace(old, new));
+    assert!(edits.is_empty() || after != text, "{edits:?}");
+    shelf.put("Dockerfile", &after);
+}
+
+/// What a robot raised within its line is no difference, in a lock that knows it and one that does not, and comes back with a file
+/// that went missing.
+#[test]
+fn a_raised_base_image_is_kept() {
+    let planned = image("1.26.9-alpine3.24", ['a', 'b']);
+    let raised =
+        [("1.26.9", "1.26.10"), (&*"a".repeat(64), &*"c".repeat(64)), (&*"b".repeat(64), &*"d".repeat(64))];
+    let mut shelf = edited(&planned, &raised);
+    let text = shelf.text("Dockerfile");
+    for _ in 0..2 {
+        assert!(shelf.render(&planned, &Asked::default()).iter().all(|it| !it.differs()));
+        assert_eq!(shelf.text("Dockerfile"), text);
+    }
+    let lock = shelf.text(lock::PATH);
+    assert!(lock.contains("\"1.26.10-alpine3.24@sha256:cc") && lock.contains("\"=FROM static:\""), "{lock}");
+    shelf.files.remove("Dockerfile");
+    shelf.render(&planned, &Asked::default());
+    assert_eq!(shelf.text("Dockerfile"), text);
+}
+
+/// A repository that is renamed takes along what robots raised in it.
+#[test]
+fn a_raised_base_image_survives_a_new_name() {
+    let planned = image("1.26.9-alpine3.24", ['a', 'b']);
+    for noted in [false, true] {
+        let mut shelf = edited(&planned, &[("1.26.9", "1.26.10"), (&"b".repeat(64), &"d".repeat(64))]);
+        if noted {
+            shelf.render(&planned, &Asked::default());
+        }
+        let asked = Asked { values: compare::values_in(&mut shelf).unwrap(), ..Asked::default() };
+        let mut renamed = Shelf::default();
+        renamed.render(&planned, &asked);
+        assert_eq!(renamed.text("Dockerfile"), shelf.text("Dockerfile"));
+        assert!(renamed.render(&planned, &Asked::default()).iter().all(|it| !it.differs()));
+    }
+}
+
+/// The newer version wins, by number. Of two digests of one version nobody can tell, so a raised one stays.
+#[test]
+fn the_newer_version_of_a_base_image_wins() {
+    let text = |version, digests| image(version, digests)["Dockerfile"].text.clone();
+    let plan = |version, digests| image(version, digests);
+    let mut shelf = edited(&plan("1.26.9-alpine3.24", ['a', 'b']), &[("1.26.9", "1.26.10")]);
+    let newer = plan("1.26.11-alpine3.24", ['c', 'b']);
+    assert_eq!(shelf.outcome(&newer, &Asked::default()), Outcome::Update);
+    shelf.render(&newer, &Asked::default());
+    assert_eq!(shelf.text("Dockerfile"), text("1.26.11-alpine3.24", ['c', 'b']));
+    let older = plan("1.26.9-alpine3.24", ['a', 'b']);
+    assert!(shelf.render(&older, &Asked::default()).iter().all(|it| !it.differs()), "an older program");
+    assert_eq!(shelf.text("Dockerfile"), text("1.26.11-alpine3.24", ['c', 'b']));
+    // Nobody has raised the digest since this program rendered it.
+    let mut shelf = edited(&plan("1.26.9-alpine3.24", ['a', 'b']), &[]);
+    shelf.render(&plan("1.26.9-alpine3.24", ['a', 'e']), &Asked::default());
+    assert_eq!(shelf.text("Dockerfile"), text("1.26.9-alpine3.24", ['a', 'e']));
+    edit(&mut shelf, &[(&"e".repeat(64), &"f".repeat(64))]);
+    for own in ['e', '0', '1'] {
+        shelf.render(&plan("1.26.9-alpine3.24", ['a', own]), &Asked::default());
+        assert_eq!(shelf.text("Dockerfile"), text("1.26.9-alpine3.24", ['a', 'f']), "raised, and kept");
+    }
+}
+
+/// Another line of the blueprint, or another variant of a new program, replaces what was raised in the line before.
+#[test]
+fn another_line_of_versions_replaces_a_raised_one() {
+    for noted in [false, true] {
+        for next in ["1.27.0-alpine3.24", "1.25.3-alpine3.24", "1.26.9-alpine3.25"] {
+            let planned = image("1.26.9-alpine3.24", ['a', 'b']);
+            let mut shelf = edited(&planned, &[("1.26.9", "1.26.10")]);
+            if noted {
+                shelf.render(&planned, &Asked::default());
+            }
+            let planned = image(next, ['c', 'b']);
+            assert_eq!(shelf.outcome(&planned, &Asked::default()), Outcome::Update, "{next}");
+            shelf.render(&planned, &Asked::default());
+            assert_eq!(shelf.text("Dockerfile"), planned["Dockerfile"].text);
+        }
+    }
+}
+
+/// What is outside of the line is a conflict that says so, and is overwritten by the last good value.
+#[test]
+fn a_base_image_outside_its_line_is_a_conflict() {
+    let planned = image("1.26.9-alpine3.24", ['a', 'b']);
+    let digest = format!("@sha256:{}", "a".repeat(64));
+    for (edit_to, words) in [
+        (("1.26.10", "1.27.0"), "`golang:1.27.0-alpine3.24` is outside `1.26`, which the blueprint sets"),
+        (("1.26.10", "1.2.60"), "`golang:1.2.60-alpine3.24` is outside `1.26`, which the blueprint sets"),
+        (("1.26.10", "latest"), "`golang:latest-alpine3.24` is outside `1.26`, which the blueprint sets"),
+        (
+            ("alpine3.24", "bookworm"),
+            "`golang:1.26.10-bookworm` is not a version of `1.26-alpine3.24`, which the blueprint sets",
+        ),
+        ((&*digest, ""), "`golang:1.26.10-alpine3.24` must have a digest"),
+        ((&*digest, "@sha256:aa"), "`golang:1.26.10-alpine3.24` must have a digest"),
+        (("nonroot", "debug"), "`static:debug` is outside `nonroot`, which the blueprint sets"),
+    ] {
+        let mut shelf = edited(&planned, &[("1.26.9", "1.26.10")]);
+        shelf.render(&planned, &Asked::default());
+        let good = shelf.text("Dockerfile");
+        edit(&mut shelf, &[edit_to]);
+        let Outcome::Conflict(why) = shelf.outcome(&planned, &Asked::default()) else { panic!("{words}") };
+        assert_eq!(why.to_string(), words);
+        let overwrite = Asked { overwrite: ["Dockerfile".to_owned()].into(), ..Asked::default() };
+        shelf.render(&planned, &overwrite);
+        assert_eq!(shelf.text("Dockerfile"), good, "{words}");
+    }
+}
+
+/// Only the value, and a comment behind it, are of others.
+#[test]
+fn what_stands_behind_a_base_image_is_compared() {
+    let planned = image("1.26.9-alpine3.24", ['a', 'b']);
+    for (old, new) in [(" AS build", ""), (" AS build", " AS builder"), ("make", "make all"), ("$A", "$B")] {
+        let mut shelf = edited(&planned, &[("1.26.9", "1.26.10"), (old, new)]);
+        let outcome = shelf.outcome(&planned, &Asked::default());
+        assert_eq!(outcome, Outcome::Conflict(Conflict::Edited), "{new}");
+    }
+    let mut shelf = edited(&planned, &[("1.26.9", "1.26.10"), (" AS build", " AS build # by a robot")]);
+    assert_eq!(shelf.outcome(&planned, &Asked::default()), Outcome::Unchanged);
+}
+
+/// `language-version` moves Dockerfile, workflows and renovate.json to another line, over what robots raised in the line before.
+#[test]
+fn the_blueprint_sets_the_line_of_a_language() {
+    let text = |version: &str| {
+        let mut table: toml::Table = toml::from_str(&crate::blueprints()["minimal.toml"]).unwrap();
+        let shop = table["applications"]["shop"].as_table_mut().unwrap();
+        shop.insert("language-version".to_owned(), version.into());
+        toml::to_string(&table).unwrap()
+    };
+    let plan = |version: &str| crate::plan(&text(version)).repositories.remove("shop").unwrap();
+    let (older, newer) = (plan("1.26"), plan("1.27"));
+    for (path, words) in [
+        ("Dockerfile", "golang:1.27.1-alpine3.24@sha256:"),
+        (".github/workflows/ci.yml", "go-version: \"1.27.1\""),
+        (".github/workflows/release.yml", "go-version: \"1.27.1\""),
+        ("renovate.json", "\"allowedVersions\": \"/^1\\\\.27\\\\./\""),
+        ("README.md", "Go 1.27,"),
+        ("go.mod", "go 1.27.0"),
+    ] {
+        let other = words.replace("1.27.1", "1.26.9").replace("1.27", "1.26").replace("\\\\.27", "\\\\.26");
+        assert!(newer[path].text.contains(words) && !newer[path].text.contains(&other), "{path}: {words}");
+        assert!(older[path].text.contains(&other), "{path}: {other}");
+    }
+    let mut shelf = edited(&older, &[("1.26.9", "1.26.12")]);
+    assert!(shelf.render(&older, &Asked::default()).iter().all(|it| !it.differs()));
+    let changes = shelf.render(&newer, &Asked::default());
+    assert!(changes.iter().all(|it| it.conflict().is_none()));
+    assert_eq!(shelf.text("Dockerfile"), newer["Dockerfile"].text);
+}
+
+/// An overlay, in which a delivery sets the digest of the image below its tag.
+fn overlay(more: &str, digest: bool) -> Files {
+    let text = format!("images:\n  - name: shop\n    newTag: \"0.1.0\"\n{more}");
+    let shared = [Shared::any("newTag: ")].into_iter().chain(digest.then(Shared::digest)).collect();
+    Files::from([("Dockerfile".to_owned(), File { shared, ..file(Managed, &text, &[]) })])
+}
+
+fn delivered(tag: &str, digit: char) -> String {
+    format!("newTag: \"{tag}\"\n    digest: sha256:{}", digit.to_string().repeat(64))
+}
+
+/// A digest below the tag is of others, at its place: no difference, kept by renders that change something else, and back with a file
+/// that went missing.
+#[test]
+fn a_digest_beside_a_tag_is_kept() {
+    let planned = overlay("", true);
+    for noted in [false, true] {
+        let mut shelf = edited(&planned, &[("newTag: \"0.1.0\"", &delivered("0.2.0", 'a'))]);
+        let text = shelf.text("Dockerfile");
+        if noted {
+            assert!(shelf.render(&planned, &Asked::default()).iter().all(|it| !it.differs()));
+            shelf.files.remove("Dockerfile");
+            shelf.render(&planned, &Asked::default());
+        }
+        assert_eq!(shelf.text("Dockerfile"), text);
+        shelf.render(&overlay("patches: []\n", true), &Asked::default());
+        assert_eq!(shelf.text("Dockerfile"), format!("{text}patches: []\n"));
+        edit(&mut shelf, &[("newTag: \"0.2.0\"", "newTag: \"0.3.0\""), (&"a".repeat(64), &"b".repeat(64))]);
+        assert!(
+            shelf.render(&overlay("patches: []\n", true), &Asked::default()).iter().all(|it| !it.differs())
+        );
+    }
+    // A lock of an older program, which did not know of digests.
+    let mut shelf = edited(&overlay("", false), &[("newTag: \"0.1.0\"", &delivered("0.2.0", 'a'))]);
+    assert!(shelf.render(&planned, &Asked::default()).iter().all(|it| !it.differs()));
+    // Anything else on this line, or in another place, is an edit.
+    for wrong in [
+        "newTag: \"0.2.0\"\n    digest: sha256:aa",
+        "newTag: \"0.2.0\"\n  digest: sha256:aa",
+        "digest: latest",
+    ] {
+        let mut shelf = edited(&planned, &[("newTag: \"0.1.0\"", wrong)]);
+        assert_eq!(
+            shelf.outcome(&planned, &Asked::default()),
+            Outcome::Conflict(Conflict::Edited),
+            "{wrong}"
+        );
+    }
+}
+
+/// The digest decides which image runs: one that stays while its tag changes is a conflict, and so is one where Flux changes the tag.
+#[test]
+fn a_digest_of_another_tag_is_a_conflict() {
+    let planned = overlay("", true);
+    let mut shelf = edited(&planned, &[("newTag: \"0.1.0\"", &delivered("0.2.0", 'a'))]);
+    shelf.render(&planned, &Asked::default());
+    let good = shelf.text("Dockerfile");
+    edit(&mut shelf, &[("0.2.0", "0.3.0")]);
+    assert_eq!(shelf.outcome(&planned, &Asked::default()), Outcome::Conflict(Conflict::Stale));
+    let overwrite = Asked { overwrite: ["Dockerfile".to_owned()].into(), ..Asked::default() };
+    shelf.render(&planned, &overwrite);
+    assert_eq!(shelf.text("Dockerfile"), good);
+    // Without the digest, or with another one, it is a release.
+    let line = format!("\n    digest: sha256:{}", "a".repeat(64));
+    edit(&mut shelf, &[("0.2.0", "0.3.0"), (&line, "")]);
+    assert_eq!(shelf.outcome(&planned, &Asked::default()), Outcome::Unchanged);
+
+    let automated = overlay("", false);
+    let mut shelf = edited(&automated, &[("newTag: \"0.1.0\"", &delivered("0.2.0", 'a'))]);
+    assert_eq!(shelf.outcome(&automated, &Asked::default()), Outcome::Conflict(Conflict::Pinned));
+    shelf.render(&automated, &overwrite);
+    assert_eq!(shelf.text("Dockerfile"), automated["Dockerfile"].text.replace("0.1.0", "0.2.0"));
+    // From pull requests to image automation: the render removes the digest.
+    let mut shelf = edited(&planned, &[("newTag: \"0.1.0\"", &delivered("0.2.0", 'a'))]);
+    shelf.render(&planned, &Asked::default());
+    assert_eq!(shelf.outcome(&automated, &Asked::default()), Outcome::Update);
+    shelf.render(&automated, &Asked::default());
+    assert_eq!(shelf.text("Dockerfile"), automated["Dockerfile"].text.replace("0.1.0", "0.2.0"));
+}
+
+/// A lock of an older program knows no line of the Dockerfile: what it rendered is its own all the same.
+#[test]
+fn a_lock_without_lines_of_versions_is_converted() {
+    let mut older = image("1.26.8-alpine3.24", ['a', 'b']);
+    older.get_mut("Dockerfile").unwrap().shared.clear();
+    for next in ["1.26.8-alpine3.24", "1.26.9-alpine3.24", "1.27.0-alpine3.24"] {
+        let mut shelf = edited(&older, &[]);
+        let planned = image(next, ['a', 'c']);
+        shelf.render(&planned, &Asked::default());
+        assert_eq!(shelf.text("Dockerfile"), planned["Dockerfile"].text);
+        edit(&mut shelf, &[(&"c".repeat(64), &"d".repeat(64))]);
+        assert_eq!(shelf.outcome(&planned, &Asked::default()), Outcome::Unchanged);
+    }
+}
+
+/// Each base image of a rendered Dockerfile and each toolchain of a workflow can be raised, and nothing else can.
+#[test]
+fn robots_raise_base_images_and_toolchains_of_every_application() {
+    let mut seen = BTreeSet::new();
+    for (name, text) in crate::blueprints() {
+        for (path, file) in crate::plan(&text).repositories.into_values().flatten() {
+            let versions: Vec<String> = file
+                .text
+                .lines()
+                .filter_map(|line| {
+                    let line = line.trim_start();
+                    let starts = [
+                        "FROM ",
+                        "go-version: ",
+                        "node-version: ",
+                        "rustup toolchain install ",
+                        "rustup default ",
+                    ];
+                    let start = starts.iter().find(|start| line.starts_with(**start))?;
+                    let words = line[start.len()..].split(' ').find(|word| !word.starts_with("--"))?;
+                    let digest = words.contains("@sha256:");
+                    let value =
+                        if *start == "FROM " { words.split_once(':').filter(|_| digest)?.1 } else { words };
+                    seen.insert(*start);
+                    Some(value.to_owned())
+                })
+                .collect();
+            let raised = ["Dockerfile", ".github/workflows/ci.yml", ".github/workflows/release.yml"];
+            if raised.contains(&path.as_str()) {
+                let shared = blueprint::shared_values::values(&file.text, &file.shared);
+                let shared: Vec<String> = shared.into_iter().map(|it| it.text).collect();
+                assert_eq!(shared, versions, "{name}: {path}");
+            } else {
+                assert!(file.shared.is_empty() || path.ends_with("kustomization.yaml"), "{name}: {path}");
+            }
+        }
+    }
+    assert_eq!(seen.len(), 5, "{seen:?}");
 }
 
 const TEN: &str = "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n";

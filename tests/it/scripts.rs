@@ -698,3 +698,207 @@ fn what_cannot_be_known_is_neither_there_nor_missing() {
         refuses(&world, &["production"], &format!("`aws {call}` failed"));
     }
 }
+
+/// The scripts of an application, with stand-ins for GitHub, Skopeo and the scan.
+struct Released {
+    root: TempDir,
+}
+
+/// Answers from `$WORLD`, and keeps issues there, one file each.
+const GH: &str = r#"#!/bin/sh
+set -eu
+echo "gh $*" >>"$WORLD/calls"
+input=
+for word; do
+    [ "$input" = next ] && input=$word
+    [ "$word" = --input ] && input=next
+done
+case "$*" in
+    'api repos/acme/shop/releases/latest --jq .tag_name')
+        [ -e "$WORLD/tag" ] || { echo '{"status":"404"}'; echo 'gh: Not Found (HTTP 404)' >&2; exit 1; }
+        [ ! -e "$WORLD/outage" ] || { echo 'gh: Bad Gateway (HTTP 502)' >&2; exit 1; }
+        cat "$WORLD/tag" ;;
+    'release view v1.4.2 --json body --jq .body') cat "$WORLD/notes" ;;
+    'api --paginate repos/acme/shop/issues?state=open&creator=github-actions%5Bbot%5D&per_page=100') cat "$WORLD/issues" ;;
+    'api --silent --method POST repos/acme/shop/issues --input '*) cp "$input" "$WORLD/opened" ;;
+    'api --silent --method POST repos/acme/shop/issues/7/comments --input '*) cp "$input" "$WORLD/comment" ;;
+    'api --silent --method PATCH repos/acme/shop/issues/7 --input '*) cp "$input" "$WORLD/changed" ;;
+    *) echo "nobody expects gh $*" >&2; exit 1 ;;
+esac
+"#;
+
+const SKOPEO: &str = r#"#!/bin/sh
+set -eu
+echo "skopeo $*" >>"$WORLD/calls"
+case $1 in
+    login) [ "$(cat)" = token ] ;;
+    inspect) [ ! -e "$WORLD/gone" ] ;;
+    copy) for last; do :; done; mkdir -p "${last#oci:}"; echo image >"${last#oci:}/index.json" ;;
+esac
+"#;
+
+const SCAN: &str = r#"#!/bin/sh
+grep -q image "$1/index.json" || exit 9
+cat "$WORLD/findings"
+exit "$(cat "$WORLD/status")"
+"#;
+
+impl Released {
+    fn new(status: &str) -> Self {
+        let released = Self { root: TempDir::new().unwrap() };
+        let files = tree(plan(PLATFORM));
+        for script in ["rescan.sh", "earlier.sh"] {
+            released.put(&format!("scripts/{script}"), &files[&format!("shop/.github/scripts/{script}")]);
+        }
+        for (program, text) in [("bin/gh", GH), ("bin/skopeo", SKOPEO), ("scripts/scan.sh", SCAN)] {
+            released.put(program, text);
+            let done = Command::new("chmod").arg("+x").arg(released.root.path().join(program)).status();
+            assert!(done.unwrap().success());
+        }
+        let digest = "a".repeat(64);
+        released.put("world/tag", "v1.4.2\n");
+        released.put("world/notes", &format!("Words.\n\nImage: `ghcr.io/acme/shop:1.4.2@sha256:{digest}`\n"));
+        released.put("world/findings", "Total: 1 (CRITICAL: 1)\n```\n@everyone CVE-2026-1\n");
+        released.put("world/status", status);
+        released.put("world/issues", "[]");
+        released
+    }
+
+    fn put(&self, path: &str, text: &str) {
+        let path = self.root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// An open issue with this body, of this user.
+    fn issue(&self, user: &str) {
+        let body = "<!-- vulnerabilities of the released image -->\\n\\nolder";
+        self.put(
+            "world/issues",
+            &format!("[{{\"number\": 7, \"body\": \"{body}\", \"user\": {{\"login\": \"{user}\"}}}}]"),
+        );
+    }
+
+    fn run(&self) -> i32 {
+        let path = format!("{}:{}", self.root.path().join("bin").display(), std::env::var("PATH").unwrap());
+        let done = Command::new("sh")
+            .arg(self.root.path().join("scripts/rescan.sh"))
+            .envs([
+                ("PATH", path.as_str()),
+                ("GH_TOKEN", "token"),
+                ("GH_REPO", "acme/shop"),
+                ("GITHUB_ACTOR", "jo"),
+            ])
+            .envs([("GITHUB_SERVER_URL", "https://github.com"), ("GITHUB_RUN_ID", "5")])
+            .env("WORLD", self.root.path().join("world"))
+            .output()
+            .unwrap();
+        done.status.code().unwrap()
+    }
+
+    fn sent(&self, name: &str) -> Option<serde_json::Value> {
+        let text = fs::read_to_string(self.root.path().join("world").join(name)).ok()?;
+        Some(serde_json::from_str(&text).unwrap())
+    }
+}
+
+/// A finding in a released image opens an issue that says what to do, or updates the one that is open; a clean scan closes it.
+#[test]
+fn a_finding_in_a_released_image_is_one_issue() {
+    let world = Released::new("3");
+    assert_eq!(world.run(), 0);
+    let opened = world.sent("opened").unwrap();
+    assert_eq!(opened["title"], "Vulnerabilities in the released image");
+    let body = opened["body"].as_str().unwrap();
+    for words in [
+        "<!-- vulnerabilities of the released image -->\n",
+        "`v1.4.2`",
+        "https://github.com/acme/shop/actions/runs/5",
+        "title begins with `fix(deps):`",
+        "`.trivyignore`",
+        "\n    @everyone CVE-2026-1\n",
+    ] {
+        assert!(body.contains(words), "{words}: {body}");
+    }
+    assert!(world.sent("changed").is_none());
+    let calls = fs::read_to_string(world.root.path().join("world/calls")).unwrap();
+    let copied = format!("docker://ghcr.io/acme/shop@sha256:{}", "a".repeat(64));
+    assert!(calls.contains(&copied), "scans the image of the release: {calls}");
+
+    let world = Released::new("3");
+    world.issue("github-actions[bot]");
+    world.put("world/findings", &"long line\n".repeat(20_000));
+    assert_eq!(world.run(), 0);
+    assert!(world.sent("opened").is_none());
+    let body = world.sent("changed").unwrap()["body"].as_str().unwrap().to_owned();
+    assert!(body.contains("long line") && body.len() <= 65536, "{}", body.len());
+
+    // The marker of somebody else.
+    let world = Released::new("3");
+    world.issue("somebody");
+    assert_eq!(world.run(), 0);
+    assert!(world.sent("opened").is_some() && world.sent("changed").is_none());
+
+    let world = Released::new("0");
+    assert_eq!(world.run(), 0);
+    assert!(world.sent("opened").is_none() && world.sent("changed").is_none(), "nothing to say");
+    world.issue("github-actions[bot]");
+    assert_eq!(world.run(), 0);
+    assert_eq!(world.sent("changed").unwrap()["state"], "closed");
+    assert!(world.sent("comment").unwrap()["body"].as_str().unwrap().contains("`v1.4.2`"));
+}
+
+/// Without a scan nothing is known: the issue stays as it is, and the run fails. Without a release there is nothing to scan.
+#[test]
+fn a_rescan_that_fails_says_nothing_about_the_image() {
+    let fails = |prepare: &dyn Fn(&Released), code: i32| {
+        let world = Released::new("0");
+        world.issue("github-actions[bot]");
+        prepare(&world);
+        assert_eq!(world.run(), code);
+        assert!(world.sent("opened").is_none() && world.sent("changed").is_none());
+    };
+    fails(&|world| world.put("world/status", "1"), 1);
+    fails(&|world| world.put("world/status", "22"), 22);
+    fails(&|world| world.put("world/gone", ""), 1);
+    fails(&|world| world.put("world/notes", "Words."), 1);
+    fails(&|world| world.put("world/outage", ""), 1);
+    fails(&|world| fs::remove_file(world.root.path().join("world/tag")).unwrap(), 0);
+}
+
+/// The commit type that Renovate uses for a newer base image is one that is released.
+#[test]
+fn a_newer_base_image_is_a_release() {
+    let files = tree(plan(PLATFORM));
+    let rules: serde_json::Value = serde_json::from_str(&files["shop/renovate.json"]).unwrap();
+    let rule = rules["packageRules"].as_array().unwrap().iter().find(|it| it["enabled"] == true).unwrap();
+    let subject = format!(
+        "{}(deps): update {} (#45)",
+        rule["semanticCommitType"].as_str().unwrap(),
+        rule["groupName"].as_str().unwrap()
+    );
+    let root = TempDir::new().unwrap();
+    let script = root.path().join("version.sh");
+    fs::write(&script, &files["shop/.github/scripts/version.sh"]).unwrap();
+    let run = |program: &str, arguments: &[&str]| {
+        let identity = ["GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"];
+        let done = Command::new(program)
+            .args(arguments)
+            .current_dir(root.path())
+            .envs(identity.map(|it| (it, "jo@localhost")))
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap()
+    };
+    let next = |subject: &str| {
+        run("git", &["commit", "--quiet", "--allow-empty", "--message", subject]);
+        run("sh", &["version.sh", "next"]).trim().to_owned()
+    };
+    run("git", &["init", "--quiet"]);
+    run("git", &["commit", "--quiet", "--allow-empty", "--message", "feat: start"]);
+    run("git", &["tag", "v1.4.2"]);
+    assert_eq!(next("chore(deps): update minor and patch updates (#44)"), "");
+    assert_eq!(next(&subject), "1.4.3");
+    run("sh", &["version.sh", "title", subject.trim_end_matches(" (#45)")]);
+}

@@ -248,6 +248,22 @@ fn a12_robots_leave_what_is_rendered_alone() {
             ("application/renovate.json", "\"enabled\": false", "\"enabled\": true"),
             ("application/renovate.json", "\"gomodTidy\"", "\"npmDedupe\""),
             ("application/renovate.json", ", \":semanticCommits\"", ""),
+            (
+                "application/renovate.json",
+                "\"semanticCommitType\": \"fix\"",
+                "\"semanticCommitType\": \"chore\"",
+            ),
+            ("application/renovate.json", "\"automerge\": false", "\"automerge\": true"),
+            ("application/renovate.json", "timestamp-optional", "timestamp-required"),
+            ("application/renovate.json", "/^1\\\\.26\\\\./", "/^1\\\\./"),
+            (
+                "application/renovate.json",
+                "\"gcr.io/distroless/static-debian13\"",
+                "\"gcr.io/distroless/other\"",
+            ),
+            ("application/renovate.json", "\"major\", ", ""),
+            ("application/renovate.json", "\".blueprint/**\"", "\"other/**\""),
+            ("application/renovate.json", "\"**/node_modules/**\",", ""),
         ],
     );
     fn check(platform: &Platform, verdict: &mut Verdict) {
@@ -265,8 +281,9 @@ fn a12_robots_leave_what_is_rendered_alone() {
             // It infers the style of titles from ten commits, and a new repository has fewer.
             let named = rules["extends"].to_string().contains("\":semanticCommits\"");
             verdict.hold(named, format!("{repository}: a robot's titles are refused"));
-            let off =
-                rules["packageRules"].as_array().into_iter().flatten().filter(|it| it["enabled"] == false);
+            raised(platform, repository, &rules, verdict);
+            let off = rules["packageRules"].as_array().into_iter().flatten();
+            let off = off.filter(|it| it["enabled"] == false && it["matchUpdateTypes"].is_null());
             let off: BTreeSet<&str> = off
                 .flat_map(|it| it["matchFileNames"].as_array().into_iter().flatten())
                 .filter_map(Value::as_str)
@@ -284,6 +301,67 @@ fn a12_robots_leave_what_is_rendered_alone() {
             }) {
                 verdict.hold(off.contains(path), format!("{repository}: a robot would change `{path}`"));
             }
+        }
+    }
+    /// What a render keeps, a robot may raise: base images and toolchains, within their line, by a commit that is a release.
+    fn raised(platform: &Platform, repository: &str, rules: &Value, verdict: &mut Verdict) {
+        let words = |it: &Value| -> BTreeSet<String> {
+            it.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+        };
+        let ignored = words(&rules["ignorePaths"]);
+        let ignores =
+            ["**/node_modules/**", "**/vendor/**", ".blueprint/**"].iter().all(|it| ignored.contains(*it));
+        verdict.hold(ignores, format!("{repository}: a robot reads what was rendered before"));
+        let rules = rules["packageRules"].as_array().cloned().unwrap_or_default();
+        let at = |wanted: &dyn Fn(&Value) -> bool| rules.iter().position(wanted);
+        let off = at(&|it| it["enabled"] == false);
+        let on = at(&|it| it["enabled"] == true);
+        // The last rule that matches an update wins, and a dependency that is disabled is not looked up at all.
+        let ordered = off < on && off.is_some();
+        verdict.hold(ordered, format!("{repository}: base images are never raised"));
+        let rule = on.map(|at| rules[at].clone()).unwrap_or_default();
+        verdict.hold(
+            rule["semanticCommitType"] == "fix" && rule["groupName"] == "base image and toolchain",
+            format!("{repository}: a newer base image is no release"),
+        );
+        verdict.hold(rule["automerge"] == false, format!("{repository}: nobody looks at a newer base image"));
+        verdict.hold(
+            rule["minimumReleaseAgeBehaviour"] == "timestamp-optional",
+            format!("{repository}: ECR Public has no timestamps, so a newer base image waits forever"),
+        );
+        let names = words(&rule["matchDepNames"]);
+        let leaves = |it: &Value| it["enabled"] == false && words(&it["matchUpdateTypes"]).contains("major");
+        let kept = rules.iter().any(|it| leaves(it) && words(&it["matchDepNames"]) == names);
+        verdict.hold(kept, format!("{repository}: a robot leaves the line"));
+        let mut versions: Vec<(String, String)> = Vec::new();
+        let ours = |path: &str| file(platform, repository, path).contains("Written by blueprint");
+        for line in file(platform, repository, "Dockerfile").lines().filter(|_| ours("Dockerfile")) {
+            let image =
+                line.strip_prefix("FROM ").and_then(|it| it.split(' ').find(|it| !it.starts_with("--")));
+            versions.extend(
+                image.and_then(|it| it.split_once(':')).map(|(name, tag)| (name.to_owned(), tag.to_owned())),
+            );
+        }
+        for line in file(platform, repository, ".github/workflows/ci.yml").lines() {
+            for (start, name) in
+                [("go-version: ", "go"), ("node-version: ", "node"), ("rustup default ", "rust")]
+            {
+                let value = line.trim_start().strip_prefix(start).map(|it| it.trim_matches('"').to_owned());
+                versions.extend(value.map(|value| (name.to_owned(), value)));
+            }
+        }
+        for (name, version) in versions {
+            verdict.hold(names.contains(&name), format!("{repository}: `{name}` is never raised"));
+            let line = rules
+                .iter()
+                .find(|it| it["allowedVersions"].is_string() && words(&it["matchDepNames"]).contains(&name));
+            let line = line.and_then(|it| it["allowedVersions"].as_str()).unwrap_or_default();
+            let line = line.trim_start_matches("/^").trim_end_matches("\\./").replace('\\', "");
+            let number = version.starts_with(|c: char| c.is_ascii_digit());
+            // A line is a minor version, or the major version of Node, which corrects only its newest minor version.
+            let parts = if name.ends_with("node") { 1 } else { 2 };
+            let fits = version.split('.').take(parts).collect::<Vec<_>>().join(".") == line;
+            verdict.hold(fits == number, format!("{repository}: `{name}` leaves its line: {line}"));
         }
     }
 }
@@ -436,7 +514,7 @@ fn a16_what_is_released_was_tested_before() {
             (RELEASE, "packages: read # to verify the image", ""),
             (
                 "application/.github/scripts/deliver.sh",
-                "sh \"$(dirname \"$0\")/verify.sh\" \"$version\"",
+                "sh \"$(dirname \"$0\")/verify.sh\" \"$digest\"",
                 "true",
             ),
             (
@@ -449,11 +527,19 @@ fn a16_what_is_released_was_tested_before() {
                 "\"docker://$image@$digest\"\nfi",
                 "\"docker://$image:$version\"\nfi",
             ),
+            ("application/.github/scripts/deliver.sh", "-v digest=\"$digest\"", ""),
+            ("application/.github/workflows/rescan.yml", "schedule:", "push:"),
+            ("application/.github/workflows/rescan.yml", "packages: read", "packages: write"),
+            (
+                "application/.github/workflows/rescan.yml",
+                "run: sh .github/scripts/rescan.sh",
+                "run: \"true\"",
+            ),
             ("application/.github/scripts/verify.sh", "refs/heads/main", "refs/heads/other"),
             ("application/.github/scripts/verify.sh", "cosign verify-attestation", "true"),
             ("application/.github/scripts/release.sh", "--verify-tag", "--target \"$GITHUB_SHA\""),
             ("application/.github/scripts/version.sh", "limit=120000", "limit=125000"),
-            ("application/.github/scripts/scan.sh", "--exit-code 1", "--exit-code 0"),
+            ("application/.github/scripts/scan.sh", "--exit-code 3", "--exit-code 0"),
             ("application/.github/scripts/scan.sh", "architectures=amd64", "architectures=x86"),
             (
                 "application/.github/scripts/publish.sh",
@@ -528,12 +614,20 @@ fn a16_what_is_released_was_tested_before() {
             if !deliver.is_empty() {
                 let right = jobs["deliver"]["permissions"]["packages"] == "read";
                 verdict.hold(
-                    right && verifies(deliver, "$version"),
+                    right && verifies(deliver, "$digest") && deliver.contains("-v digest=\"$digest\""),
                     format!("{repository}: delivers what is not verified"),
                 );
             }
             let gate = file(platform, repository, ".github/scripts/scan.sh");
-            verdict.hold(gate.contains("--exit-code 1"), format!("{repository}: the scan stops nothing"));
+            verdict.hold(gate.contains("--exit-code 3"), format!("{repository}: the scan stops nothing"));
+            // A vulnerability becomes known after the release.
+            let rescan = workflow(platform, repository, "rescan");
+            let job = &rescan["jobs"]["rescan"];
+            let permissions = serde_json::json!({"contents": "read", "packages": "read", "issues": "write"});
+            let regular = rescan["on"]["schedule"][0]["cron"].is_string()
+                && place(job, ".github/scripts/rescan.sh").is_some()
+                && job["permissions"] == permissions;
+            verdict.hold(regular, format!("{repository}: what is released is not scanned again"));
             let build_for = file(platform, repository, ".github/scripts/build.sh");
             let wanted = build_for.split("--platform ").nth(1).and_then(|it| it.split_whitespace().next());
             let wanted = wanted.unwrap_or_default().replace("linux/", "").replace(',', " ");

@@ -1,13 +1,13 @@
 #!/bin/sh
 # Written by blueprint. Change the blueprint instead.
 
-# Opens the pull request that deploys a version to an environment: verifies the image, sets `newTag` in the overlay, and lists the
-# changes. An open pull request is updated. A newer version is never replaced by an older one.
+# Opens the pull request that deploys a version to an environment: verifies the image, sets `newTag` and the digest in the overlay,
+# and lists the changes. An open pull request is updated. A newer version is never replaced by an older one.
 #
 #   sh .github/scripts/deliver.sh ENVIRONMENT VERSION [--auto-merge]
 #
-# Requires `cosign`, logged in to the registry if the image is private, `gh`, `git` with the history and the tags of this
-# repository, and GH_TOKEN: a token of a GitHub App with write access to contents and pull requests of the manifests.
+# Requires `cosign` and `skopeo`, logged in to the registry if the image is private, `gh`, `git` with the history and the tags of
+# this repository, and GH_TOKEN: a token of a GitHub App with write access to contents and pull requests of the manifests.
 set -eu
 
 usage() {
@@ -55,18 +55,31 @@ if [ "$later" = "$current" ]; then
     exit 0
 fi
 
-# Only images that the release workflow of this repository signed are delivered.
-sh "$(dirname "$0")/verify.sh" "$version"
+# Only images that the release workflow of this repository signed are delivered. The digest is read once, so that the cluster runs the
+# image that was verified, even if the tag moves later.
+if ! digest=$(skopeo inspect --no-tags --retry-times 3 --format '{{.Digest}}' "docker://$image:$version"); then
+    printf '%s: %s:%s is not signed, because it is not in the registry\n' "$0" "$image" "$version" >&2
+    exit 1
+fi
+sh "$(dirname "$0")/verify.sh" "$digest"
 
-awk -v image="$image" -v version="$version" '
+# The digest stands below the tag. An older one must not stay, because the digest decides which image runs.
+awk -v image="$image" -v version="$version" -v digest="$digest" '
     $1 == "-" && $2 == "name:" { ours = $3 == image }
-    ours && $1 == "newTag:" && !done { sub(/newTag: *("[^"]*"|[^ #]+)/, "newTag: \"" version "\""); done = 1 }
+    ours && $1 == "digest:" { next }
+    ours && $1 == "newTag:" && !done {
+        sub(/newTag: *("[^"]*"|[^ #]+)/, "newTag: \"" version "\"")
+        print
+        sub(/newTag:.*/, "digest: " digest)
+        done = 1
+    }
     { print }' "$work/before.yaml" >"$work/after.yaml"
 
 # Commit subjects are formatted as code, so that they cannot mention users or link issues of the other repository.
 title="Deliver $application $version to $environment"
 {
-    printf "Sets the tag of \`%s\` in \`%s\`: \`%s\` becomes \`%s\`.\n\n" "$image" "$path" "$current" "$version"
+    printf "Sets the tag of \`%s\` in \`%s\`: \`%s\` becomes \`%s\`, and the digest of the verified image:\n\`%s\`.\n\n" \
+        "$image" "$path" "$current" "$version" "$digest"
     printf '[Release](https://github.com/%s/releases/tag/v%s)' "$source" "$version"
     if git rev-parse --quiet --verify "refs/tags/v$current" >/dev/null; then
         printf ', [all changes](https://github.com/%s/compare/v%s...v%s)\n\n' "$source" "$current" "$version"
