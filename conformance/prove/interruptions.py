@@ -55,7 +55,10 @@ class Renders:
             tempfile.mkdtemp(prefix="renders-", dir=memory if os.access(memory, os.W_OK) else self.proof.scratch)
         )
         self.folder.chmod(0o755)
-        self.program = shutil.copy(binary(), self.folder / "blueprint")
+        self.program = self.folder / "blueprint"
+        # By another process: a program that this one holds open for writing, and with it any process that is started meanwhile, cannot
+        # be executed.
+        self.proof.run(["cp", binary(), self.program])
         for name, more in CHANGES.items():
             self.blueprints[name] = self.folder / f"{name}.toml"
             self.blueprints[name].write_text(MINIMAL.read_text(encoding="utf-8") + more, encoding="utf-8")
