@@ -80,12 +80,19 @@ pub fn open<'p>(plan: &'p Plan, out: &Path, request: &Request) -> Result<Checkou
             "`--remove-repository` names `{name}`, which is no repository of this platform"
         );
     }
+    // A checkout that moved to its new name leaves nothing to remember.
+    let moved = |name: &str, role: &String| {
+        let renamed = plan.roles.values().any(|it| it == role);
+        Ok::<_, anyhow::Error>(renamed && !Folder::open(out, name)?.exists())
+    };
+    let mut remembered = BTreeMap::new();
+    for (name, role) in gone.iter().filter(|(name, _)| !request.remove.contains(name)) {
+        if !moved(name, role)? {
+            remembered.insert((*name).clone(), (*role).clone());
+        }
+    }
     let mut next = plan.roles.clone();
-    next.extend(
-        gone.iter()
-            .filter(|(name, _)| !request.remove.contains(name))
-            .map(|(name, role)| ((*name).clone(), (*role).clone())),
-    );
+    next.extend(remembered.clone());
     let asked = |name: &String| request.only.is_empty() || request.only.contains(name);
     let (mut all, mut notes) = (Vec::new(), Vec::new());
     let folders: BTreeMap<&String, Folder> = plan
@@ -111,11 +118,11 @@ pub fn open<'p>(plan: &'p Plan, out: &Path, request: &Request) -> Result<Checkou
         if lists {
             asked.repositories = next.clone();
         }
-        let old = gone.iter().find(|(_, role)| Some(**role) == plan.roles.get(name));
+        let old = remembered.iter().find(|(_, role)| Some(*role) == plan.roles.get(name));
         if let Some((old, _)) = old.filter(|_| !listed.contains_key(name)) {
             asked.values = values_in(&mut Folder::open(out, old)?)?;
             notes.push(format!(
-                "`{old}` is named `{name}` now; what others set in its files was taken over: rename the repository on GitHub"
+                "`{old}` is now `{name}`, which takes over the tags and versions that others set in it: rename the repository on GitHub"
             ));
         }
         all.push(Checkout {
@@ -133,7 +140,7 @@ pub fn open<'p>(plan: &'p Plan, out: &Path, request: &Request) -> Result<Checkou
             all.push(Checkout { name: name.clone(), folder, changes: Vec::new(), files: &NOTHING, asked });
         }
     }
-    for name in gone.keys().filter(|name| !request.remove.contains(name) && request.only.is_empty()) {
+    for name in remembered.keys().filter(|_| request.only.is_empty()) {
         notes.push(left(out, name)?);
     }
     if request.writes {

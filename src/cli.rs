@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     blueprint,
     checkouts::{self, Checkout, Checkouts, Request},
-    compare::{Change, Conflict, Outcome},
+    compare::{Change, Outcome},
     diagnostics::{Report, Severity},
     difference::{self, Format},
     disk::{self, Raced},
@@ -207,7 +207,7 @@ impl Target {
         remarks.extend(ways_out(request, &conflicts, all.len()));
         let marked = changes(&all).any(|(_, change)| change.outcome == Outcome::Marked);
         let differs = changes(&all).any(|(_, change)| change.differs());
-        if marked {
+        if marked && writes {
             remarks.push(
                 "error: files have conflict markers: resolve them, and run `blueprint render` again"
                     .to_owned(),
@@ -308,11 +308,7 @@ fn ways_out(request: &Request, conflicts: &[(&str, &Change)], repositories: usiz
     let Some((name, first)) = conflicts.first() else { return Vec::new() };
     let done = if request.writes { "nothing was written" } else { "a render would write nothing" };
     let mut lines = vec![format!("error: {done}: what somebody edited or made would be lost")];
-    let mergeable = |(_, change): &&(&str, &Change)| {
-        matches!(change.conflict(), Some(Conflict::Edited | Conflict::Meets))
-            && matches!(change.base, Some(Ok(_)))
-    };
-    if conflicts.iter().any(|it| mergeable(&it)) {
+    if conflicts.iter().any(|(_, change)| change.is_mergeable()) {
         lines.push(
             "help: `blueprint render --merge` keeps the edits and adds what this render changes".to_owned(),
         );

@@ -62,10 +62,12 @@ pub struct Change {
     pub outcome: Outcome,
     /// The file on disk. None if there is none.
     pub old: Option<Found>,
-    /// The text that a render writes, with the values that others set. None if the file is not planned.
+    /// The text that a render writes, or would write without a conflict, with the values that others set. None if it writes none.
     pub new: Option<String>,
     /// For a file in conflict: what was rendered last, or why that is not known.
     pub base: Option<Result<String, String>>,
+    /// For a file in conflict: more than the kind of the conflict says.
+    pub detail: Option<String>,
     /// The component or application that contributes the file, or did.
     pub by: Option<String>,
     /// Whether a render wrote the file before.
@@ -117,8 +119,8 @@ pub enum Conflict {
     Stale,
     /// A digest stands beside a tag that is changed without it.
     Pinned,
-    /// A value that others may set is outside the versions that the blueprint allows. These words say it.
-    Outside(&'static str),
+    /// A value that others may set is outside the versions that the blueprint allows. `Change::detail` says which.
+    Outside,
 }
 
 impl fmt::Display for Conflict {
@@ -134,7 +136,7 @@ impl fmt::Display for Conflict {
                 "the tag was changed without its digest: set the digest of that release, or remove it"
             }
             Self::Pinned => "the digest would keep its image when Flux changes the tag: remove it",
-            Self::Outside(words) => words,
+            Self::Outside => "a version is outside the line that the blueprint sets",
         })
     }
 }
@@ -157,12 +159,8 @@ pub fn compare(files: &Files, asked: &Asked, folder: &mut impl Folder) -> Result
     let mut next = Lock { hash, version, source, repositories, ..Lock::default() };
     let (mut changes, mut bases) = (Vec::new(), Vec::new());
     for path in paths {
-        let mut one = One { path, lock: &lock, hash, asked, folder: &mut *folder };
-        let Decision { mut change, entry, base } = one.decide(files.get(path))?;
-        if change.outcome == Outcome::Unchanged {
-            // Most files of most renders: nobody looks at their bytes again.
-            (change.old, change.new) = (None, None);
-        }
+        let mut one = OneFile { path, lock: &lock, hash, asked, folder: &mut *folder };
+        let Decision { change, entry, base } = one.decide(files.get(path))?;
         if let Some(entry) = entry {
             next.files.insert(path.clone(), entry);
         }
@@ -190,6 +188,7 @@ pub fn compare(files: &Files, asked: &Asked, folder: &mut impl Folder) -> Result
         old: old_lock,
         new: Some(new),
         base: None,
+        detail: None,
         by: None,
         known: !fresh,
         overwritten: false,
@@ -215,13 +214,16 @@ pub fn values_in(folder: &mut impl Folder) -> Result<BTreeMap<String, Vec<Value>
 }
 
 /// One file, and all that decides about it.
-struct One<'a, F> {
+struct OneFile<'a, F> {
     path: &'a str,
     lock: &'a Lock,
     hash: Hash,
     asked: &'a Asked,
     folder: &'a mut F,
 }
+
+/// Why the values of others cannot be kept, and more about it.
+type Wrong = Option<(Conflict, Option<String>)>;
 
 /// What a render does, what the lock records, and the text below `.blueprint/base/`, if the file is merged.
 struct Decision {
@@ -230,7 +232,7 @@ struct Decision {
     base: Option<String>,
 }
 
-impl<F: Folder> One<'_, F> {
+impl<F: Folder> OneFile<'_, F> {
     fn decide(&mut self, planned: Option<&File>) -> Result<Decision> {
         let old = self.folder.read(self.path)?;
         // Of several entries, the one that knows these very bytes: an interrupted render wrote them, or the other side of a merge.
@@ -241,11 +243,12 @@ impl<F: Folder> One<'_, F> {
         let one = entries().nth(1).is_none();
         let locked = entries().find(|entry| one || exact(entry)).or_else(|| entries().next()).cloned();
         let Some(file) = planned else { return Ok(self.unplanned(old, locked.as_ref())) };
-        let (file, wrong) = &self.adopt(file, old.as_ref(), locked.as_ref());
+        let adopted = self.adopt(file, old.as_ref(), locked.as_ref());
+        let (file, wrong) = adopted.as_ref().map_or((file, None), |(file, wrong)| (file, wrong.as_ref()));
         if file.handed_over {
             let entry = locked.unwrap_or_else(|| entry(file, &file.text, self.hash));
             let entry = LockedFile { owner: Owner::HandedOver, by: file.by.clone(), ..entry };
-            return Ok(self.decision(Outcome::HandedOver, old, Some(file.text.clone()), Some(entry), None));
+            return Ok(self.decision(Outcome::HandedOver, old, None, Some(entry), None));
         }
         if file.owner == Ownership::Seeded {
             // What a seeded file was when it was written stays known.
@@ -258,11 +261,14 @@ impl<F: Folder> One<'_, F> {
                 None if locked.is_none() => Outcome::Create,
                 _ => Outcome::Kept,
             };
-            return Ok(self.decision(outcome, old, Some(file.text.clone()), Some(entry), None));
+            let new = (outcome == Outcome::Create).then(|| file.text.clone());
+            return Ok(self.decision(outcome, old, new, Some(entry), None));
         }
         let Some(found) = &old else { return Ok(self.managed(Outcome::Create, None, file)) };
-        if let Some(wrong) = *wrong {
-            return Ok(self.conflict(wrong, old, file, locked.as_ref()));
+        if let Some((wrong, detail)) = wrong {
+            let mut decision = self.conflict(*wrong, old, file, locked.as_ref());
+            decision.change.detail = detail.clone().filter(|_| decision.change.conflict().is_some());
+            return Ok(decision);
         }
         if found.bytes == file.text.as_bytes() {
             let lost = file.text.starts_with("#!") && found.executable == Some(false);
@@ -292,7 +298,7 @@ impl<F: Folder> One<'_, F> {
             return Ok(self.conflict(Conflict::Unresolved, old, file, Some(locked)));
         }
         let Ok(base) = self.base(locked, file) else {
-            return Ok(self.conflict(Conflict::Meets, old, file, Some(locked)));
+            return Ok(self.conflict(Conflict::Edited, old, file, Some(locked)));
         };
         if base == file.text {
             // Nothing else is rendered than at the last merge, so whatever the person does now needs no merge.
@@ -302,8 +308,8 @@ impl<F: Folder> One<'_, F> {
             let entry = if self.lock.hash == self.hash { entry } else { self.entry_of_merged(file, &disk) };
             let lost =
                 disk.starts_with("#!") && old.as_ref().is_some_and(|old| old.executable == Some(false));
-            let outcome = if lost { Outcome::Update } else { Outcome::Kept };
-            return Ok(self.decision(outcome, old, Some(disk), Some(entry), Some(kept)));
+            let (outcome, new) = if lost { (Outcome::Update, Some(disk)) } else { (Outcome::Kept, None) };
+            return Ok(self.decision(outcome, old, new, Some(entry), Some(kept)));
         }
         Ok(match three_way(&base, &disk, &file.text) {
             Ok(text) => self.accepted(text, old, file),
@@ -330,9 +336,9 @@ impl<F: Folder> One<'_, F> {
             return self.managed(Outcome::Update, old, file);
         }
         let same = old.as_ref().is_some_and(|old| old.bytes == text.as_bytes());
-        let outcome = if same { Outcome::Kept } else { Outcome::Update };
         let entry = self.entry_of_merged(file, &text);
-        self.decision(outcome, old, Some(text), Some(entry), Some(file.text.clone()))
+        let (outcome, new) = if same { (Outcome::Kept, None) } else { (Outcome::Update, Some(text)) };
+        self.decision(outcome, old, new, Some(entry), Some(file.text.clone()))
     }
 
     fn marked(&self, text: String, old: Option<Found>, file: &File) -> Decision {
@@ -341,13 +347,17 @@ impl<F: Folder> One<'_, F> {
     }
 
     fn managed(&self, outcome: Outcome, old: Option<Found>, file: &File) -> Decision {
-        self.decision(outcome, old, Some(file.text.clone()), Some(entry_of(file, self.hash)), None)
+        // Most files of most renders: nobody looks at their bytes again.
+        let changes = outcome != Outcome::Unchanged;
+        let (old, new) = (old.filter(|_| changes), changes.then(|| file.text.clone()));
+        self.decision(outcome, old, new, Some(entry_of(file, self.hash)), None)
     }
 
     fn unplanned(&mut self, old: Option<Found>, locked: Option<&LockedFile>) -> Decision {
         if self.asked.overwrite.contains(self.path) {
             let asked = Asked::default();
-            let undecided = One { asked: &asked, folder: &mut *self.folder, ..*self }.unplanned(old, locked);
+            let undecided =
+                OneFile { asked: &asked, folder: &mut *self.folder, ..*self }.unplanned(old, locked);
             return match undecided.change.conflict() {
                 Some(_) => overwritten(undecided),
                 None => undecided,
@@ -393,7 +403,8 @@ impl<F: Folder> One<'_, F> {
     ) -> Decision {
         let (path, by) = (self.path.to_owned(), entry.as_ref().and_then(|entry| entry.by.clone()));
         let known = self.lock.entries(self.path).next().is_some();
-        let change = Change { path, outcome, old, new, base: None, by, known, overwritten: false };
+        let change =
+            Change { path, outcome, old, new, base: None, detail: None, by, known, overwritten: false };
         Decision { change, entry, base }
     }
 
@@ -436,13 +447,11 @@ impl<F: Folder> One<'_, F> {
         page::may_be_ours(self.path, old) && self.lock.entries(self.path).any(ours)
     }
 
-    /// The planned file with the values that others set, and what is wrong with those on disk.
-    fn adopt(
-        &self,
-        file: &File,
-        old: Option<&Found>,
-        locked: Option<&LockedFile>,
-    ) -> (File, Option<Conflict>) {
+    /// The planned file with the values that others set, and what is wrong with those on disk. None if others set none in it.
+    fn adopt(&self, file: &File, old: Option<&Found>, locked: Option<&LockedFile>) -> Option<(File, Wrong)> {
+        if file.shared.is_empty() {
+            return None;
+        }
         let seen = text(old).map(|text| values(&text, &file.shared));
         let last = match locked {
             Some(entry) => last_values(entry),
@@ -453,25 +462,18 @@ impl<F: Folder> One<'_, F> {
         let mut known = Known { seen: seen.filter(|_| !moving), last, exact };
         let mut chosen = shared_values::choose(&file.text, &file.shared, &known);
         let wrong = match chosen.outside.take() {
-            _ if moving => Some(Conflict::Moving),
+            _ if moving => Some((Conflict::Moving, None)),
             _ if chosen.stale => {
                 known.seen = None;
                 chosen = shared_values::choose(&file.text, &file.shared, &known);
-                Some(Conflict::Stale)
+                Some((Conflict::Stale, None))
             }
-            // The words live as long as the program, which reports them once.
-            Some(words) if locked.is_some() => Some(Conflict::Outside(words.leak())),
+            Some(words) if locked.is_some() => Some((Conflict::Outside, Some(words))),
             _ => None,
         };
         let text = exchanged(&file.text, &file.shared, &chosen.values);
-        let file = File {
-            text,
-            shared: file.shared.clone(),
-            by: file.by.clone(),
-            owner: file.owner,
-            handed_over: file.handed_over,
-        };
-        (file, wrong)
+        let (shared, by) = (file.shared.clone(), file.by.clone());
+        Some((File { text, shared, by, ..*file }, wrong))
     }
 
     fn entry_of_merged(&self, file: &File, text: &str) -> LockedFile {
@@ -558,7 +560,17 @@ fn base_change(path: &str, base: Option<String>, folder: &mut impl Folder) -> Re
         (Some(old), Some(new)) if old.bytes == new.as_bytes() => return Ok(None),
         (Some(_), Some(_)) => Outcome::Update,
     };
-    Ok(Some(Change { path, outcome, old, new: base, base: None, by: None, known: true, overwritten: false }))
+    Ok(Some(Change {
+        path,
+        outcome,
+        old,
+        new: base,
+        base: None,
+        detail: None,
+        by: None,
+        known: true,
+        overwritten: false,
+    }))
 }
 
 /// Whether two locks are about the same rendered bytes, whatever others set in them, whoever counts them, and in which format.
@@ -593,6 +605,18 @@ impl Change {
             Outcome::Conflict(why) => Some(why),
             _ => None,
         }
+    }
+
+    /// The words for a conflict. Empty if there is none.
+    pub fn reason(&self) -> String {
+        self.detail.clone().or(self.conflict().map(|why| why.to_string())).unwrap_or_default()
+    }
+
+    /// Whether `--merge` can decide the conflict.
+    pub fn is_mergeable(&self) -> bool {
+        matches!(self.conflict(), Some(Conflict::Edited | Conflict::Meets))
+            && matches!(self.base, Some(Ok(_)))
+            && self.old.as_ref().is_some_and(|old| std::str::from_utf8(&old.bytes).is_ok())
     }
 
     /// The file on disk as text. Bytes that are not UTF-8 are replaced.

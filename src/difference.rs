@@ -52,7 +52,7 @@ pub fn line(repository: &str, change: &Change) -> String {
         Outcome::Create => format!("+ {repository}/{path}"),
         Outcome::Update | Outcome::Marked => format!("~ {repository}/{path}"),
         Outcome::Delete => format!("- {repository}/{path}"),
-        Outcome::Conflict(why) => format!("! {repository}/{path}: {why}"),
+        Outcome::Conflict(_) => format!("! {repository}/{path}: {}", change.reason()),
         Outcome::Unchanged | Outcome::Kept | Outcome::HandedOver | Outcome::Noted => {
             format!("  {repository}/{path}")
         }
@@ -65,7 +65,7 @@ pub fn status_line(repository: &str, change: &Change) -> String {
     let status = status(change);
     let why = match change.outcome {
         Outcome::Conflict(Conflict::Edited) => String::new(),
-        Outcome::Conflict(why) => format!(": {why}"),
+        Outcome::Conflict(_) => format!(": {}", change.reason()),
         Outcome::Update if change.old_text() == change.new.as_deref().unwrap_or_default() => {
             ": a script that cannot be executed".to_owned()
         }
@@ -89,7 +89,7 @@ fn status(change: &Change) -> &'static str {
         Outcome::Conflict(Conflict::Moving) => "moving",
         Outcome::Conflict(Conflict::Stale) => "mismatched",
         Outcome::Conflict(Conflict::Pinned) => "pinned",
-        Outcome::Conflict(Conflict::Outside(_)) => "outside",
+        Outcome::Conflict(Conflict::Outside) => "outside",
         Outcome::Kept => "kept",
         Outcome::HandedOver => "handed over",
         Outcome::Unchanged | Outcome::Noted => "unchanged",
@@ -130,12 +130,12 @@ pub fn coloured(unified: &str) -> String {
     })
 }
 
-/// What would steer the terminal is spelled out, but for tabs.
+/// Control characters other than tabs are escaped, because a file on disk could change what a terminal shows.
 fn on_terminal(line: &str) -> String {
     line.split('\t').map(shown).collect::<Vec<_>>().join("\t")
 }
 
-/// The counts of each repository, and of its lines: one line each.
+/// The lines that are added and removed in each file.
 pub fn statistics(repositories: &[Repository<'_>]) -> String {
     let mut text = String::new();
     for Repository { name, changes } in repositories {
@@ -183,7 +183,7 @@ pub fn json(repositories: &[Repository<'_>]) -> String {
         json!({
             "path": change.path,
             "status": status(change),
-            "conflict": change.conflict().map(|why| why.to_string()),
+            "conflict": change.conflict().map(|_| change.reason()),
             "by": change.by,
             "added": added,
             "removed": removed,
@@ -226,7 +226,7 @@ pub fn markdown(repositories: &[Repository<'_>], limited: bool) -> String {
     if whole < all {
         let _ = writeln!(
             text,
-            "\n{} of {all} files are not shown: this comment may have {COMMENT} characters. `blueprint diff` shows all.",
+            "\n{} of {all} files are not shown, because a comment on GitHub has at most {COMMENT} characters. `blueprint diff` shows all.",
             all - whole
         );
     }
@@ -240,7 +240,7 @@ fn folded(repository: &str, change: &Change) -> String {
     let runs = difference.split(|sign| sign != '`').map(str::len).max().unwrap_or_default();
     let fence = "`".repeat(runs.max(2) + 1);
     let path = shown(&change.path).replace('&', "&amp;").replace('<', "&lt;");
-    let why = change.conflict().map(|why| format!(", {why}")).unwrap_or_default();
+    let why = change.conflict().map(|_| format!(", {}", change.reason())).unwrap_or_default();
     format!(
         "\n<details>\n<summary><code>{repository}/{path}</code> ({}, +{added} −{removed}{why})</summary>\n\n{fence}diff\n{difference}{fence}\n\n</details>\n",
         status(change)
@@ -258,8 +258,7 @@ fn counted(change: &Change) -> (usize, usize) {
 /// What a person changed in a file, and what the render would change.
 pub fn conflict(repository: &str, change: &Change) -> String {
     let path = format!("{repository}/{}", shown(&change.path));
-    let why = change.conflict().map(|why| why.to_string()).unwrap_or_default();
-    let mut text = format!("error: `{path}`: {why}\n");
+    let mut text = format!("error: `{path}`: {}\n", change.reason());
     let mut part = |title: &str, old: &str, new: &str| {
         let difference = between(old, new, None);
         if difference.is_empty() {

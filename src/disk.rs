@@ -379,6 +379,10 @@ impl compare::Folder for Folder {
     }
 
     fn recall(&self, id: &str) -> Result<Vec<u8>, String> {
+        // It stands in a file that anybody could have written, and git takes more for a name than ids.
+        if !id.bytes().all(|byte| byte.is_ascii_hexdigit()) || id.is_empty() {
+            return Err("the lock has no id for it".to_owned());
+        }
         // Of this folder's repository, whatever repository called us, and never from the network.
         let git = |arguments: &[&str]| {
             let mut git = Command::new("git");

@@ -20,8 +20,7 @@ pub fn three_way(base: &str, disk: &str, rendered: &str) -> Result<String, Strin
     })
 }
 
-/// Whether a person has not resolved a conflict yet.
+/// Whether a conflict is not resolved yet: one marker that is left is enough.
 pub fn has_markers(text: &str) -> bool {
-    let has = |marker: &str| text.lines().any(|line| line.starts_with(marker));
-    LABELS.iter().all(|(_, marker)| has(marker.trim_end()))
+    text.split_inclusive('\n').any(|line| LABELS.iter().any(|(_, marker)| *marker == line))
 }

@@ -39,6 +39,7 @@ from prove import (
     logins,
     manifest_scripts,
     manifests,
+    merges,
     own_terraform,
     pipeline_scripts,
     policies,
@@ -209,32 +210,32 @@ def main():
             require_network(proof)
             print(f"mode: {MODE}", flush=True)
         with providers.serving(proof):
-            for tree in trees if not arguments.selftest else []:
-                print(f"-- {tree}", flush=True)
-                run_steps(plan(proof, tree), report)
-            for tree in quick if not arguments.selftest else []:
-                every = plan(proof, tree)
-                left = sorted({step.kind for step in every if not is_quick(step)})
-                print(f"-- {tree}, without what takes longer: {', '.join(left)}", flush=True)
-                run_steps([step for step in every if is_quick(step)], report)
+            # All at once: most steps wait for something, and the last one of a part should not be waited for alone.
+            every = []
             if not arguments.selftest:
-                print("-- blueprints", flush=True)
-                checks = [
+                for tree in trees:
+                    every += labelled(tree, plan(proof, tree))
+                for tree in quick:
+                    planned = plan(proof, tree)
+                    left = sorted({step.kind for step in planned if not is_quick(step)})
+                    print(f"-- {tree} without what takes longer: {', '.join(left)}", flush=True)
+                    every += labelled(tree, [step for step in planned if is_quick(step)])
+                for steps in (
                     blueprints.steps,
                     interruptions.steps,
+                    merges.steps,
                     replacements.steps,
                     own_terraform.steps,
                     policies.calls_steps,
                     alert_messages.receivers,
                     upstream_alerts.more,
-                ]
-                run_steps([step for steps in checks for step in steps(proof)], report)
-                print("-- this project", flush=True)
-                run_steps(list(project.steps(proof)), report)
-                print("-- languages of applications", flush=True)
-                run_steps(list(presets.steps(proof)), report)
-            print(f"-- self-test: defects planted in copies of {', '.join(map(str, trees))}", flush=True)
-            run_steps(selftest.steps(proof, trees, plan, everything=arguments.selftest), report)
+                    project.steps,
+                    presets.steps,
+                ):
+                    every += steps(proof)
+            every += selftest.steps(proof, trees, plan, everything=arguments.selftest)
+            print(f"-- {', '.join(map(str, trees))}, this project, and defects planted in copies: {len(every)} steps", flush=True)
+            run_steps(every, report)
     except Failure as refusal:
         print(f"FAIL conformance: {refusal}", flush=True)
         print(f"{sum(not o.failure for o in outcomes)} passed, {sum(bool(o.failure) for o in outcomes) + 1} failed")
@@ -242,6 +243,13 @@ def main():
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return finish(begin, outcomes)
+
+
+def labelled(tree, steps):
+    """The steps with the name of their tree, because those of several trees run at the same time."""
+    for step in steps:
+        step.where = f"{tree}: {step.where}"
+    return steps
 
 
 def is_quick(step):

@@ -682,8 +682,8 @@ fn a_base_image_outside_its_line_is_a_conflict() {
         shelf.render(&planned, &Asked::default());
         let good = shelf.text("Dockerfile");
         edit(&mut shelf, &[edit_to]);
-        let Outcome::Conflict(why) = shelf.outcome(&planned, &Asked::default()) else { panic!("{words}") };
-        assert_eq!(why.to_string(), words);
+        let change = compare(&planned, &Asked::default(), &mut shelf).unwrap().remove(0);
+        assert_eq!((change.outcome, &*change.reason()), (Outcome::Conflict(Conflict::Outside), words));
         let overwrite = Asked { overwrite: ["Dockerfile".to_owned()].into(), ..Asked::default() };
         shelf.render(&planned, &overwrite);
         assert_eq!(shelf.text("Dockerfile"), good, "{words}");
@@ -1036,29 +1036,6 @@ fn a_file_that_is_handed_over_is_left_alone() {
     );
 }
 
-/// The base of a merge comes from the repository's own history, and where there is none, it says so.
-#[test]
-fn a_base_comes_from_git() {
-    let root = TempDir::new().unwrap();
-    let git = |arguments: &[&str]| {
-        let done = Command::new("git").arg("-C").arg(root.path()).args(arguments).output().unwrap();
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    };
-    let id = Hash::Sha1.blob(ten(&[])["a"].text.as_bytes());
-    let recall = || compare::Folder::recall(&open(root.path()), &id);
-    assert!(recall().unwrap_err().contains("in no git repository"));
-    git(&["init", "--quiet"]);
-    assert!(recall().unwrap_err().contains("never committed"));
-    render(&root, &ten(&[]));
-    git(&["add", "."]);
-    git(&["-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "--quiet", "-m", "first"]);
-    assert_eq!(recall().unwrap(), ten(&[])["a"].text.as_bytes());
-    put(&root, "a", &lines(&[("2", "two")]));
-    let merged = compare(&ten(&[("9", "nine")]), &merging(), &mut open(root.path())).unwrap();
-    apply(root.path(), &merged).unwrap();
-    assert_eq!(fs::read_to_string(root.path().join("a")).unwrap(), lines(&[("2", "two"), ("9", "nine")]));
-}
-
 /// Modes are people's, but a script can be executed; and what is no file stops a render before anything is changed.
 #[cfg(unix)]
 #[test]
@@ -1203,5 +1180,35 @@ fn words(change: &Change) -> String {
         Outcome::Noted => "notes it".to_owned(),
         Outcome::Marked => "writes conflict markers".to_owned(),
         Outcome::Conflict(why) => format!("**conflict**: {why}"),
+    }
+}
+
+mod merging {
+    use blueprint::merge::three_way;
+    use proptest::prelude::*;
+
+    /// Few different lines, so that they meet.
+    fn lines() -> impl Strategy<Value = String> {
+        proptest::collection::vec(prop_oneof!["a", "b", "c", "d"], 0..8)
+            .prop_map(|lines| lines.iter().map(|line| format!("{line}\n")).collect())
+    }
+
+    proptest! {
+        /// What one side left alone is what the other side has, and equal edits are no conflict.
+        #[test]
+        fn one_side_wins_where_the_other_left_it_alone(base in lines(), edited in lines()) {
+            prop_assert_eq!(three_way(&base, &edited, &base), Ok(edited.clone()));
+            prop_assert_eq!(three_way(&base, &base, &edited), Ok(edited.clone()));
+            prop_assert_eq!(three_way(&base, &edited, &edited), Ok(edited));
+        }
+
+        /// No line that a person wrote is lost: it is in the result, or between the markers.
+        #[test]
+        fn no_written_line_is_lost(base in lines(), rendered in lines(), at in 0..9_usize) {
+            let mut disk: Vec<&str> = base.split_inclusive('\n').collect();
+            disk.insert(at.min(disk.len()), "mine\n");
+            let (Ok(text) | Err(text)) = three_way(&base, &disk.concat(), &rendered);
+            prop_assert!(text.contains("mine\n"), "{}", text);
+        }
     }
 }

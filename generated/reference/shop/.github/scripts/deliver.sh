@@ -58,7 +58,7 @@ fi
 # Only images that the release workflow of this repository signed are delivered. The digest is read once, so that the cluster runs the
 # image that was verified, even if the tag moves later.
 if ! digest=$(skopeo inspect --no-tags --retry-times 3 --format '{{.Digest}}' "docker://$image:$version"); then
-    printf '%s: %s:%s is not signed, because it is not in the registry\n' "$0" "$image" "$version" >&2
+    printf '%s: cannot read the digest of %s:%s from the registry\n' "$0" "$image" "$version" >&2
     exit 1
 fi
 sh "$(dirname "$0")/verify.sh" "$digest"
