@@ -19,7 +19,7 @@ use std::{
 const BLUEPRINT: &str = env!("CARGO_BIN_EXE_blueprint");
 
 /// The shortest of so many runs: load of the machine only ever makes a run longer.
-const RUNS: usize = 15;
+const RUNS: usize = 9;
 
 /// A first render may take so many times as long as a copy of its files, in memory.
 const COLD: f64 = 3.0;
