@@ -130,7 +130,7 @@ elif verb == "logs":
     for stream in ("stdout", "stderr"):
         getattr(sys, stream).write((container / stream).read_text())
 elif verb == "inspect":
-    end(text=code() or "0")
+    end(text=str(code() is None).lower() if "Running" in options("--format")[0] else code() or "0")
 elif verb in ("stop", "rm") and code() is None:
     pid = int((container / "pid").read_text())
     last = time.monotonic() + (float(options("-t")[0]) if verb == "stop" else 0)

@@ -60,9 +60,9 @@ fn a_program_is_tried_as_it_will_run() {
             (script, "size=64m", "size=128m"),
             (script, "-lt 60 ]", "-lt 30 ]"),
             (script, "docker stop -t 30", "docker stop -t 60"),
-            (script, "wait_for \"$served\" /livez 200", "wait_for \"$served\" /health 200"),
-            (script, "wait_for \"$served\" /readyz 503", "wait_for \"$served\" /ready 503"),
-            (script, "wait_for \"$served\" /readyz 503", "wait_for \"$served\" /readyz 200"),
+            (script, "wait_for 8080 /livez 200", "wait_for 8080 /health 200"),
+            (script, "wait_for 8080 /readyz 503", "wait_for 8080 /ready 503"),
+            (script, "wait_for 8080 /readyz 503", "wait_for 8080 /readyz 200"),
             (script, "127.0.0.1::9090", "127.0.0.1::9091"),
             (manifest, "- name: PORT value: \"8080\"", "- name: PORT\n              value: \"8081\""),
             (manifest, "containerPort: 9090", "containerPort: 9091"),
@@ -145,7 +145,7 @@ fn a_program_is_tried_as_it_will_run() {
                 |probe: &str| container[probe]["httpGet"]["path"].as_str().unwrap_or_default().to_owned();
             let ready = if container["envFrom"].is_null() { "200" } else { "503" };
             for (path, status) in [(path("livenessProbe"), "200"), (path("readinessProbe"), ready)] {
-                let asks = format!("wait_for \"$served\" {path} ");
+                let asks = format!("wait_for {} {path} ", port("http").unwrap_or_default());
                 let asked = script.lines().find_map(|it| it.trim().strip_prefix(asks.as_str()));
                 hold(asked.is_some_and(|it| it.split(' ').any(|it| it == status)), &path);
             }

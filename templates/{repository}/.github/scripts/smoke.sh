@@ -37,16 +37,19 @@ status() {
     curl --silent --show-error --max-time 2 --output /dev/null --write-out '%{http_code}' "http://$1$2" 2>"$work/error" || true
 }
 
-# wait_for ADDRESS PATH STATUS...: waits for one of the statuses, for as long as the startup probe does.
+# wait_for PORT PATH STATUS...: waits for one of the statuses, for as long as the startup probe does, unless the program exits.
 wait_for() {
-    address=$1 path=$2
+    port=$1 path=$2
     shift 2
     attempt=0
     while :; do
-        answer=$(status "$address" "$path")
+        answer=000
+        address=$(docker port "$container" "$port/tcp" 2>"$work/error") && answer=$(status "$address" "$path")
         for wanted in "$@"; do
             [ "$answer" != "$wanted" ] || return 0
         done
+        running=$(docker inspect --format '{{.State.Running}}' "$container")
+        [ "$running" = true ] || fail "the program exited before $path answered with $*"
         attempt=$((attempt + 1))
         [ "$attempt" -lt #{ smoke_test.start }# ] || fail "$path answers with $answer instead of $*: $(cat "$work/error")"
         sleep 1
@@ -85,11 +88,10 @@ for architecture in $architectures; do
         --publish 127.0.0.1::#{ application.metrics.port }# \
 #%- endif %#
         "$image" >/dev/null
-    served=$(docker port "$container" #{ application.port }#/tcp) || fail 'the program exited immediately'
-    wait_for "$served" #{ application.liveness }# 200
-    wait_for "$served" #{ application.readiness }# #{ smoke_test.readiness.clone()|plain }#
+    wait_for #{ application.port }# #{ application.liveness }# 200
+    wait_for #{ application.port }# #{ application.readiness }# #{ smoke_test.readiness.clone()|plain }#
 #%- if application.has_metrics %#
-    wait_for "$(docker port "$container" #{ application.metrics.port }#/tcp)" #{ application.metrics.path }# 200
+    wait_for #{ application.metrics.port }# #{ application.metrics.path }# 200
 #%- endif %#
 
     docker stop -t #{ application.shutdown.drain }# "$container" >/dev/null

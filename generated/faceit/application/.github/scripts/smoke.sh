@@ -35,16 +35,19 @@ status() {
     curl --silent --show-error --max-time 2 --output /dev/null --write-out '%{http_code}' "http://$1$2" 2>"$work/error" || true
 }
 
-# wait_for ADDRESS PATH STATUS...: waits for one of the statuses, for as long as the startup probe does.
+# wait_for PORT PATH STATUS...: waits for one of the statuses, for as long as the startup probe does, unless the program exits.
 wait_for() {
-    address=$1 path=$2
+    port=$1 path=$2
     shift 2
     attempt=0
     while :; do
-        answer=$(status "$address" "$path")
+        answer=000
+        address=$(docker port "$container" "$port/tcp" 2>"$work/error") && answer=$(status "$address" "$path")
         for wanted in "$@"; do
             [ "$answer" != "$wanted" ] || return 0
         done
+        running=$(docker inspect --format '{{.State.Running}}' "$container")
+        [ "$running" = true ] || fail "the program exited before $path answered with $*"
         attempt=$((attempt + 1))
         [ "$attempt" -lt 60 ] || fail "$path answers with $answer instead of $*: $(cat "$work/error")"
         sleep 1
@@ -81,10 +84,9 @@ for architecture in $architectures; do
         --publish 127.0.0.1::8080 \
         --publish 127.0.0.1::9090 \
         "$image" >/dev/null
-    served=$(docker port "$container" 8080/tcp) || fail 'the program exited immediately'
-    wait_for "$served" /livez 200
-    wait_for "$served" /readyz 503
-    wait_for "$(docker port "$container" 9090/tcp)" /metrics 200
+    wait_for 8080 /livez 200
+    wait_for 8080 /readyz 503
+    wait_for 9090 /metrics 200
 
     docker stop -t 30 "$container" >/dev/null
     code=$(docker inspect --format '{{.State.ExitCode}}' "$container")
