@@ -19,7 +19,8 @@ use crate::{
     disk::{self, Raced},
     lock::{self, Lock},
     plan::{self, Plan},
-    platform,
+    platform::{self, Platform},
+    renames,
     source::Source,
     words::shown,
 };
@@ -335,7 +336,7 @@ pub fn validate(source: &Source, report: &mut Report) -> Option<()> {
     let blueprint = blueprint::read(source, report)?;
     let platform = platform::resolve(&blueprint, report)?;
     if blueprint.base.files.is_some() {
-        plan::hand_over(blueprint.base.files.as_ref(), &mut plan::plan(platform), report);
+        plan::hand_over(blueprint.base.files.as_ref(), &mut planned(platform), report);
     }
     (!report.failed()).then_some(())
 }
@@ -344,9 +345,16 @@ pub fn validate(source: &Source, report: &mut Report) -> Option<()> {
 pub fn draw(source: &Source, report: &mut Report) -> Option<Plan> {
     let blueprint = blueprint::read(source, report)?;
     let platform = platform::resolve(&blueprint, report)?;
-    let mut plan = plan::plan(platform);
+    let mut plan = planned(platform);
     plan::hand_over(blueprint.base.files.as_ref(), &mut plan, report);
     (!report.failed()).then_some(plan)
+}
+
+/// All files, and what earlier versions called them.
+fn planned(platform: Platform) -> Plan {
+    let mut plan = plan::plan(platform);
+    renames::apply(&renames::KNOWN, &mut plan);
+    plan
 }
 
 fn count(number: usize, what: &str) -> String {

@@ -159,17 +159,33 @@ pub fn compare(files: &Files, asked: &Asked, folder: &mut impl Folder) -> Result
     let (source, repositories) = (asked.source.clone(), asked.repositories.clone());
     let mut next = Lock { hash, version, source, repositories, ..Lock::default() };
     let (mut changes, mut bases) = (Vec::new(), Vec::new());
+    let renamed = renamed(files, &lock, folder)?;
     for path in paths {
-        let mut one = OneFile { path, lock: &lock, hash, asked, folder: &mut *folder };
+        if renamed.values().any(|before| before == path) {
+            continue;
+        }
+        let before = renamed.get(path);
+        let at = before.unwrap_or(path);
+        let mut one = OneFile { path: at, lock: &lock, hash, asked, folder: &mut *folder };
         let Decision { change, entry, base } = one.decide(files.get(path))?;
+        let was_merged = lock.entries(at).any(|entry| entry.owner == Owner::Merged);
+        if was_merged || base.is_some() {
+            if before.is_some() {
+                bases.extend(base_change(at, None, folder)?);
+            }
+            bases.extend(base_change(path, base, folder)?);
+        }
         if let Some(entry) = entry {
             next.files.insert(path.clone(), entry);
         }
-        let was_merged = lock.entries(path).any(|entry| entry.owner == Owner::Merged);
-        if was_merged || base.is_some() {
-            bases.extend(base_change(path, base, folder)?);
+        match before {
+            None => changes.push(change),
+            Some(before) => {
+                // The bytes of what is unchanged are not kept.
+                let old = change.old.or(folder.read(before)?);
+                changes.extend(moved(Change { old, ..change }, path));
+            }
         }
-        changes.push(change);
     }
     // After the merged files: an interrupted render can then still merge with the older base.
     changes.extend(bases);
@@ -195,6 +211,63 @@ pub fn compare(files: &Files, asked: &Asked, folder: &mut impl Folder) -> Result
         overwritten: false,
     });
     Ok(changes)
+}
+
+/// The files that an earlier version of this program rendered at another path: by the path of this version. Where something else is at
+/// that path, nothing is moved.
+fn renamed(files: &Files, lock: &Lock, folder: &mut impl Folder) -> Result<BTreeMap<String, String>> {
+    let mut all = BTreeMap::new();
+    for (path, file) in files.iter().filter(|(_, file)| !file.formerly.is_empty()) {
+        let locked = |path: &String| lock.entries(path).next().is_some();
+        let before = file.formerly.iter().find(|before| !files.contains_key(*before) && locked(before));
+        if let Some(before) = before.filter(|_| !locked(path))
+            && folder.read(path)?.is_none()
+            && folder.read(before)?.is_none_or(|found| std::str::from_utf8(&found.bytes).is_ok())
+        {
+            all.insert(path.clone(), before.clone());
+        }
+    }
+    Ok(all)
+}
+
+/// What a render does about the file at its old path, as changes of both paths: the new file first, so that an interruption loses
+/// nothing.
+fn moved(mut change: Change, path: &str) -> Vec<Change> {
+    let Some(old) = change.old.take() else {
+        change.path = path.to_owned();
+        return vec![change];
+    };
+    if change.conflict().is_some() {
+        let reason = change.reason();
+        let detail = Some(format!("{reason}, and now called `{path}`"));
+        return vec![Change { old: Some(old), detail, ..change }];
+    }
+    let outcome = if change.outcome == Outcome::Marked { Outcome::Marked } else { Outcome::Create };
+    let new = change.new.take().or_else(|| String::from_utf8(old.bytes.clone()).ok());
+    let (by, overwritten) = (change.by.clone(), change.overwritten);
+    vec![
+        Change {
+            path: path.to_owned(),
+            outcome,
+            old: None,
+            new,
+            by: by.clone(),
+            known: true,
+            overwritten,
+            ..change
+        },
+        Change {
+            path: change.path,
+            outcome: Outcome::Delete,
+            old: Some(old),
+            new: None,
+            base: None,
+            detail: None,
+            by,
+            known: true,
+            overwritten,
+        },
+    ]
 }
 
 /// The values that others set, as a folder has them or had them last.

@@ -39,8 +39,8 @@ pub enum Format {
 /// API).
 const COMMENT: usize = 65_536;
 
-/// What is left of a comment for the sentence about what was cut.
-const CUT: usize = 400;
+/// What is left of a comment for the sentence about what was cut, and for what a workflow writes above the difference.
+const CUT: usize = 1_400;
 
 /// How many lines of a conflict are shown.
 const LINES: usize = 20;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     diagnostics::{Finding, Report},
     source::{Decided, Located, value_or},
-    words::{GithubOwner, Repository, Text, patterns::Spelled},
+    words::{BlueprintPath, Commit, GitUrl, GithubOwner, Repository, Text, patterns::Spelled},
 };
 
 /// The GitHub owner and repositories.
@@ -29,6 +29,8 @@ pub struct Spec {
     /// contents of that repository. Default: none, Flux uses a deploy key.
     #[schemars(range(min = 1))]
     pub app: Option<Located<u64>>,
+    /// The workflows of the repository that contains the blueprint.
+    pub review: Option<ReviewSpec>,
 }
 
 /// Who creates the IAM OIDC provider for GitHub's tokens.
@@ -74,6 +76,33 @@ pub struct Ids {
     pub infrastructure: Option<Located<u64>>,
 }
 
+/// The workflows of the repository that contains the blueprint. Each pull request has a comment that shows what it changes in all
+/// repositories. After the merge, each repository that changes has a pull request. It requires `blueprint` in `[github.repositories]`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ReviewSpec {
+    /// The Git repository from which the workflow installs blueprint.
+    #[schemars(required, with = "Option<Spelled<GitUrl>>")]
+    pub source: Option<Located<String>>,
+    /// The commit of that repository. A pull request that changes it shows what the other version renders.
+    #[schemars(required, with = "Option<Spelled<Commit>>")]
+    pub revision: Option<Located<String>>,
+    /// The path of this file in the repository that contains it.
+    #[schemars(with = "Option<Spelled<BlueprintPath>>", extend("default" = FILE))]
+    pub file: Option<Located<String>>,
+}
+
+const FILE: &str = "blueprint.toml";
+
+/// The resolved workflow. Where the program comes from is read from the blueprint when the workflow runs.
+#[derive(Clone, Debug)]
+pub struct Review {
+    /// The repository that contains the blueprint.
+    pub repository: Repository,
+    /// The path of the blueprint in it.
+    pub file: BlueprintPath,
+}
+
 /// The resolved GitHub owner and repositories.
 #[derive(Clone, Debug)]
 pub struct Github {
@@ -85,6 +114,8 @@ pub struct Github {
     pub manifests: Decided<Repository>,
     /// The repository that contains the blueprint, if it is known.
     pub blueprint: Option<Repository>,
+    /// The workflow of that repository. None without `[github.review]`.
+    pub review: Option<Review>,
     /// The numeric ids of the owner and of the infrastructure repository.
     pub ids: Option<(u64, u64)>,
     /// Who creates the IAM OIDC provider for GitHub's tokens.
@@ -132,6 +163,8 @@ impl Github {
             );
         }
         let blueprint = blueprint.map(|(blueprint, _)| blueprint);
+        let review =
+            spec.review.and_then(|asked| Review::resolve(&asked, &names.blueprint, &blueprint, report));
         let ids = spec.ids.and_then(|ids| Some((*ids.owner?, *ids.infrastructure?)));
         if let (None, Some(owner)) =
             (ids, &spec.owner.filter(|_| !report.already_reported(&["github", "ids"])))
@@ -147,7 +180,7 @@ impl Github {
         }
         let oidc_provider = value_or(&spec.oidc_provider, OidcProvider::default());
         let app = spec.app.map(|app| *app);
-        Self { owner, infrastructure, manifests, blueprint, ids, oidc_provider, app }
+        Self { owner, infrastructure, manifests, blueprint, review, ids, oidc_provider, app }
     }
 
     /// The URL from which Flux reads the manifests: HTTPS for an app, SSH for a deploy key.
@@ -175,6 +208,35 @@ impl Github {
             None => format!("repo:{owner}/{infrastructure}"),
             Some((by, of)) => format!("repo:{owner}@{by}/{infrastructure}@{of}"),
         }
+    }
+}
+
+impl Review {
+    /// `named` is the name as written, which may be invalid.
+    fn resolve(
+        spec: &ReviewSpec,
+        named: &Option<Located<String>>,
+        repository: &Option<Repository>,
+        report: &mut Report,
+    ) -> Option<Self> {
+        let _: GitUrl = report.value(spec.source.as_ref());
+        let _: Commit = report.value(spec.revision.as_ref());
+        let file = match &spec.file {
+            None => BlueprintPath::ours(FILE),
+            Some(file) => report.value(Some(file)),
+        };
+        let reported = report.already_reported(&["github", "repositories"]);
+        if let (None, Some(source)) = (named, spec.source.as_ref().filter(|_| !reported)) {
+            report.add(
+                Finding::new(
+                    "github/review",
+                    "`[github.review]` requires the repository that contains the blueprint",
+                )
+                .at(source.span(), "the workflow is rendered into that repository")
+                .help("add `blueprint = \"NAME\"` to `[github.repositories]`"),
+            );
+        }
+        repository.clone().map(|repository| Self { repository, file })
     }
 }
 

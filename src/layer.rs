@@ -8,7 +8,8 @@ use crate::words::{Atomic, Bare, Label, Text};
 /// One Kustomization of Flux, and the folder of a cluster that it applies. A new layer is one constant.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Layer {
-    /// The name of its folder and of its Kustomization. It must not change: Flux would delete what the old Kustomization applied.
+    /// The name of its folder and of its Kustomization. If it changes, `renames` must have the old one, because Flux would delete what the old
+    /// Kustomization applied.
     pub name: &'static str,
     /// The layer before it. If a cluster does not have that layer, the one before that counts.
     pub after: Option<&'static Layer>,

@@ -48,12 +48,14 @@ pub mod logins;
 pub mod repository;
 pub mod infrastructure;
 pub mod manifests;
+pub mod review;
 
 // From a blueprint to the disk.
 pub mod files;
 pub mod blueprint;
 pub mod platform;
 pub mod plan;
+pub mod renames;
 pub mod lock;
 pub mod merge;
 pub mod compare;

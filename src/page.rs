@@ -38,6 +38,8 @@ pub enum Place {
     Infrastructure,
     /// The repository for the manifests.
     Manifests,
+    /// The repository that contains the blueprint.
+    Blueprint,
     /// An application's, by its name.
     Application(String),
 }
@@ -74,7 +76,7 @@ pub enum Ownership {
 }
 
 impl Page {
-    /// The template's first folder is the repository: `infrastructure`, `kubernetes-manifest`, or the name of
+    /// The template's first folder is the repository: `infrastructure`, `kubernetes-manifest`, `blueprint`, or the name of
     /// one, in braces. A body that does not render is a bug in its template.
     pub fn new(template: &'static str, path: String, role: Role, body: askama::Result<String>) -> Self {
         let body = body.unwrap_or_else(|error| {
@@ -86,6 +88,7 @@ impl Page {
         let place = match template.split('/').next() {
             Some("infrastructure") => Place::Infrastructure,
             Some("kubernetes-manifest") => Place::Manifests,
+            Some("blueprint") => Place::Blueprint,
             _ => Place::Application(repository.to_owned()),
         };
         Self {

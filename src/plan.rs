@@ -20,7 +20,7 @@ use crate::{
     manifests::{self, Example},
     page::{Ownership, Page, Place, Role, contributed},
     platform::{EnvironmentPlan, Platform},
-    repository,
+    repository, review,
     shared_values::Shared,
     words::{Bareword, Name},
 };
@@ -29,7 +29,7 @@ use crate::{
 pub type Files = BTreeMap<String, File>;
 
 /// One file of the plan.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct File {
     /// Whether renders keep updating it.
     pub owner: Ownership,
@@ -41,6 +41,19 @@ pub struct File {
     pub by: Option<String>,
     /// Whether `[files]` hands it over to people.
     pub handed_over: bool,
+    /// The paths that earlier versions of this program gave it, the newest first.
+    pub formerly: Vec<String>,
+    /// The Kustomizations in it that leave.
+    pub leaving: Vec<Leaving>,
+}
+
+/// A Kustomization that leaves. If it is not suspended on disk, a render suspends it first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Leaving {
+    /// Its name.
+    pub name: &'static str,
+    /// The suspended Kustomization, as YAML.
+    pub suspended: String,
 }
 
 /// The files of all repositories.
@@ -136,6 +149,7 @@ pub fn plan(platform: Platform) -> Plan {
         &example,
         delivery_routes,
     ));
+    pages.extend(review::pages(&foundation));
     lists.fill(&pages);
     pages.extend(lists.pages());
     collect(pages, &foundation.github)
@@ -158,7 +172,7 @@ pub fn hand_over(spec: Option<&files::Spec>, plan: &mut Plan, report: &mut Repor
                 let finding = Finding::new("files/unknown", title("is not a rendered file"));
                 let finding = finding.at(asked.span(), "this blueprint renders no such file");
                 report.add(
-                    finding.help(match nearest(asked, plan) {
+                    finding.help(match renamed(asked, plan).or_else(|| nearest(asked, plan)) {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => {
                             "write `REPOSITORY/PATH`, as `blueprint render --dry-run` prints it, or remove it"
@@ -169,6 +183,14 @@ pub fn hand_over(spec: Option<&files::Spec>, plan: &mut Plan, report: &mut Repor
             }
         }
     }
+}
+
+/// The path that this version gives to a file that an earlier one rendered.
+fn renamed(asked: &str, plan: &Plan) -> Option<String> {
+    let (repository, path) = asked.split_once('/')?;
+    let files = plan.repositories.get(repository)?;
+    let (now, _) = files.iter().find(|(_, file)| file.formerly.iter().any(|it| it == path))?;
+    Some(format!("{repository}/{now}"))
 }
 
 /// The rendered file whose path differs least, if it differs little.
@@ -240,16 +262,20 @@ fn collect(pages: Vec<Page>, github: &Github) -> Plan {
         let repository = match &page.place {
             Place::Infrastructure => github.infrastructure.to_string(),
             Place::Manifests => github.manifests.to_string(),
+            Place::Blueprint => {
+                github.blueprint.as_ref().expect("a page of a repository that has no name").to_string()
+            }
             Place::Application(repository) => repository.clone(),
         };
         plan.roles.entry(repository.clone()).or_insert_with(|| match (&page.place, &page.by) {
             (Place::Infrastructure, _) => "infrastructure".to_owned(),
             (Place::Manifests, _) => "manifests".to_owned(),
+            (Place::Blueprint, _) => "blueprint".to_owned(),
             (Place::Application(_), by) => format!("application {}", by.as_deref().unwrap_or_default()),
         });
         let files = plan.repositories.entry(repository).or_default();
         let text = page.text();
-        let file = File { owner: page.owner, text, shared: page.shared, by: page.by, handed_over: false };
+        let file = File { owner: page.owner, text, shared: page.shared, by: page.by, ..File::default() };
         let clash = files.insert(page.path.clone(), file);
         assert!(clash.is_none(), "two owners for `{}`", page.path);
     }

@@ -134,6 +134,47 @@ atoms! {
         }
     );
 
+    /// The URL of a Git repository over HTTPS.
+    GitUrl(
+        "github/url",
+        "a valid URL of a Git repository",
+        "`https://`, a host and a path: up to 200 letters, digits, `.`, `_`, `-` and `/`",
+        "https://placeholder--",
+        |word| {
+            let part = |part: &str| {
+                part.starts_with(|c: char| c.is_ascii_alphanumeric())
+                    && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+            };
+            word.len() <= 200
+                && !word.contains("--")
+                && word.strip_prefix("https://").is_some_and(|rest| rest.contains('/') && rest.split('/').all(part))
+        }
+    );
+
+    /// A commit of a Git repository, in full.
+    Commit(
+        "github/commit",
+        "a valid commit",
+        "the 40 lower-case hexadecimal digits of a commit, as `git rev-parse HEAD` prints them",
+        "placeholder",
+        |word| word.len() == 40 && word.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    );
+
+    /// The path of a blueprint in its repository.
+    BlueprintPath(
+        "github/path",
+        "a valid path of a blueprint",
+        "a relative path that ends in `.toml`: up to 200 letters, digits, `.`, `_`, `-` and `/`, each part starting with a letter or digit",
+        "placeholder--",
+        |word| {
+            let part = |part: &str| {
+                part.starts_with(|c: char| c.is_ascii_alphanumeric())
+                    && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+            };
+            word.len() <= 200 && !word.contains("--") && word.ends_with(".toml") && word.split('/').all(part)
+        }
+    );
+
     /// An AWS account.
     Account(
         "aws/account",
@@ -545,6 +586,13 @@ impl Domain {
     /// The number of labels: three for `shop.example.com`.
     pub fn labels(&self) -> usize {
         self.0.split('.').count()
+    }
+}
+
+impl BlueprintPath {
+    /// A path of ours.
+    pub fn ours(word: &'static str) -> Self {
+        Self::read(word).expect("a path of ours is valid")
     }
 }
 

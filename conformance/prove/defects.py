@@ -676,6 +676,27 @@ DEFECTS = [
         {"shellcheck"},
     ),
     Defect(
+        "a proposal over somebody's commits",
+        {"propose a render"},
+        lambda tree: change(named(tree, "propose.sh"), r'\[ "\$others" -ne 0 \]', '[ "$others" -lt 0 ]'),
+    ),
+    Defect(
+        "a comment over somebody's",
+        {"review a blueprint"},
+        lambda tree: change(named(tree, "comment.sh"), r'\.user\.login == "github-actions\[bot\]" and ', ""),
+    ),
+    Defect(
+        "a conflict that passes the review",
+        {"review a blueprint"},
+        lambda tree: change(named(tree, "compare.sh"), r'-eq 3 \] \|\| exit "\$status"$', '-ge 1 ] || exit "$status"'),
+    ),
+    Defect(
+        "a program of another commit",
+        {"install the program"},
+        lambda tree: change(named(tree, "install.sh"), r'= "\$source \$revision" \]', '!= "" ]'),
+        {"shellcheck"},
+    ),
+    Defect(
         "a program that drops open connections",
         {"starter", "starter with database"},
         lambda tree: change(go_sources(tree), r"drainFor = \d+", "drainFor = 0"),

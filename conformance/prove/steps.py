@@ -60,7 +60,8 @@ def run_steps(steps, report):
             outcomes.append(outcome)
             report(outcome)
 
-    with concurrent.futures.ThreadPoolExecutor(max_workers=(os.cpu_count() or 2) + 1) as pool:
+    # More than there are processors, because many steps wait for something.
+    with concurrent.futures.ThreadPoolExecutor(max_workers=(os.cpu_count() or 2) + 2) as pool:
         for future in [pool.submit(one, step) for step in sorted(steps, key=lambda step: -step.seconds) if not step.alone]:
             future.result()
     for step in steps:

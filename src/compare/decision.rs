@@ -8,6 +8,7 @@ use crate::{
     merge::{has_markers, three_way},
     page::{self, Ownership},
     plan::File,
+    renames,
     shared_values::{self, Known, Shared, Value, bare, exchanged, masked, values},
 };
 
@@ -41,6 +42,12 @@ impl<F: Folder> OneFile<'_, F> {
         let one = entries().nth(1).is_none();
         let locked = entries().find(|entry| one || exact(entry)).or_else(|| entries().next()).cloned();
         let Some(file) = planned else { return Ok(self.unplanned(old, locked.as_ref())) };
+        let leaving = match file.leaving.is_empty() {
+            true => None,
+            false => text(old.as_ref()).and_then(|disk| renames::before_leaving(file, &disk)),
+        };
+        let leaving = leaving.map(|text| with_text(file, text));
+        let file = leaving.as_ref().unwrap_or(file);
         let adopted = self.adopt(file, old.as_ref(), locked.as_ref());
         let (file, wrong) = adopted.as_ref().map_or((file, None), |(file, wrong)| (file, wrong.as_ref()));
         if file.handed_over {
@@ -270,14 +277,19 @@ impl<F: Folder> OneFile<'_, F> {
             _ => None,
         };
         let text = exchanged(&file.text, &file.shared, &chosen.values);
-        let (shared, by) = (file.shared.clone(), file.by.clone());
-        Some((File { text, shared, by, ..*file }, wrong))
+        Some((with_text(file, text), wrong))
     }
 
     fn entry_of_merged(&self, file: &File, text: &str) -> LockedFile {
         let base = Some(self.hash.blob(file.text.as_bytes()));
         LockedFile { owner: Owner::Merged, base, ..entry(file, text, self.hash) }
     }
+}
+
+/// The same file with another text.
+fn with_text(file: &File, text: String) -> File {
+    let File { owner, handed_over, .. } = *file;
+    File { owner, text, shared: file.shared.clone(), by: file.by.clone(), handed_over, ..File::default() }
 }
 
 /// A conflict that is decided for what is rendered.

@@ -6,9 +6,9 @@ use std::{borrow::Cow, marker::PhantomData};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
-    Account, AddonVersion, CodeOwner, Cpu, DatabaseClass, DatabaseName, Domain, GithubOwner, InstanceType,
-    Memory, Name, NodeImageRelease, Repository, RolePath, SQL_WORDS, SecretKey, UrlPath, VariableName, Word,
-    YAML_WORDS,
+    Account, AddonVersion, BlueprintPath, CodeOwner, Commit, Cpu, DatabaseClass, DatabaseName, Domain,
+    GitUrl, GithubOwner, InstanceType, Memory, Name, NodeImageRelease, Repository, RolePath, SQL_WORDS,
+    SecretKey, UrlPath, VariableName, Word, YAML_WORDS,
 };
 
 /// A word whose rule is a regular expression.
@@ -70,7 +70,9 @@ macro_rules! patterns {
 patterns! {
     Account: ["111122223333"], "(?!0{12}$)[0-9]{12}";
     AddonVersion: ["v1.22.4-eksbuild.3"], r"v(?:[0-9]{1,6}\.){2}[0-9]{1,6}-eksbuild\.[0-9]{1,6}";
+    BlueprintPath: ["blueprint.toml", "platforms/shop.toml"], r"(?=.{1,200}$)(?!.*--)(?:[A-Za-z0-9][A-Za-z0-9._-]*/)*[A-Za-z0-9][A-Za-z0-9._-]*\.toml";
     CodeOwner: ["@jo", "@acme/shop-team"], format!("(?!.*--)@{GITHUB_OWNER}(?:/[a-z0-9_-]{{1,100}})?");
+    Commit: ["0123456789abcdef0123456789abcdef01234567"], "[0-9a-f]{40}";
     Cpu: ["250m", "2"], "[1-9][0-9]{0,5}m?";
     DatabaseClass: ["db.m7g.large"], format!(r"db\.{INSTANCE_TYPE}");
     DatabaseName: ["shop"], format!(
@@ -82,6 +84,7 @@ patterns! {
     InstanceType: ["m7i.large"], INSTANCE_TYPE;
     Memory: ["256Mi", "2Gi"], "[1-9][0-9]{0,5}[MG]i";
     Name: ["shop"], format!("(?!.*--){}(?=[a-z]){}", except(&YAML_WORDS, false), label(Name::MAX));
+    GitUrl: ["https://github.com/acme/blueprint"], r"(?=.{1,200}$)(?!.*--)https://(?:[A-Za-z0-9][A-Za-z0-9._-]*/)+[A-Za-z0-9][A-Za-z0-9._-]*";
     GithubOwner: ["acme"], format!("(?!.*--){GITHUB_OWNER}");
     NodeImageRelease: ["1.36.4-20260923", "1.63.0-d4932ff8"], r"(?:[0-9]{1,4}\.){2}[0-9]{1,4}-[0-9a-f]{8}";
     Repository: ["infrastructure"], r"(?!.*--)(?!.*\.[gG][iI][tT]$)[A-Za-z0-9][A-Za-z0-9._-]{0,99}";

@@ -6,9 +6,9 @@ use blueprint::{
     diagnostics::Report,
     source::Source,
     words::{
-        Account, AddonVersion, Atomic, Bare, CodeOwner, Cpu, DatabaseClass, DatabaseName, Domain,
-        GithubOwner, Hcl, InstanceType, Memory, Name, NodeImageRelease, Repository, RolePath, SecretKey,
-        Text, UrlPath, VariableName, Word, Words, YAML_WORDS, is_bare,
+        Account, AddonVersion, Atomic, Bare, BlueprintPath, CodeOwner, Commit, Cpu, DatabaseClass,
+        DatabaseName, Domain, GitUrl, GithubOwner, Hcl, InstanceType, Memory, Name, NodeImageRelease,
+        Repository, RolePath, SecretKey, Text, UrlPath, VariableName, Word, Words, YAML_WORDS, is_bare,
     },
 };
 use proptest::{
@@ -350,6 +350,9 @@ fn nobody_types_a_placeholder() {
     placeholder::<Repository>();
     placeholder::<InstanceType>();
     placeholder::<AddonVersion>();
+    placeholder::<BlueprintPath>();
+    placeholder::<Commit>();
+    placeholder::<GitUrl>();
     placeholder::<RolePath>();
     placeholder::<NodeImageRelease>();
     placeholder::<Domain>();
@@ -471,6 +474,9 @@ every_atom! {
     }
     quoted {
         Account "[0-9]{12}",
+        BlueprintPath "([A-Za-z0-9][A-Za-z0-9._]{0,8}/){0,2}[A-Za-z0-9][A-Za-z0-9._]{0,8}\\.toml",
+        Commit "[0-9a-f]{40}",
+        GitUrl "https://[a-z0-9]{1,9}(/[A-Za-z0-9][A-Za-z0-9._]{0,8}){1,3}",
         AddonVersion "v[0-9]{1,3}\\.[0-9]{1,3}\\.[0-9]{1,3}-eksbuild\\.[0-9]{1,2}",
         CodeOwner "@[a-z0-9]{1,12}(/[a-z0-9_]{1,12})?",
         DatabaseClass "db\\.[a-z][0-9][a-z]{0,2}\\.[a-z0-9]{1,8}",

@@ -44,6 +44,7 @@ mod ownership;
 mod providers;
 /// Every file parses in its language.
 mod readback;
+mod renames;
 /// Preflight lists what is missing, finds what exists, and changes nothing.
 #[cfg(unix)]
 mod scripts;

@@ -9,6 +9,7 @@ from live.scenarios import (
     person,
     pod_security,
     releases,
+    renaming,
     running,
     tenants,
     wiring,
@@ -33,6 +34,7 @@ ATTENDED = {
     "drain": running.drain,
     "autoscale": running.autoscale,
     "preempt": running.preempt,
+    "renamed": renaming.renamed,
 }
 # In a separate run, without the secrets that a person writes.
 UNATTENDED = {"waiting": person.waiting, "put": person.put}
