@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    rc::Rc,
+    sync::Arc,
 };
 
 use schemars::JsonSchema;
@@ -283,7 +283,7 @@ pub struct Workload {
     /// The position of the application's name.
     pub place: Span,
     /// What is the same in all environments.
-    pub application: Rc<Application>,
+    pub application: Arc<Application>,
     /// The number and size of its pods in this environment.
     pub size: Size,
     /// The environment variables with the values of this environment.
@@ -378,7 +378,7 @@ impl Application {
 
     /// Resolves the application in one environment. `spec` is the base merged with the overlay; `name` is its key there.
     pub fn workload(
-        self: &Rc<Self>,
+        self: &Arc<Self>,
         name: &Located<String>,
         spec: &Spec,
         environment: &Environment,
@@ -407,7 +407,7 @@ impl Application {
         let size = Size::resolve(name, spec, &self.program, report);
         Workload {
             place: name.span(),
-            application: Rc::clone(self),
+            application: Arc::clone(self),
             variables: variables::with_memory_limit(variables, &secrets, &self.program, &size),
             size,
             exposure: Exposure::resolve(name, spec, environment, report),

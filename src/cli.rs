@@ -256,10 +256,12 @@ fn handed_over(all: &[Checkout<'_>]) -> Option<String> {
 
 /// Why many files may be stale.
 fn other_version(checkout: &Checkout<'_>) -> Option<String> {
+    if !checkout.changes.iter().any(Change::differs) {
+        return None;
+    }
     let old = checkout.changes.iter().find(|change| change.path == lock::PATH)?.old.as_ref()?;
     let (then, now) = (Lock::read(&old.bytes).ok()?.version, env!("CARGO_PKG_VERSION"));
-    let differs = checkout.changes.iter().any(Change::differs) && !then.is_empty() && then != now;
-    differs.then(|| {
+    (!then.is_empty() && then != now).then(|| {
         format!("note: `{}` was rendered by blueprint {}, and this is {now}", checkout.name, shown(&then))
     })
 }

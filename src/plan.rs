@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::iter::{IntoParallelIterator, IntoParallelRefIterator, ParallelIterator};
+
 use crate::{
     application::{
         Application, FIRST_TAG, Workload,
@@ -12,7 +14,7 @@ use crate::{
     database,
     diagnostics::{Finding, Report},
     files,
-    foundation::Environment,
+    foundation::{Environment, Foundation},
     github::Github,
     infrastructure,
     layer::{Layer, Layers},
@@ -80,57 +82,29 @@ pub fn plan(platform: Platform) -> Plan {
     let first = &environment_plans[0];
     let example = Example::new(&first.environment, &first.workloads, &first.secrets);
     let delivery_routes = &delivery_routes(&applications, &environment_plans);
-    let mut pages: Vec<Page> = Vec::new();
     let running = running(&environment_plans);
-    for it in &applications {
+    let of_application = |it: &Application| {
         let running = running.get(&it.name).map(Vec::as_slice).unwrap_or_default();
         let workloads: Vec<&Workload> = running.iter().map(|(workload, _)| *workload).collect();
         let routes = DeliveryRoutes::of(running.iter().copied());
-        pages.extend(contributed(&it.name, it.pages(&foundation)));
+        let mut pages = contributed(&it.name, it.pages(&foundation));
         let repository = repository::pages(it, &foundation, &environments, &workloads, &routes);
         pages.extend(contributed(&it.name, repository));
-    }
+        pages
+    };
+    let mut pages: Vec<Page> = applications.par_iter().flat_map_iter(of_application).collect();
     let known = manifests::known(environment_plans.iter().flat_map(|it| &it.contributions).flat_map(layers));
     let (mut lists, mut layers, mut monitoring_namespace) =
         (Lists::new(known.clone()), BTreeSet::new(), None);
-    for EnvironmentPlan { environment, contributions, workloads, secrets, stack } in environment_plans {
-        let shares = workloads.iter().filter_map(|it| it.database.clone()).collect();
-        let mut own = infrastructure::pages(
-            &environment,
-            &foundation,
-            &contributions,
-            &applications,
-            &shares,
-            &secrets,
-            &workloads,
-            &stack,
-        );
-        own.extend(logins::pages(&environment, &shares));
-        for root in logins::roots(&environment, &shares) {
-            lists.add(&root, ListEntry::Component("../local".to_owned()));
-        }
-        let tenants: Vec<_> = workloads.iter().map(|it| &it.application.name).collect();
-        let namespace = contributions.iter().find_map(Contribution::monitoring_namespace);
-        own.extend(manifests::pages(&environment, contributions, &secrets, &tenants));
-        own.extend(delivery::pages(&workloads, &foundation, &environment));
-        for workload in &workloads {
-            own.extend(contributed(&workload.application.name, workload.pages(&environment)));
-            let overlay = format!("apps/{}/overlays/{environment}", workload.application.name);
-            lists.add(&overlay, ListEntry::Resource("../../base".to_owned()));
-            if namespace.is_some() {
-                lists.add(&overlay, ListEntry::Resource("../../monitoring".to_owned()));
-            }
-            let image = foundation.image(&workload.application.repository);
-            lists.add(&overlay, ListEntry::Image(image, delivery::marker(workload)));
-        }
-        monitoring_namespace = monitoring_namespace.or(namespace);
-        own.extend(
-            workloads.iter().flat_map(|it| contributed(&it.application.name, it.delivery(&environment))),
-        );
-        let used = used(&known, &own, &environment.cluster_folder());
-        own.extend(manifests::layers(&environment, &used));
-        layers.extend(used.iter().map(|it| it.name));
+    let parts: Vec<Part> = environment_plans
+        .into_par_iter()
+        .map(|it| of_environment(it, &foundation, &applications, &known))
+        .collect();
+    for Part { pages: own, listed, layers: used, monitoring_namespace: namespace } in parts {
         pages.extend(own);
+        listed.into_iter().for_each(|(folder, entry)| lists.add(&folder, entry));
+        layers.extend(used);
+        monitoring_namespace = monitoring_namespace.or(namespace);
     }
     if let Some(monitoring_namespace) = &monitoring_namespace {
         let application_monitoring = |it: &Application| {
@@ -153,6 +127,61 @@ pub fn plan(platform: Platform) -> Plan {
     lists.fill(&pages);
     pages.extend(lists.pages());
     collect(pages, &foundation.github)
+}
+
+/// What one environment adds to a plan.
+struct Part {
+    pages: Vec<Page>,
+    /// What the lists of folders name, beside these pages.
+    listed: Vec<(String, ListEntry)>,
+    /// The names of the layers that the cluster has.
+    layers: Vec<&'static str>,
+    monitoring_namespace: Option<&'static str>,
+}
+
+fn of_environment(
+    plan: EnvironmentPlan,
+    foundation: &Foundation,
+    applications: &Vec<Application>,
+    known: &Layers,
+) -> Part {
+    let EnvironmentPlan { environment, contributions, workloads, secrets, stack } = plan;
+    let mut listed = Vec::new();
+    let shares = workloads.iter().filter_map(|it| it.database.clone()).collect();
+    let mut pages = infrastructure::pages(
+        &environment,
+        foundation,
+        &contributions,
+        applications,
+        &shares,
+        &secrets,
+        &workloads,
+        &stack,
+    );
+    pages.extend(logins::pages(&environment, &shares));
+    for root in logins::roots(&environment, &shares) {
+        listed.push((root, ListEntry::Component("../local".to_owned())));
+    }
+    let tenants: Vec<_> = workloads.iter().map(|it| &it.application.name).collect();
+    let monitoring_namespace = contributions.iter().find_map(Contribution::monitoring_namespace);
+    pages.extend(manifests::pages(&environment, contributions, &secrets, &tenants));
+    pages.extend(delivery::pages(&workloads, foundation, &environment));
+    let of_workload = |it: &Workload| contributed(&it.application.name, it.pages(&environment));
+    pages.extend(workloads.par_iter().flat_map_iter(of_workload).collect::<Vec<_>>());
+    for workload in &workloads {
+        let overlay = format!("apps/{}/overlays/{environment}", workload.application.name);
+        listed.push((overlay.clone(), ListEntry::Resource("../../base".to_owned())));
+        if monitoring_namespace.is_some() {
+            listed.push((overlay.clone(), ListEntry::Resource("../../monitoring".to_owned())));
+        }
+        let image = foundation.image(&workload.application.repository);
+        listed.push((overlay, ListEntry::Image(image, delivery::marker(workload))));
+    }
+    pages
+        .extend(workloads.iter().flat_map(|it| contributed(&it.application.name, it.delivery(&environment))));
+    let used = used(known, &pages, &environment.cluster_folder());
+    pages.extend(manifests::layers(&environment, &used));
+    Part { pages, listed, layers: used.iter().map(|it| it.name).collect(), monitoring_namespace }
 }
 
 /// Marks the files that `[files]` hands over, and reports what is no file of the plan.

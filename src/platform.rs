@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    rc::Rc,
+    sync::Arc,
 };
 
 use crate::{
@@ -31,7 +31,7 @@ pub struct Platform {
     /// What all environments share.
     pub foundation: Foundation,
     /// The applications, as they are in every environment.
-    pub applications: Vec<Rc<Application>>,
+    pub applications: Vec<Arc<Application>>,
     /// The environments, in the order of the blueprint: at least one.
     pub environment_plans: Vec<EnvironmentPlan>,
 }
@@ -118,7 +118,7 @@ pub fn resolve(blueprint: &Blueprint, report: &mut Report) -> Option<Platform> {
     (!report.failed()).then_some(Platform { foundation, applications, environment_plans })
 }
 
-fn applications(base: &Spec, github: &Github, report: &mut Report) -> Vec<Rc<Application>> {
+fn applications(base: &Spec, github: &Github, report: &mut Report) -> Vec<Arc<Application>> {
     // GitHub and many file systems ignore case in names.
     let of_platform = [&github.infrastructure, &github.manifests].map(|it| it.lower());
     let mut taken: BTreeSet<Repository> = of_platform.into();
@@ -135,9 +135,9 @@ fn applications(base: &Spec, github: &Github, report: &mut Report) -> Vec<Rc<App
                     .help("set another `repository` for this application"),
             );
         }
-        Rc::new(application)
+        Arc::new(application)
     };
-    let applications: Vec<Rc<Application>> = specs.map(resolve).collect();
+    let applications: Vec<Arc<Application>> = specs.map(resolve).collect();
     let names = base.applications.iter().flatten().map(|(name, _)| name).zip(&applications);
     let names: Vec<_> = names.filter_map(|(name, it)| Some((name, it.database.as_ref()?.valid()?))).collect();
     database::apart(&names, report);
@@ -208,7 +208,7 @@ fn environment_plan(
     (environment, place): (Environment, &Span),
     spec: &Spec,
     base: &Spec,
-    applications: &[Rc<Application>],
+    applications: &[Arc<Application>],
     report: &mut Report,
 ) -> EnvironmentPlan {
     let (mut workloads, mut known) = (Vec::new(), applications.iter());

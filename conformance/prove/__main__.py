@@ -237,6 +237,7 @@ def main():
                     presets.steps,
                 ):
                     every += steps(proof)
+            every = once(every)
             every += selftest.steps(proof, trees, plan, everything=arguments.selftest)
             print(f"-- {', '.join(map(str, trees))}, this project, and defects planted in copies: {len(every)} steps", flush=True)
             run_steps(every, report)
@@ -247,6 +248,19 @@ def main():
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return finish(begin, outcomes)
+
+
+def once(steps):
+    """Without the steps that prove what another one proves."""
+    kept, left = {}, []
+    for number, step in enumerate(steps):
+        key = (step.kind, step.proves) if step.proves else number
+        if key in kept:
+            left.append(f"{step.kind} {step.where}")
+        kept.setdefault(key, step)
+    if left:
+        print(f"-- proven with another tree, which has the same text: {', '.join(left)}", flush=True)
+    return list(kept.values())
 
 
 def labelled(tree, steps):

@@ -18,7 +18,15 @@ STAND_INS = HERE / "stand_ins"
 
 def steps(proof, tree):
     scripts = [path for path in tree.scripts if path.name == "version.sh"]
-    yield Step("release version", f"{len(scripts)} scripts", scripts, lambda: versions(proof, scripts), seconds=6)
+    distinct = {path.read_text(encoding="utf-8"): path for path in scripts}
+    yield Step(
+        "release version",
+        f"{len(scripts)} scripts, {len(distinct)} of them different",
+        scripts,
+        lambda: versions(proof, distinct.values()),
+        seconds=6,
+        proves="".join(sorted(distinct)),
+    )
     for folder in sorted(path.parent for path in scripts):
         release, verify, deliver = folder / "release.sh", folder / "verify.sh", folder / "deliver.sh"
         yield Step("tag and release", tree.name(release), [release], lambda r=release: releasing(proof, r), seconds=3)

@@ -22,6 +22,7 @@ class Step:
     seconds: float = 1  # expected time: the longest steps start first
     alone: bool = False  # measures times, so no other step runs in parallel
     internet: bool = False  # needs more than package registries, so a run with `--offline` skips and lists it
+    proves: str = ""  # a text whose proof does not depend on the tree: of several trees with the same text, one runs the step
     slow: bool = False  # skipped in the self-test of a normal run unless a defect expects it
 
     def concerns(self, path):

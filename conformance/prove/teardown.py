@@ -46,7 +46,14 @@ def steps(proof, tree):
     scripts = [path for path in tree.scripts if path.name == "teardown"]
     reads = scripts + tree.names
     yield Step(
-        "teardown", tree.name(scripts[0]) if scripts else "", reads, lambda: prove(proof, tree, scripts[0]), seconds=90, slow=True
+        "teardown",
+        tree.name(scripts[0]) if scripts else "",
+        reads,
+        lambda: prove(proof, tree, scripts[0]),
+        seconds=90,
+        slow=True,
+        # Each world has the same names, but for prefixes.
+        proves=scripts[0].read_text(encoding="utf-8") if scripts else "",
     )
 
 

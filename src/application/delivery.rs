@@ -1,6 +1,6 @@
 //! How a release reaches the manifests of an environment, and the part of Flux in it.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,7 @@ pub enum Delivery {
 #[derive(Clone)]
 pub struct DeliveryRoute {
     /// The application whose releases are delivered.
-    pub application: Rc<Application>,
+    pub application: Arc<Application>,
     /// The environment that receives them.
     pub environment: Name,
     /// The mechanism that sets the tag.
@@ -53,7 +53,7 @@ impl DeliveryRoutes {
     /// One route for each workload, in the same order.
     pub fn of<'w>(workloads: impl Iterator<Item = (&'w Workload, &'w Environment)>) -> Self {
         let route = |(workload, environment): (&Workload, &Environment)| DeliveryRoute {
-            application: Rc::clone(&workload.application),
+            application: Arc::clone(&workload.application),
             environment: environment.name.clone(),
             delivery: workload.delivery,
             auto_merge: workload.auto_merge,

@@ -135,10 +135,9 @@ def removed(live):
 
 
 def uninstalled(live, release):
-    """Whether its Deployments are gone, while Flux may have put the HelmRelease back already."""
+    """Whether the object is gone, which is the last thing. Flux may have put the HelmRelease back already."""
     there = live.kube.find(live.kube.path(release))
-    pods = live.kube.list(f"/apis/apps/v1/namespaces/{space(release)}/deployments")
-    return not pods or (there and there["metadata"]["uid"] != release["metadata"]["uid"])
+    return not there or there["metadata"]["uid"] != release["metadata"]["uid"]
 
 
 def belongings(live):
