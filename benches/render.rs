@@ -16,7 +16,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-const BLUEPRINT: &str = env!("CARGO_BIN_EXE_blueprint");
+/// The program that is measured: the one that the variable names, else the one that is built with this.
+fn program() -> String {
+    std::env::var("BLUEPRINT_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_blueprint").to_owned())
+}
 
 /// The shortest of so many runs: load of the machine only ever makes a run longer.
 const RUNS: usize = 9;
@@ -120,7 +123,7 @@ struct Measured {
 
 fn measure(blueprint: &Path, root: &Path, runs: usize) -> Measured {
     let program = |verb: &str, out: Option<&Path>| {
-        let mut command = Command::new(BLUEPRINT);
+        let mut command = Command::new(program());
         command.arg(verb).arg(blueprint);
         if let Some(out) = out {
             command.arg("--out").arg(out);
