@@ -3,7 +3,7 @@
 from live import sync
 from live.history import History
 from live.kube import condition, name
-from live.scenarios.observing import Skip, belongs_to_application
+from live.scenarios.observing import Skip, belongs_to_application, until
 
 # The one layer that may wait: nothing depends on it.
 MONITORING = "monitoring"
@@ -25,7 +25,13 @@ def waiting(live):
             wrong.append(f"{key} is Ready, though {', '.join(expected[key])} is not there")
         if key in expected and thing["metadata"]["name"] != MONITORING and not belongs_to_application(thing):
             wrong.append(f"{key} waits for what a person puts: only {MONITORING} and applications may")
-    for secret in live.kube.list("/apis/external-secrets.io/v1/externalsecrets"):
+
+    def secrets():
+        return live.kube.list("/apis/external-secrets.io/v1/externalsecrets")
+
+    # Nothing waits for the Secrets of an application that waits: on a busy machine some may be looked at later.
+    until(lambda: all(condition(secret, "Ready") for secret in secrets()), 120)
+    for secret in secrets():
         ready = condition(secret, "Ready")
         if ready.get("status") != "True" and not any(key in ready.get("message", "") for keys in expected.values() for key in keys):
             wrong.append(f"ExternalSecret {name(secret)}: {ready.get('message', 'not looked at')}")
