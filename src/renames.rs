@@ -28,8 +28,8 @@ pub struct LayerRename {
     pub from: &'static str,
     /// The name now.
     pub to: &'static str,
-    /// False in the first version, which suspends the Kustomization. True in every later one, which removes it: a platform that skipped the
-    /// first version is given its files once.
+    /// False in the first version, which suspends the Kustomization. True in every later one, which removes it. For a platform that skipped
+    /// the first version, the next render still suspends it.
     pub leaves: bool,
 }
 

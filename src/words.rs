@@ -141,13 +141,9 @@ atoms! {
         "`https://`, a host and a path: up to 200 letters, digits, `.`, `_`, `-` and `/`",
         "https://placeholder--",
         |word| {
-            let part = |part: &str| {
-                part.starts_with(|c: char| c.is_ascii_alphanumeric())
-                    && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-            };
             word.len() <= 200
                 && !word.contains("--")
-                && word.strip_prefix("https://").is_some_and(|rest| rest.contains('/') && rest.split('/').all(part))
+                && word.strip_prefix("https://").is_some_and(|rest| rest.contains('/') && rest.split('/').all(is_part))
         }
     );
 
@@ -167,11 +163,7 @@ atoms! {
         "a relative path that ends in `.toml`: up to 200 letters, digits, `.`, `_`, `-` and `/`, each part starting with a letter or digit",
         "placeholder--",
         |word| {
-            let part = |part: &str| {
-                part.starts_with(|c: char| c.is_ascii_alphanumeric())
-                    && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-            };
-            word.len() <= 200 && !word.contains("--") && word.ends_with(".toml") && word.split('/').all(part)
+            word.len() <= 200 && !word.contains("--") && word.ends_with(".toml") && word.split('/').all(is_part)
         }
     );
 
@@ -587,6 +579,12 @@ impl Domain {
     pub fn labels(&self) -> usize {
         self.0.split('.').count()
     }
+}
+
+/// A part of a path that no shell and no URL reads differently.
+fn is_part(part: &str) -> bool {
+    part.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
 impl BlueprintPath {

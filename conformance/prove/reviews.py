@@ -138,6 +138,11 @@ def reviewing(world):
     # Nothing differs.
     _, text = compare()
     hold("The repositories are what this blueprint renders." in text, f"without a change, the comment says\n{text}")
+    # An application that leaves: its repository is none of those that are compared.
+    file = world.own / world.file
+    file.write_text(file.read_text(encoding="utf-8").replace("[applications.shop]", "[applications.store]"), encoding="utf-8")
+    _, text = compare()
+    hold("`shop` is no longer in the blueprint" in text, f"the comment does not say that a repository leaves:\n{text[-2000:]}")
     # Another port, and an application whose repository does not exist.
     world.write("port = 9000\n", "[applications.till]\n")
     cloned, text = compare()

@@ -82,7 +82,8 @@ if words[1] == "list":
     asked = {"head": option("--head"), "base": option("--base")}
     assert option("--state") == "open" and asked["base"] == "main", words
     open_ones = [pull for pull in pulls.get(repository, []) if pull["open"] and pull["head"] == asked["head"]]
-    end([{"url": pull["url"]} for pull in open_ones])
+    fork = {"url": "https://github.com/somebody/fork/pull/1", "isCrossRepository": True}
+    end([fork, *[{"url": pull["url"], "isCrossRepository": False} for pull in open_ones]])
 if words[1] == "create":
     repository = option("--repo")
     every = pulls.setdefault(repository, [])

@@ -105,7 +105,9 @@ if words[0] == "api":
     api()
 assert words[0] == "pr", words
 if words[1] == "list":
-    end([{"url": pull["url"]} for pull in open_pulls() if pull["head"] == option("--head")])
+    fork = {"url": "https://github.com/somebody/fork/pull/1", "isCrossRepository": True}
+    own = [{"url": pull["url"], "isCrossRepository": False} for pull in open_pulls() if pull["head"] == option("--head")]
+    end([fork, *own])
 text = pathlib.Path(option("--body-file")).read_text() if "--body-file" in words else None
 if words[1] == "create":
     assert option("--repo") == state["repository"] and option("--base") == "main", words

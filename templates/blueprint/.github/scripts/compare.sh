@@ -17,6 +17,8 @@ status=0
     printf '### Blueprint\n\n'
     blueprint diff "$blueprint" --out .. --format github 2>"$work/said" || status=$?
     [ "$status" -ne 0 ] || printf 'The repositories are what this blueprint renders.\n'
+    # Such as a repository that leaves the blueprint.
+    sed -n 's/^note: \(.*\)/\n> \1/p' "$work/said"
 } >"$comment"
 case $status in
     0 | 1 | 3) ;;

@@ -31,7 +31,9 @@ author="${APP}[bot]"
 address="$(gh api "users/$APP%5Bbot%5D" --jq .id)+$author@users.noreply.github.com"
 commit=$(git rev-parse HEAD)
 main=$(in_repository rev-parse HEAD)
-url=$(gh pr list --repo "$repository" --head "$branch" --base main --state open --json url --jq '.[0].url // empty')
+# A fork may have a branch of the same name.
+url=$(gh pr list --repo "$repository" --head "$branch" --base main --state open \
+    --json url,isCrossRepository --jq 'map(select(.isCrossRepository | not))[0].url // empty')
 
 # The comparison comes first, because nothing differs after the render. Both report conflicts.
 status=0
@@ -39,7 +41,7 @@ blueprint diff "$blueprint" --out .. --only "$name" --format github >"$work/diff
 [ "$status" -eq 0 ] || [ "$status" -eq 3 ] || exit "$status"
 blueprint render "$blueprint" --out .. --only "$name" >"$work/changes"
 
-# A rendered file belongs into the commit even if somebody's `.gitignore` excludes its folder.
+# A rendered file belongs in the commit even if somebody's `.gitignore` excludes its folder.
 in_repository add --all --force
 if in_repository diff --cached --quiet; then
     if [ -n "$url" ]; then

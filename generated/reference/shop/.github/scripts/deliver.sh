@@ -111,7 +111,9 @@ else
     gh api --method POST "repos/$manifests/git/refs" --raw-field "ref=refs/heads/$branch" --raw-field "sha=$commit" >/dev/null
 fi
 
-url=$(gh pr list --repo "$manifests" --head "$branch" --base main --state open --json url --jq '.[0].url // empty')
+# A fork may have a branch of the same name.
+url=$(gh pr list --repo "$manifests" --head "$branch" --base main --state open \
+    --json url,isCrossRepository --jq 'map(select(.isCrossRepository | not))[0].url // empty')
 if [ -n "$url" ]; then
     # Not `gh pr edit`: it also reads the projects of a pull request, for which the App has no permission (https://github.com/cli/cli/pull/13281).
     jq --null-input --arg title "$title" --rawfile body "$work/body.md" '{title: $title, body: $body}' >"$work/pull.json"
